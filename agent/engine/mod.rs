@@ -1,0 +1,16 @@
+//! The engine: a plan of resources, the one loop that looks and puts right, and what came of it.
+//!
+//! It knows no feature and no kind of resource.
+
+pub mod changes;
+pub mod failure;
+pub mod outcome;
+pub mod plan;
+pub mod resource;
+
+
+pub use changes::{Change, Changes, Shown};
+pub use failure::{Cause, Failure, Phase};
+pub use outcome::{Outcome, Verdict};
+pub use plan::{Draft, Plan};
+pub use resource::{Id, Resource};

@@ -1,0 +1,179 @@
+//! The contract of everything hostagent manages: look, then put right.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+
+use serde::Serialize;
+
+use super::changes::Changes;
+use super::failure::Cause;
+use crate::host::ledger::Trace;
+use crate::host::{Look, Touch};
+
+/// Names one thing on this host and no other: `file:/etc/motd`, `service:nginx`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Id(String);
+
+impl Id {
+    /// The id of a kind and a name.
+    pub fn new(kind: &str, name: impl fmt::Display) -> Self {
+        Self(format!("{kind}:{name}"))
+    }
+
+    /// The id of the file, directory, link or mount at a path.
+    pub fn at(kind: &str, path: &Path) -> Self {
+        Self::new(kind, path.display())
+    }
+
+    /// Every resource of a kind; only for [`Resource::needs`].
+    pub fn every(kind: &str) -> Self {
+        Self::new(kind, "*")
+    }
+
+    /// The part before the first colon.
+    pub fn kind(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+
+    /// The part after the first colon.
+    pub fn name(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, name)| name)
+    }
+
+    /// The whole of it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Id {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One thing about this host that can be looked at and put right.
+///
+/// A resource compares and acts. It does not decide whether to act, does not log, and does not know which feature wanted
+/// it. What it serialises to is what the recipe wants of it: the engine keeps a digest of that to tell drift (somebody
+/// changed the host) from change (somebody changed the recipe). Secrets serialise as references.
+pub trait Resource: fmt::Debug + Serialize + 'static {
+    /// Whether all resources of this type in a plan are applied as one, by [`Resource::apply_all`].
+    const TOGETHER: bool = false;
+
+    /// Names this thing and no other, such as `file:/etc/nginx/nginx.conf`.
+    fn id(&self) -> Id;
+
+    /// Names what must be right first, if the plan has it. [`Id::every`] stands for all of a kind.
+    fn needs(&self) -> Vec<Id> {
+        Vec::new()
+    }
+
+    /// Lists how the host differs from what is wanted. A [`Look`] cannot write.
+    ///
+    /// # Errors
+    /// When it cannot be told. On a host where something it needs is still to come, that means "not there yet".
+    fn check(&self, host: &Look) -> impl Future<Output = Result<Changes, Cause>>;
+
+    /// Makes it so. The engine looks again afterwards.
+    ///
+    /// # Errors
+    /// When it cannot be made so; what was there still works then.
+    fn apply(&self, host: &Touch) -> impl Future<Output = Result<(), Cause>>;
+
+    /// Makes several of one type so in one go; only called when [`Resource::TOGETHER`].
+    ///
+    /// # Errors
+    /// When they cannot be made so.
+    fn apply_all(all: &[&Self], host: &Touch) -> impl Future<Output = Result<(), Cause>> {
+        async move {
+            for one in all {
+                one.apply(host).await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// What will be different when a host that has nothing of it yet gets it: shown by a plan on a bare host.
+    fn from_nothing(&self) -> Changes {
+        Changes::none().note_absent()
+    }
+
+    /// What it leaves on the host that hostagent takes away when the recipe stops naming it.
+    /// Empty: it stays, and is reported as no longer managed.
+    fn traces(&self) -> Vec<Trace> {
+        Vec::new()
+    }
+}
+
+/// A future on this thread.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// The twin of [`Resource`] that a plan can hold many kinds of.
+pub(crate) trait AnyResource: fmt::Debug {
+    fn id(&self) -> Id;
+    fn needs(&self) -> Vec<Id>;
+    fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>>;
+    fn apply<'a>(&'a self, host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
+    fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
+    fn together(&self) -> bool;
+    fn from_nothing(&self) -> Changes;
+    fn traces(&self) -> Vec<Trace>;
+    /// A digest of what is wanted.
+    fn wanted(&self) -> String;
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<R: Resource> AnyResource for R {
+    fn id(&self) -> Id {
+        Resource::id(self)
+    }
+
+    fn needs(&self) -> Vec<Id> {
+        Resource::needs(self)
+    }
+
+    fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>> {
+        Box::pin(Resource::check(self, host))
+    }
+
+    fn apply<'a>(&'a self, host: &'a Touch) -> Boxed<'a, Result<(), Cause>> {
+        Box::pin(Resource::apply(self, host))
+    }
+
+    fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>> {
+        let same: Vec<&'a R> = all.iter().filter_map(|one| one.as_any().downcast_ref()).collect();
+        Box::pin(async move { R::apply_all(&same, host).await })
+    }
+
+    fn together(&self) -> bool {
+        R::TOGETHER
+    }
+
+    fn from_nothing(&self) -> Changes {
+        Resource::from_nothing(self)
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        Resource::traces(self)
+    }
+
+    fn wanted(&self) -> String {
+        // What cannot be serialised cannot be told apart either: then every difference counts as a change.
+        serde_json::to_vec(self).map(|bytes| crate::host::files::sha256_of(&bytes)).unwrap_or_default()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,306 @@
+//! What hostagent remembers of its own work on this host: `/var/lib/hostagent/ledger.jsonl`.
+//!
+//! It answers three questions that the host itself cannot: was this file made by hostagent (so that it may remove it),
+//! was this value once as wanted (so that a difference is drift and not a new wish), and what has a server loaded.
+//! One JSON line a fact, appended before the act it speaks of, so that a kill loses nothing but an unused line;
+//! a torn last line is passed over. It is rewritten whole when more than half of it is history.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+/// What was last applied for one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// A digest of what was wanted then.
+    pub wanted: String,
+    /// What it left on the host that can be taken away again.
+    pub traces: Vec<Trace>,
+}
+
+/// Something on the host that a resource put there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trace {
+    /// A file, link or directory.
+    Path(PathBuf),
+    /// A systemd unit that was enabled and started; stopped and disabled before its files go.
+    Unit(String),
+}
+
+/// A path that hostagent wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// SHA-256 of what it wrote; none for a directory or link.
+    pub sha256: Option<String>,
+    /// Whether nothing stood there before: then hostagent may remove it.
+    pub made: bool,
+}
+
+/// What a running unit has read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// The unit's InvocationID (systemd.exec(5)) at that time.
+    pub invocation: String,
+    /// A digest of every file it reads.
+    pub digest: String,
+}
+
+/// One line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Resource { id: String, record: Option<Record> },
+    Path { path: PathBuf, written: Option<Written> },
+    Unit { unit: String, loaded: Option<Loaded> },
+}
+
+/// What hostagent remembers. Reading it costs one file.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    path: PathBuf,
+    file: Option<File>,
+    lines: usize,
+    resources: BTreeMap<String, Record>,
+    paths: BTreeMap<PathBuf, Written>,
+    units: BTreeMap<String, Loaded>,
+}
+
+impl Ledger {
+    /// Reads the ledger in a state directory; one that is not there is empty.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join("ledger.jsonl");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            // Without root a plan is still worth having: everything then looks like a new wish.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => String::new(),
+            Err(source) => return Err(Error::File { doing: "read", path, source }),
+        };
+        let mut ledger = Self { path, ..Self::default() };
+        for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+            ledger.lines += 1;
+            ledger.take(line);
+        }
+        Ok(ledger)
+    }
+
+    /// What was last applied for a resource.
+    pub fn record(&self, id: &str) -> Option<&Record> {
+        self.resources.get(id)
+    }
+
+    /// Every resource it knows, by id.
+    pub fn records(&self) -> impl Iterator<Item = (&str, &Record)> {
+        self.resources.iter().map(|(id, record)| (id.as_str(), record))
+    }
+
+    /// What hostagent wrote at a path.
+    pub fn written(&self, path: &Path) -> Option<&Written> {
+        self.paths.get(path)
+    }
+
+    /// What a unit had loaded when hostagent last started or reloaded it.
+    pub fn loaded(&self, unit: &str) -> Option<&Loaded> {
+        self.units.get(unit)
+    }
+
+    /// Remembers what was applied for a resource; writes only what is new.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn applied(&mut self, id: &str, record: Record) -> Result<(), Error> {
+        if self.resources.get(id) == Some(&record) {
+            return Ok(());
+        }
+        self.put(Line::Resource { id: id.to_owned(), record: Some(record) })
+    }
+
+    /// Forgets a resource.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn released(&mut self, id: &str) -> Result<(), Error> {
+        if !self.resources.contains_key(id) {
+            return Ok(());
+        }
+        self.put(Line::Resource { id: id.to_owned(), record: None })
+    }
+
+    /// Notes that hostagent is about to write a file; `absent` says that nothing stands there.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn writing(&mut self, path: &Path, sha256: &str, absent: bool) -> Result<(), Error> {
+        let made = absent || self.paths.get(path).is_some_and(|written| written.made);
+        self.path_is(path, Written { sha256: Some(sha256.to_owned()), made })
+    }
+
+    /// Notes that hostagent makes a directory or link where nothing stood.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn made(&mut self, path: &Path) -> Result<(), Error> {
+        self.path_is(path, Written { sha256: None, made: true })
+    }
+
+    /// Forgets a path that is gone.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn removed(&mut self, path: &Path) -> Result<(), Error> {
+        if !self.paths.contains_key(path) {
+            return Ok(());
+        }
+        self.put(Line::Path { path: path.to_owned(), written: None })
+    }
+
+    /// Notes what a unit has loaded, after a successful start, restart or reload.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn has_loaded(&mut self, unit: &str, loaded: Loaded) -> Result<(), Error> {
+        if self.units.get(unit) == Some(&loaded) {
+            return Ok(());
+        }
+        self.put(Line::Unit { unit: unit.to_owned(), loaded: Some(loaded) })
+    }
+
+    /// Makes what was appended durable, and rewrites the file if most of it is history.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        let facts = self.resources.len() + self.paths.len() + self.units.len();
+        if self.lines > 64 && self.lines > 2 * facts {
+            return self.rewrite().map_err(|source| self.fail(source));
+        }
+        match &self.file {
+            Some(file) => file.sync_data().map_err(|source| self.fail(source)),
+            None => Ok(()),
+        }
+    }
+
+    fn path_is(&mut self, path: &Path, written: Written) -> Result<(), Error> {
+        if self.paths.get(path) == Some(&written) {
+            return Ok(());
+        }
+        self.put(Line::Path { path: path.to_owned(), written: Some(written) })
+    }
+
+    fn put(&mut self, line: Line) -> Result<(), Error> {
+        self.append(&line).map_err(|source| self.fail(source))?;
+        self.lines += 1;
+        self.take(line);
+        Ok(())
+    }
+
+    fn append(&mut self, line: &Line) -> io::Result<()> {
+        if self.file.is_none() {
+            let directory = self.path.parent().unwrap_or(Path::new("/"));
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+            // A kill may have torn the last line; what follows must not be glued to it.
+            if file.metadata()?.len() > 0 {
+                file.write_all(b"\n")?;
+            }
+            self.file = Some(file);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        file.write_all(&text)
+    }
+
+    fn rewrite(&mut self) -> io::Result<()> {
+        let resources = self.resources.iter().map(|(id, record)| Line::Resource { id: id.clone(), record: Some(record.clone()) });
+        let paths = self.paths.iter().map(|(path, written)| Line::Path { path: path.clone(), written: Some(written.clone()) });
+        let units = self.units.iter().map(|(unit, loaded)| Line::Unit { unit: unit.clone(), loaded: Some(loaded.clone()) });
+        let mut text = Vec::new();
+        let mut lines = 0;
+        for line in resources.chain(paths).chain(units) {
+            serde_json::to_writer(&mut text, &line)?;
+            text.push(b'\n');
+            lines += 1;
+        }
+        let fresh = self.path.with_extension("jsonl.new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.path)?;
+        self.file = None;
+        self.lines = lines;
+        super::files::sync_directory(self.path.parent().unwrap_or(Path::new("/")))
+    }
+
+    fn take(&mut self, line: Line) {
+        match line {
+            Line::Resource { id, record } => put_or_take(&mut self.resources, id, record),
+            Line::Path { path, written } => put_or_take(&mut self.paths, path, written),
+            Line::Unit { unit, loaded } => put_or_take(&mut self.units, unit, loaded),
+        }
+    }
+
+    fn fail(&self, source: io::Error) -> Error {
+        Error::File { doing: "write", path: self.path.clone(), source }
+    }
+}
+
+fn put_or_take<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key, value)),
+        None => drop(map.remove(&key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_there_after_a_torn_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::read(directory.path()).unwrap();
+        ledger.writing(Path::new("/etc/motd"), "aa", true).unwrap();
+        OpenOptions::new().append(true).open(directory.path().join("ledger.jsonl")).unwrap().write_all(b"{\"path\":{\"pa").unwrap();
+
+        let mut ledger = Ledger::read(directory.path()).unwrap();
+        ledger.made(Path::new("/srv/www")).unwrap();
+
+        let ledger = Ledger::read(directory.path()).unwrap();
+        assert_eq!(ledger.written(Path::new("/etc/motd")), Some(&Written { sha256: Some("aa".into()), made: true }));
+        assert!(ledger.written(Path::new("/srv/www")).unwrap().made);
+    }
+
+    #[test]
+    fn a_file_it_made_stays_its_own_through_later_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::read(directory.path()).unwrap();
+        ledger.writing(Path::new("/a"), "1", true).unwrap();
+        ledger.writing(Path::new("/a"), "2", false).unwrap();
+        ledger.writing(Path::new("/b"), "1", false).unwrap();
+        assert!(ledger.written(Path::new("/a")).unwrap().made);
+        assert!(!ledger.written(Path::new("/b")).unwrap().made);
+    }
+
+    #[test]
+    fn history_is_dropped_when_it_is_the_larger_part() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::read(directory.path()).unwrap();
+        for n in 0..200 {
+            ledger.writing(Path::new("/a"), &n.to_string(), true).unwrap();
+        }
+        ledger.settle().unwrap();
+        let text = fs::read_to_string(directory.path().join("ledger.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        assert_eq!(Ledger::read(directory.path()).unwrap().written(Path::new("/a")).unwrap().sha256.as_deref(), Some("199"));
+    }
+}

@@ -1,0 +1,71 @@
+//! One run at a time: an flock(2) on `/run/hostagent/lock`, which the kernel drops when its holder dies.
+//!
+//! The file is never unlinked (a second run could then lock another inode) and holds the holder's name for whoever waits.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::{Error, RUN_DIR};
+
+/// How often a waiting run tries again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The right to change this host, until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _held: Flock<fs::File>,
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub enum NoLock {
+    /// Another run holds it: its process and command line, as it wrote them.
+    Held(String),
+    /// It could not be asked for.
+    Failed(Error),
+}
+
+impl Lock {
+    /// Takes the lock, waiting at most `patience` for another run to end.
+    ///
+    /// # Errors
+    /// [`NoLock::Held`] when the other run is still going after that.
+    pub async fn take(patience: Duration) -> Result<Self, NoLock> {
+        let path = Path::new(RUN_DIR).join("lock");
+        let fail = |source| NoLock::Failed(Error::File { doing: "lock", path: path.clone(), source });
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(RUN_DIR).map_err(fail)?;
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            // Rust opens with O_CLOEXEC, so no daemon that a run starts keeps the lock.
+            let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+            match Flock::lock(open.map_err(fail)?, FlockArg::LockExclusiveNonblock) {
+                Ok(mut held) => {
+                    sign(&mut held).map_err(fail)?;
+                    return Ok(Self { _held: held });
+                }
+                Err((mut file, Errno::EWOULDBLOCK)) => {
+                    if tokio::time::Instant::now() >= until {
+                        let mut holder = String::new();
+                        file.read_to_string(&mut holder).map_err(fail)?;
+                        return Err(NoLock::Held(holder.trim().to_owned()));
+                    }
+                }
+                Err((_file, errno)) => return Err(fail(errno.into())),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+fn sign(file: &mut fs::File) -> std::io::Result<()> {
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "process {} (`{command}`), since {}", std::process::id(), jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC"))
+}

@@ -1,0 +1,152 @@
+//! The only code that touches the machine.
+//!
+//! A [`Host`] lends two handles. [`Look`] reads and has no method that writes, so a plan is safe by type;
+//! [`Touch`] adds the writing ones. Files are always real: a test gives a temporary directory as root.
+//! Only processes are scripted in unit tests, through [`programs::Runner`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+pub mod error;
+pub mod files;
+pub mod ledger;
+pub mod lock;
+pub mod programs;
+pub mod undo;
+pub mod users;
+
+pub use error::Error;
+use ledger::Ledger;
+use programs::Runner;
+
+/// Where hostagent keeps what it must remember (0700): the ledger, undo copies, the last report.
+pub const STATE_DIR: &str = "/var/lib/hostagent";
+/// Where hostagent keeps what a reboot may forget: the lock, masks it set.
+pub const RUN_DIR: &str = "/run/hostagent";
+/// Where a person puts the recipe and hostagent puts generated secrets.
+pub const CONF_DIR: &str = "/etc/hostagent";
+
+/// This machine, or a directory that plays one in a test.
+#[derive(Debug)]
+pub struct Host(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    runner: Box<dyn Runner>,
+    ledger: RefCell<Ledger>,
+    expected: RefCell<BTreeSet<String>>,
+    writes: Cell<u64>,
+    /// `useradd` and its siblings lock /etc/passwd and fail at once when it is taken: one at a time.
+    accounts: tokio::sync::Mutex<()>,
+}
+
+impl Host {
+    /// This machine.
+    ///
+    /// # Errors
+    /// When the ledger is there but cannot be read.
+    pub fn here() -> Result<Self, Error> {
+        Self::at(Path::new("/"), Box::new(programs::Real))
+    }
+
+    /// A host whose files live under `root` and whose programs `runner` runs.
+    ///
+    /// # Errors
+    /// When the ledger is there but cannot be read.
+    pub fn at(root: &Path, runner: Box<dyn Runner>) -> Result<Self, Error> {
+        let ledger = Ledger::read(&root.join(STATE_DIR.trim_start_matches('/')))?;
+        Ok(Self(Rc::new(Inner {
+            root: root.to_path_buf(),
+            runner,
+            ledger: RefCell::new(ledger),
+            expected: RefCell::default(),
+            writes: Cell::new(0),
+            accounts: tokio::sync::Mutex::new(()),
+        })))
+    }
+
+    /// Lends the handle that cannot write.
+    pub fn look(&self) -> Look {
+        Look(Rc::clone(&self.0))
+    }
+
+    /// Lends the handle that can.
+    pub fn touch(&self) -> Touch {
+        Touch(self.look())
+    }
+
+    /// Counts the writes so far, so that a test can show that looking made none.
+    pub fn writes(&self) -> u64 {
+        self.0.writes.get()
+    }
+
+    /// Says that this run is going to bring `id`, so that later looks count on it.
+    pub fn expect(&self, id: &impl Display) {
+        self.0.expected.borrow_mut().insert(id.to_string());
+    }
+
+    /// Forgets every expectation; from here on the host speaks for itself.
+    pub fn expect_nothing(&self) {
+        self.0.expected.borrow_mut().clear();
+    }
+}
+
+/// Reads the host. Has no method that writes.
+#[derive(Debug, Clone)]
+pub struct Look(Rc<Inner>);
+
+impl Look {
+    /// Tells whether this run is going to bring `id` (such as `user:ops`) although it is not there yet.
+    pub fn expects(&self, id: &impl Display) -> bool {
+        self.0.expected.borrow().contains(&id.to_string())
+    }
+
+    /// What hostagent remembers of its own work here.
+    pub fn ledger(&self) -> std::cell::Ref<'_, Ledger> {
+        self.0.ledger.borrow()
+    }
+
+    /// Whether this is the machine itself and not a directory that plays one.
+    pub fn is_real(&self) -> bool {
+        self.0.root == Path::new("/")
+    }
+
+    /// The place of an absolute path under this host's root.
+    pub(crate) fn place(&self, path: &Path) -> PathBuf {
+        self.0.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+}
+
+/// Reads and writes the host.
+#[derive(Debug, Clone)]
+pub struct Touch(Look);
+
+impl Touch {
+    /// What hostagent remembers of its own work here, to add to it.
+    pub fn ledger_mut(&self) -> std::cell::RefMut<'_, Ledger> {
+        self.0.0.ledger.borrow_mut()
+    }
+
+    /// Waits until no other change to users or groups is under way, and keeps others out until dropped.
+    pub async fn accounts(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.0.accounts.lock().await
+    }
+
+    fn wrote(&self) {
+        let writes = &self.0.0.writes;
+        writes.set(writes.get() + 1);
+    }
+}
+
+impl Deref for Touch {
+    type Target = Look;
+
+    fn deref(&self) -> &Look {
+        &self.0
+    }
+}

@@ -1,0 +1,139 @@
+//! Users and groups of this host, read from passwd(5) and group(5).
+
+use std::path::Path;
+
+use super::{Error, Look};
+
+/// A line of passwd(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User ID.
+    pub uid: u32,
+    /// ID of the primary group.
+    pub gid: u32,
+    /// Full name and such.
+    pub gecos: String,
+    /// Home directory.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+}
+
+/// A line of group(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Name.
+    pub name: String,
+    /// Group ID.
+    pub gid: u32,
+    /// Login names of its members (those that have it as primary group are not listed).
+    pub members: Vec<String>,
+}
+
+impl Look {
+    /// Every user of the host, in the file's order.
+    ///
+    /// # Errors
+    /// When /etc/passwd cannot be read.
+    pub fn users(&self) -> Result<Vec<User>, Error> {
+        let text = self.read_text(Path::new("/etc/passwd"))?.unwrap_or_default();
+        Ok(text.lines().filter_map(user_of).collect())
+    }
+
+    /// Every group of the host, in the file's order.
+    ///
+    /// # Errors
+    /// When /etc/group cannot be read.
+    pub fn groups(&self) -> Result<Vec<Group>, Error> {
+        let text = self.read_text(Path::new("/etc/group"))?.unwrap_or_default();
+        Ok(text.lines().filter_map(group_of).collect())
+    }
+
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// When /etc/passwd cannot be read.
+    pub fn user(&self, name: &str) -> Result<Option<User>, Error> {
+        Ok(self.users()?.into_iter().find(|user| user.name == name))
+    }
+
+    /// The group of this name.
+    ///
+    /// # Errors
+    /// When /etc/group cannot be read.
+    pub fn group(&self, name: &str) -> Result<Option<Group>, Error> {
+        Ok(self.groups()?.into_iter().find(|group| group.name == name))
+    }
+
+    /// The user ID for a name.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub fn uid(&self, name: &str) -> Result<u32, Error> {
+        if name == "root" {
+            return Ok(0);
+        }
+        let found = self.user(name)?.map(|user| user.uid);
+        found.ok_or_else(|| Error::NoAccount { kind: "user", name: name.into() })
+    }
+
+    /// The group ID for a name.
+    ///
+    /// # Errors
+    /// When there is no such group.
+    pub fn gid(&self, name: &str) -> Result<u32, Error> {
+        if name == "root" {
+            return Ok(0);
+        }
+        let found = self.group(name)?.map(|group| group.gid);
+        found.ok_or_else(|| Error::NoAccount { kind: "group", name: name.into() })
+    }
+
+    /// The name for a user ID, or the number itself where no name is known.
+    pub fn user_name(&self, uid: u32) -> String {
+        let known = self.users().unwrap_or_default().into_iter().find(|user| user.uid == uid);
+        known.map_or_else(|| uid.to_string(), |user| user.name)
+    }
+
+    /// The name for a group ID, or the number itself where no name is known.
+    pub fn group_name(&self, gid: u32) -> String {
+        let known = self.groups().unwrap_or_default().into_iter().find(|group| group.gid == gid);
+        known.map_or_else(|| gid.to_string(), |group| group.name)
+    }
+}
+
+fn user_of(line: &str) -> Option<User> {
+    let mut fields = line.split(':');
+    let mut next = || fields.next().map(str::to_owned);
+    let (name, _password) = (next()?, next()?);
+    let (uid, gid) = (next()?.parse().ok()?, next()?.parse().ok()?);
+    Some(User { name, uid, gid, gecos: next()?, home: next()?, shell: next()? })
+}
+
+fn group_of(line: &str) -> Option<Group> {
+    let mut fields = line.split(':');
+    let (name, _password, gid) = (fields.next()?.to_owned(), fields.next()?, fields.next()?.parse().ok()?);
+    let members = fields.next()?.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    Some(Group { name, gid, members })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_passwd_is_a_user() {
+        let user = user_of("ops:x:1000:1001:Operations,,,:/home/ops:/bin/bash").unwrap();
+        assert_eq!((user.name.as_str(), user.uid, user.gid), ("ops", 1000, 1001));
+        assert_eq!((user.home.as_str(), user.shell.as_str()), ("/home/ops", "/bin/bash"));
+        assert_eq!(user_of("+::::::"), None);
+    }
+
+    #[test]
+    fn a_line_of_group_is_a_group() {
+        assert_eq!(group_of("sudo:x:27:ops,dev").unwrap().members, ["ops", "dev"]);
+        assert_eq!(group_of("nogroup:x:65534:").unwrap().members, Vec::<String>::new());
+    }
+}

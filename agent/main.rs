@@ -1,0 +1,3 @@
+//! `hostagent` brings this host to the state its recipe describes.
+
+fn main() {}

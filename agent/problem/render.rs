@@ -1,0 +1,44 @@
+//! The text of one problem, in the manner of rustc.
+
+use annotate_snippets::renderer::{DecorStyle, Renderer};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet, normalize_untrusted_str};
+
+use super::{Place, Problem, Sources};
+
+/// For whom a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A pipe, a log, a test.
+    Plain,
+    /// A terminal that shows colours.
+    Coloured,
+}
+
+/// The problem with its place, the cited line, a caret and the hint; without a line end.
+pub(super) fn problem(problem: &Problem, sources: &Sources, style: Style) -> String {
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Coloured => Renderer::styled(),
+    };
+    let title = Level::ERROR.primary_title(problem.says.as_str());
+    let place = match &problem.at {
+        Place::Span(span) => sources.cite(span).map_or_else(
+            || Group::with_title(title.clone()),
+            |cited| {
+                let snippet = Snippet::source(cited.text)
+                    .line_start(cited.line)
+                    .path(cited.name)
+                    .annotation(AnnotationKind::Primary.span(cited.range));
+                title.clone().element(snippet)
+            },
+        ),
+        Place::Path(path) => title.element(Origin::path(path.to_string())),
+        Place::Nowhere => Group::with_title(title),
+    };
+    let group = match &problem.hint {
+        // Hints repeat words of the recipe, which may hold anything.
+        Some(hint) => place.element(Level::HELP.message(normalize_untrusted_str(hint))),
+        None => place,
+    };
+    renderer.decor_style(DecorStyle::Ascii).render(&[group])
+}

@@ -1,0 +1,125 @@
+//! A file with the content, mode and owner it should have.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::host::files::{Access, Kind};
+use crate::host::ledger::Trace;
+use crate::host::{Look, Touch};
+use crate::terms::{AccountName, Mode};
+
+/// A file of the host, written in one step.
+#[derive(Debug, Clone, Serialize)]
+pub struct File {
+    /// Where.
+    pub path: PathBuf,
+    /// Every byte of it.
+    pub content: Vec<u8>,
+    /// Permission bits.
+    pub mode: Mode,
+    /// Who owns it.
+    pub owner: AccountName,
+    /// Which group owns it.
+    pub group: AccountName,
+    /// Whether its content stays out of plans and reports.
+    pub secret: bool,
+    /// Whether packages are installed after it and not before: it preseeds one of them.
+    pub before_packages: bool,
+}
+
+impl File {
+    /// A file of root's that everybody may read.
+    pub fn new(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        let (owner, group) = (AccountName::root(), AccountName::root());
+        Self { path: path.into(), content: content.into(), mode: Mode::FILE, owner, group, secret: false, before_packages: false }
+    }
+}
+
+impl Resource for File {
+    fn id(&self) -> Id {
+        Id::at("file", &self.path)
+    }
+
+    fn needs(&self) -> Vec<Id> {
+        let mut needs = places_above(&self.path);
+        needs.extend([Id::new("user", &self.owner), Id::new("group", &self.group)]);
+        if !self.before_packages {
+            needs.push(Id::every("package"));
+        }
+        needs
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        let found = host.found(&self.path)?;
+        let Some(found) = found else { return Ok(self.from_nothing()) };
+        if found.kind != Kind::File {
+            let says = format!("`{}` is {}, not a file", self.path.display(), found.kind.name());
+            return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display())));
+        }
+        let now = host.read(&self.path)?.unwrap_or_default();
+        Ok(owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group).and_content(self, Some(&now)))
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        let access = Access { uid: host.uid(self.owner.as_str())?, gid: host.gid(self.group.as_str())?, mode: self.mode.bits() };
+        if host.read(&self.path)?.as_deref() == Some(&self.content) {
+            return Ok(host.set_access(&self.path, access)?);
+        }
+        Ok(host.replace(&self.path, &self.content, access)?)
+    }
+
+    fn from_nothing(&self) -> Changes {
+        Changes::none().and_content(self, None).appears("mode", self.mode).appears("owner", format!("{}:{}", self.owner, self.group)).creating()
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Path(self.path.clone())]
+    }
+}
+
+impl Changes {
+    fn and_content(self, file: &File, now: Option<&[u8]>) -> Self {
+        content(self, "content", now, &file.content, file.secret)
+    }
+}
+
+/// Adds the difference of a file's content, hidden if it is secret.
+pub(crate) fn content(changes: Changes, what: &str, now: Option<&[u8]>, want: &[u8], secret: bool) -> Changes {
+    if now == Some(want) {
+        return changes;
+    }
+    let shown = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        _ if secret => Shown::Hidden,
+        Ok(text) => Shown::Text(text.to_owned()),
+        Err(_) => Shown::Plain(format!("{} bytes, SHA-256 {}", bytes.len(), crate::host::files::sha256_of(bytes))),
+    };
+    changes.differs(what, now.map_or(Shown::Absent, shown), shown(want))
+}
+
+/// Adds the differences of mode, owner and group.
+pub(crate) fn owned(
+    host: &Look,
+    changes: Changes,
+    found: &crate::host::files::Found,
+    mode: Mode,
+    owner: &AccountName,
+    group: &AccountName,
+) -> Changes {
+    let mut changes = changes.mode(found.mode, mode.bits());
+    // An account that is still to come differs from whatever owns the file now.
+    if host.uid(owner.as_str()).ok() != Some(found.uid) {
+        changes = changes.value("owner", &host.user_name(found.uid), &owner.to_string());
+    }
+    if host.gid(group.as_str()).ok() != Some(found.gid) {
+        changes = changes.value("group", &host.group_name(found.gid), &group.to_string());
+    }
+    changes
+}
+
+/// The ids of whatever may stand above a path: directories, links, mounts.
+pub(crate) fn places_above(path: &Path) -> Vec<Id> {
+    let above = path.ancestors().skip(1);
+    above.flat_map(|place| ["directory", "link", "mount"].map(|kind| Id::at(kind, place))).collect()
+}

@@ -1,0 +1,3 @@
+//! What a host consists of: one kind a file. A kind knows the host and no feature.
+
+pub mod file;

@@ -1,0 +1,46 @@
+//! Configuration templates: Tera over `templates/`, embedded in the program.
+//!
+//! A template names what it needs; an undefined variable is an error. Nothing is escaped: configurations are not HTML.
+
+use serde::Serialize;
+
+/// A template of the program, made by [`template!`](crate::template!).
+#[derive(Debug, Clone, Copy)]
+pub struct Template {
+    /// Its path under `templates/`.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// Embeds the template at a path under `templates/`.
+#[macro_export]
+macro_rules! template {
+    ($path:literal) => {
+        $crate::template::Template { name: $path, text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $path)) }
+    };
+}
+
+impl Template {
+    /// Renders it with the fields of `values`.
+    ///
+    /// # Errors
+    /// When the template is wrong or names something that `values` has not; says where.
+    pub fn render(&self, values: &impl Serialize) -> Result<String, String> {
+        let mut tera = tera::Tera::default();
+        tera.autoescape_on(Vec::<&str>::new());
+        tera.add_raw_template(self.name, self.text).map_err(|error| self.cite(&error))?;
+        let context = tera::Context::from_serialize(values).map_err(|error| self.cite(&error))?;
+        tera.render(self.name, &context).map_err(|error| self.cite(&error))
+    }
+
+    fn cite(&self, error: &tera::Error) -> String {
+        let mut said = format!("templates/{}: {error}", self.name);
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            said.push_str(&format!("\n  {cause}"));
+            source = cause.source();
+        }
+        said
+    }
+}
