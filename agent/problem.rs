@@ -220,7 +220,7 @@ error: somewhere else
         problems.push(Problem::new(path.clone(), "no certificate `api`"));
         assert_eq!(
             problems.render(Style::Plain),
-            "error: no certificate `api`\n --> nginx.site[0]\n\n1 problem; nothing was touched\n"
+            "error: no certificate `api`\n--> nginx.site[0]\n\n1 problem; nothing was touched\n"
         );
         problems.locate(|asked| (*asked == path).then(|| two.clone()));
         assert!(problems.render(Style::Plain).contains(" --> a.toml:2:1\n"));
