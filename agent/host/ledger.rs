@@ -174,6 +174,17 @@ impl Ledger {
         self.put(Line::Unit { unit: unit.to_owned(), loaded: Some(loaded) })
     }
 
+    /// Notes that files a unit reads are about to change: whatever it has loaded does not count any more.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn must_load(&mut self, unit: &str) -> Result<(), Error> {
+        if !self.units.contains_key(unit) {
+            return Ok(());
+        }
+        self.put(Line::Unit { unit: unit.to_owned(), loaded: None })
+    }
+
     /// Makes what was appended durable, and rewrites the file if most of it is history.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 pub mod error;
 pub mod files;
+pub mod heal;
 pub mod ledger;
 pub mod lock;
 pub mod programs;
