@@ -1,0 +1,56 @@
+//! Which programs were started, and with which arguments.
+
+use std::fs;
+use std::process::Command;
+
+use super::boot::ENVIRONMENT;
+use super::machine::Machine;
+use super::said::Said;
+
+/// What a command answered, and the arguments of every program that was started meanwhile.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What it answered.
+    pub said: Said,
+    /// One line a program: its path, then its arguments as strace quotes them.
+    pub argv: Vec<String>,
+}
+
+impl Machine {
+    /// Runs a line of shell and records what it starts, and what systemd starts for it.
+    ///
+    /// The recording is done from the host: nothing is installed in the machine.
+    pub fn recording_argv(&self, line: &str) -> Recorded {
+        let leader = self.leader().to_string();
+        let file = self.entry().folder.join("strace");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-e", "trace=execve,execveat", "-e", "abbrev=none", "-s", "1048576"]);
+        command.arg("-o").arg(&file).args(["-p", &leader]);
+        command.args(["nsenter", "--all", "--target", &leader, "--", "sh", "-c", line]);
+        let said = self.hear(line, command.env_clear().envs(ENVIRONMENT));
+        let trace = fs::read(&file).unwrap_or_default();
+        let argv = String::from_utf8_lossy(&trace).lines().filter_map(arguments).collect();
+        Recorded { said, argv }
+    }
+}
+
+/// `123 execve("/bin/x", ["x", "a"], ["HOME=/root"]) = 0` → `/bin/x "x", "a"`
+fn arguments(line: &str) -> Option<String> {
+    let (_, call) = line.split_once("execve")?;
+    let call = call.strip_prefix("at").unwrap_or(call);
+    let (_, program) = call.split_once('"')?;
+    let (program, rest) = program.split_once('"')?;
+    let (_, list) = rest.split_once('[')?;
+    let mut quoted = false;
+    let mut escaped = false;
+    // A bracket inside a string is no end of the list.
+    let end = list.find(|c| {
+        let ends = c == ']' && !quoted;
+        if c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    Some(format!("{program} {}", list.get(..end)?))
+}
