@@ -15,7 +15,7 @@ use super::{install, place, pool, signed, sources, tool};
 const INCLUDED: &str = "systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps";
 
 /// Counts changes of how a base is made that its lists do not show; a new number makes every base anew.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// One release, ready to make machines of.
 #[derive(Debug, Clone)]
@@ -28,8 +28,7 @@ impl Base {
     /// The base of a release, made now if it is not there. Two processes may ask at once.
     pub fn of(release: Release) -> Self {
         install::ensure();
-        let folder = place::cache().join(format!("{}-{}", release.codename(), stamp()));
-        let base = Self { release, folder };
+        let base = Self { release, folder: folder(release) };
         if !base.folder.exists() {
             base.make();
         }
@@ -38,8 +37,7 @@ impl Base {
 
     /// Forgets the base of a release, so that the next machine has today's packages.
     pub fn forget(release: Release) {
-        let base = Self { release, folder: place::cache().join(format!("{}-{}", release.codename(), stamp())) };
-        remove(&base.folder);
+        remove(&folder(release));
     }
 
     /// The root a machine is laid over; never written to.
@@ -114,6 +112,10 @@ fn finish(root: &Path) {
     fs::create_dir_all(root.join("srv/repo")).expect("the base can be written");
     // Kept over a reboot, and there when a test asks what was logged before it.
     fs::create_dir_all(root.join("var/log/journal")).expect("the base can be written");
+}
+
+fn folder(release: Release) -> PathBuf {
+    place::cache().join(format!("{}-{}", release.codename(), stamp()))
 }
 
 /// Names the definition of a base, so that a changed one is made anew.

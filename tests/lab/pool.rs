@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
+
 use super::tool;
 
 /// What recipes and tests install; each brings its dependencies along.
@@ -73,11 +75,21 @@ pub fn fill(sources: &Path, root: &Path, pool: &Path) {
     fs::remove_dir_all(&scratch).expect("the cache can be written");
 }
 
-/// Writes the `Packages` file that makes a folder of packages a repository.
-pub fn index(pool: &Path) {
+/// Writes the `Packages` and `Release` files that make a folder of packages a repository; returns the latter.
+pub fn index(pool: &Path) -> String {
     let mut command = Command::new("dpkg-scanpackages");
     let index = tool::heard(command.args(["-m", "."]).current_dir(pool));
-    fs::write(pool.join("Packages"), index).expect("the cache can be written");
+    let sum: String = Sha256::digest(&index).iter().map(|byte| format!("{byte:02x}")).collect();
+    let release = format!(
+        "Origin: lab\nLabel: lab\nSuite: lab\nCodename: lab\nDate: {}Architectures: amd64 arm64 all\n\
+         SHA256:\n {sum} {} Packages\n",
+        tool::run("date", &["-R", "-u"]),
+        index.len()
+    );
+    for (name, text) in [("Packages", &index), ("Release", &release)] {
+        fs::write(pool.join(name), text).expect("the cache can be written");
+    }
+    release
 }
 
 /// The host's apt, so that its proxy and credentials count, with the root's packages as what is there.

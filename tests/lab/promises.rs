@@ -39,6 +39,7 @@ fn serves(number: u8) {
     assert_eq!(host.unit("nginx").start(), before, "a reload is no restart");
     eventually("nginx has new workers", || host.unit("nginx").processes() != workers);
 
+    eventually("the old workers are gone", || host.get("http://app.example.org/").body == "hello from the app\n");
     host.get("http://app.example.org/").is(200).says("hello from the app");
     host.get("http://blue.example.org/").says("hello from blue");
     assert_eq!(blue.requests().len(), 1);
@@ -80,12 +81,11 @@ fn names_answers_change_at_any_time() {
 
 #[test]
 fn the_signed_repository_is_trusted_by_its_key_alone() {
-    let host = Machine::debian(12).boot();
+    let host = Machine::debian(12).with_packages(["curl"]).boot();
     let repository = host.signed_repository();
     let line = |options: &str| format!("deb {options} {} ./\n", repository.url);
     host.write("/etc/apt/sources.list.d/lab.list", &line(""));
     host.sh("apt-get update").says("NO_PUBKEY");
-    host.installs(["curl"]);
     host.sh("curl -sf http://127.0.0.1:8100/key.gpg -o /etc/apt/keyrings/lab.gpg").succeeds();
     host.write("/etc/apt/sources.list.d/lab.list", &line("[signed-by=/etc/apt/keyrings/lab.gpg]"));
     host.installs(["lab-greeting"]);

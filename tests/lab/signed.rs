@@ -2,12 +2,9 @@
 //!
 //! It has one package, `lab-greeting`, in two versions: whoever installed it took it from here.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-use sha2::{Digest as _, Sha256};
 
 use super::{pool, tool};
 
@@ -20,8 +17,7 @@ pub fn make(folder: &Path) {
     for version in VERSIONS {
         package(folder, version);
     }
-    pool::index(folder);
-    sign(folder, &release(folder));
+    sign(folder, &pool::index(folder));
 }
 
 fn package(folder: &Path, version: &str) {
@@ -40,21 +36,6 @@ fn package(folder: &Path, version: &str) {
     let mut command = Command::new("dpkg-deb");
     tool::heard(command.args(["--root-owner-group", "--build"]).arg(&tree).arg(file));
     fs::remove_dir_all(tree).expect("the cache can be written");
-}
-
-fn release(folder: &Path) -> String {
-    let index = fs::read(folder.join("Packages")).expect("the index was written");
-    let mut sum = String::new();
-    for byte in Sha256::digest(&index) {
-        let _ = write!(sum, "{byte:02x}");
-    }
-    let date = tool::run("date", &["-R", "-u"]);
-    format!(
-        "Origin: lab\nLabel: lab\nSuite: lab\nCodename: lab\nDate: {}\nArchitectures: amd64 arm64 all\n\
-         SHA256:\n {sum} {} Packages\n",
-        date.trim(),
-        index.len()
-    )
 }
 
 fn sign(folder: &Path, release: &str) {
