@@ -1,3 +1,5 @@
 //! What a host consists of: one kind a file. A kind knows the host and no feature.
 
+pub mod apt_source;
 pub mod file;
+pub mod package;
