@@ -16,6 +16,7 @@ pub mod files;
 pub mod ledger;
 pub mod lock;
 pub mod programs;
+pub mod state;
 pub mod undo;
 pub mod users;
 
