@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod lock;
 pub mod packages;
 pub mod programs;
+pub mod state;
 pub mod undo;
 pub mod users;
 
