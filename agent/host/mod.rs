@@ -13,8 +13,10 @@ use std::rc::Rc;
 
 pub mod error;
 pub mod files;
+pub mod identity;
 pub mod ledger;
 pub mod lock;
+pub mod postgres;
 pub mod programs;
 pub mod undo;
 pub mod users;
@@ -43,6 +45,7 @@ struct Inner {
     writes: Cell<u64>,
     /// `useradd` and its siblings lock /etc/passwd and fail at once when it is taken: one at a time.
     accounts: tokio::sync::Mutex<()>,
+    postgres: postgres::Connections,
 }
 
 impl Host {
@@ -67,6 +70,7 @@ impl Host {
             expected: RefCell::default(),
             writes: Cell::new(0),
             accounts: tokio::sync::Mutex::new(()),
+            postgres: postgres::Connections::default(),
         })))
     }
 

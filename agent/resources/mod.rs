@@ -1,3 +1,13 @@
 //! What a host consists of: one kind a file. A kind knows the host and no feature.
 
 pub mod file;
+pub mod pg_database;
+pub mod pg_extension;
+pub mod pg_grant;
+pub mod pg_role;
+pub mod pg_schema;
+pub mod pg_scram;
+mod pg_setting_list;
+
+#[cfg(test)]
+mod pg_matrix;
