@@ -23,6 +23,10 @@ pub mod held_starts;
 pub mod ledger;
 pub mod lock;
 pub mod packages;
+pub mod identity;
+pub mod ledger;
+pub mod lock;
+pub mod postgres;
 pub mod programs;
 pub mod state;
 pub mod undo;
@@ -56,6 +60,7 @@ struct Inner {
     units: RefCell<BTreeSet<String>>,
     /// `useradd` and its siblings lock /etc/passwd and fail at once when it is taken: one at a time.
     accounts: tokio::sync::Mutex<()>,
+    postgres: postgres::Connections,
 }
 
 impl Host {
@@ -82,6 +87,7 @@ impl Host {
             dpkg: RefCell::default(),
             units: RefCell::default(),
             accounts: tokio::sync::Mutex::new(()),
+            postgres: postgres::Connections::default(),
         })))
     }
 
