@@ -24,8 +24,6 @@ pub mod ledger;
 pub mod lock;
 pub mod packages;
 pub mod identity;
-pub mod ledger;
-pub mod lock;
 pub mod postgres;
 pub mod programs;
 pub mod state;
