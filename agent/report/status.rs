@@ -81,7 +81,7 @@ fn headline(report: &Report, ink: Ink) -> String {
     let mut parts = Vec::new();
     let counts = [
         (report.failed, "failed"),
-        (report.skipped, "skipped"),
+        (report.skipped, if report.interrupted { "left undone" } else { "skipped" }),
         (report.changed, "changed"),
         (report.ok, "as they were"),
     ];
