@@ -31,8 +31,8 @@ impl Facts {
         let mut rows = Vec::new();
         flatten("facts", &facts, &mut rows);
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        let text: String = rows.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect();
-        out::print(&text)?;
+        let lines: Vec<String> = rows.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect();
+        out::print(&lines.concat())?;
         Ok(Exit::AS_WANTED)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::engine::{Draft, Plan};
-use crate::host::{CONF_DIR, Host};
+use crate::host::CONF_DIR;
 use crate::report::json::About;
 
 use super::refusal::Refusal;
@@ -33,7 +33,7 @@ impl Wanted {
     pub(super) fn again(&self) -> String {
         let recipe = self.recipe.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
         let vars = if self.vars.is_empty() { "" } else { " --var …" };
-        let only: String = self.only.iter().map(|only| format!(" --only {only}")).collect();
+        let only = self.only.iter().flat_map(|only| [" --only ", only]).collect::<String>();
         format!("hostagent converge{recipe}{vars}{only}")
     }
 
@@ -45,19 +45,24 @@ impl Wanted {
     /// Says what is missing when there is no recipe to read.
     pub(super) fn must_be_there(&self, verb: &str) -> Result<(), Refusal> {
         let path = self.path();
-        if path.exists() {
-            return Ok(());
+        let shown = path.display();
+        match (path.try_exists(), &self.recipe) {
+            (Ok(true), _) => Ok(()),
+            (Ok(false), Some(_)) => Err(Refusal::wrong(format!("there is no recipe at `{shown}`"), "check the path")),
+            (Ok(false), None) => {
+                let hint = format!("put one there, or name it: `hostagent {verb} web.toml`");
+                Err(Refusal::wrong(format!("there is no recipe at `{shown}`"), hint))
+            }
+            (Err(error), _) => {
+                Err(Refusal::wrong(format!("could not read `{shown}`: {error}"), "root can read everything: `sudo`"))
+            }
         }
-        let says = format!("there is no recipe at `{}`", path.display());
-        Err(match &self.recipe {
-            Some(_) => Refusal::wrong(says, "check the path"),
-            None => Refusal::wrong(says, format!("put one there, or name it: `hostagent {verb} web.toml`")),
-        })
     }
 }
 
 /// Reads, checks and compiles the recipe.
-pub(super) async fn plan(wanted: &Wanted, verb: &str, _host: &Host) -> Result<Plan, Refusal> {
+#[expect(clippy::unused_async, reason = "facts are gathered with questions to servers")]
+pub(super) async fn plan(wanted: &Wanted, verb: &str) -> Result<Plan, Refusal> {
     wanted.must_be_there(verb)?;
     // WIRE: recipe::open(path, vars, facts) and --only.
     Draft::default().finish().map_err(|_problems| Refusal::wrong("recipes cannot be read yet", ""))
@@ -76,12 +81,18 @@ pub(super) fn schema() -> serde_json::Value {
 }
 
 /// What is true of this host, by the names that recipes use.
+#[expect(clippy::unused_async, reason = "facts are gathered with questions to servers")]
 pub(super) async fn facts() -> Result<serde_json::Value, Refusal> {
     // WIRE: facts::gather().
     Ok(serde_json::json!({}))
 }
 
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| "expected `NAME=VALUE`, as in `--var domain=example.org`".to_owned())?;
-    if name.is_empty() { Err("the name before `=` is missing".to_owned()) } else { Ok((name.to_owned(), value.to_owned())) }
+    let (name, value) =
+        text.split_once('=').ok_or_else(|| "expected `NAME=VALUE`, as in `--var domain=example.org`".to_owned())?;
+    if name.is_empty() {
+        Err("the name before `=` is missing".to_owned())
+    } else {
+        Ok((name.to_owned(), value.to_owned()))
+    }
 }
