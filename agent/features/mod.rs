@@ -1,8 +1,18 @@
 //! One table of the recipe a file or folder. A feature declares its table, compiles it to resources, and owns its
 //! templates and tests. Features do not know each other: they meet at resource ids.
 
-use crate::engine::Draft;
+use crate::engine::{Draft, Id};
 use crate::facts::Facts;
+use crate::resources::package::Package;
+
+pub mod directory;
+pub mod file;
+pub mod group;
+pub mod host;
+pub mod link;
+pub mod run;
+pub mod ssh;
+pub mod user;
 
 /// A table of the recipe.
 pub trait Feature {
@@ -11,4 +21,11 @@ pub trait Feature {
 
     /// Adds what it wants to the draft, or says there what is wrong with it. Does no input or output.
     fn compile(&self, facts: &Facts, plan: &mut Draft);
+}
+
+/// Adds a package that a feature cannot do without, unless the recipe names it itself, perhaps with a version.
+pub(crate) fn needs_package(plan: &mut Draft, name: &str) {
+    if !plan.has(&Id::new("package", name)) {
+        plan.add(Package { name: name.to_owned(), version: None });
+    }
 }

@@ -12,11 +12,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub mod error;
+pub mod fetch;
 pub mod files;
 pub mod heal;
+pub mod kernel;
 pub mod ledger;
+pub mod locales;
 pub mod lock;
+pub mod machine;
 pub mod programs;
+pub mod reading;
+pub mod swap;
 pub mod undo;
 pub mod users;
 

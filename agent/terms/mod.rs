@@ -1,11 +1,15 @@
 //! The vocabulary of recipes: small strict types. What has one of these types has passed its rule.
 
 mod account;
+mod hostname;
 mod mode;
 mod path;
 mod size;
+mod ssh_key;
 
 pub use account::AccountName;
+pub use hostname::HostName;
 pub use mode::Mode;
 pub use path::AbsolutePath;
 pub use size::Size;
+pub use ssh_key::{KeyLine, SshKey};
