@@ -37,7 +37,7 @@ pub enum Trace {
 /// A path that hostagent wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
-    /// SHA-256 of what it wrote; none for a directory or link.
+    /// SHA-256 of what it wrote; none for a directory, a link, or a file whose content does not count.
     pub sha256: Option<String>,
     /// Whether nothing stood there before: then hostagent may remove it.
     pub made: bool,
@@ -144,7 +144,7 @@ impl Ledger {
         self.path_is(path, Written { sha256: Some(sha256.to_owned()), made })
     }
 
-    /// Notes that hostagent makes a directory or link where nothing stood.
+    /// Notes that hostagent makes a directory, a link or a file without a content of its own where nothing stood.
     ///
     /// # Errors
     /// When the ledger cannot be written.

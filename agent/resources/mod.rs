@@ -1,9 +1,15 @@
 //! What a host consists of: one kind a file. A kind knows the host and no feature.
 
 pub mod apt_source;
-pub mod file;
+pub mod authorized_keys;
 pub mod config_set;
-pub mod probe;
+pub mod directory;
+pub mod download;
+pub mod file;
+pub mod group;
+pub mod hostname;
+pub mod link;
+pub mod locale;
 pub mod package;
 pub mod pg_database;
 pub mod pg_extension;
@@ -12,6 +18,19 @@ pub mod pg_role;
 pub mod pg_schema;
 pub mod pg_scram;
 mod pg_setting_list;
+pub mod probe;
+pub mod run;
+pub mod service;
+pub mod sshd;
+pub mod sudoers;
+pub mod swap;
+pub mod sysctl;
+pub mod timezone;
+pub mod user;
+
+#[cfg(test)]
+mod laws;
 
 #[cfg(test)]
 mod pg_matrix;
+
