@@ -70,14 +70,9 @@ impl Look {
     /// Whether systemd has yet to read unit files of this unit that changed on disk.
     ///
     /// # Errors
-    /// When systemd does not answer or the files cannot be looked at.
-    pub async fn needs_daemon_reload(&self, unit: &Unit) -> Result<bool, Error> {
-        if unit.need_daemon_reload || unit.has_stale_enablement() {
-            return Ok(true);
-        }
-        let read_at = self.0.bus.ask(self, async |connection| Manager::at(connection).await?.units_read_at().await).await;
-        let read_at = read_at.map_err(|error| error.into_host("look at", &unit.name))?;
-        files::changed_since(self, unit, read_at)
+    /// When the files cannot be looked at.
+    pub fn needs_daemon_reload(&self, unit: &Unit) -> Result<bool, Error> {
+        Ok(unit.need_daemon_reload || unit.has_stale_enablement() || files::changed_since(self, unit)?)
     }
 }
 
@@ -149,18 +144,19 @@ impl Touch {
         Ok(())
     }
 
-    /// Keeps a unit from being started by anybody. It goes on running if it runs.
+    /// Keeps a unit from being started by anybody. It goes on running if it runs. systemd knows of it after the next
+    /// [`Touch::settle_units`].
     ///
     /// # Errors
     /// When systemd refuses.
     pub async fn mask(&self, name: &str, lasting: Lasting) -> Result<(), Error> {
         let (name, runtime) = (full_name(name), lasting == Lasting::UntilReboot);
         let done = self.told(async |manager| manager.mask_unit_files(&[&name], runtime, false).await.map(drop)).await;
-        done.map_err(|error| error.into_host("mask", &name))?;
-        self.settle_units([name.as_str()]).await
+        done.map_err(|error| error.into_host("mask", &name))
     }
 
-    /// Lets a unit be started again, whichever way it was masked.
+    /// Lets a unit be started again, whichever way it was masked. systemd knows of it after the next
+    /// [`Touch::settle_units`], which starting it brings.
     ///
     /// # Errors
     /// When systemd refuses.
@@ -170,7 +166,7 @@ impl Touch {
             let done = self.told(async |manager| manager.unmask_unit_files(&[&name], runtime).await.map(drop)).await;
             done.map_err(|error| error.into_host("unmask", &name))?;
         }
-        self.settle_units([name.as_str()]).await
+        Ok(())
     }
 
     /// Forgets that a unit failed, and how often it was started lately.
@@ -215,7 +211,7 @@ impl Touch {
         let _one_at_a_time = self.0.0.bus.reloading.lock().await;
         for name in names {
             let unit = self.unit(name).await?;
-            if self.needs_daemon_reload(&unit).await? {
+            if self.needs_daemon_reload(&unit)? {
                 // One reading serves all of them.
                 return self.read_units_again().await;
             }

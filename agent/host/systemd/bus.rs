@@ -1,6 +1,7 @@
 //! The connection to systemd, opened when first needed and again if systemd was re-executed (as its upgrade does).
 //!
-//! Root asks systemd on its own socket: no bus daemon is needed, and none is in between. Others ask over the system bus.
+//! Why not systemd's own socket, `/run/systemd/private`, which needs no bus daemon: there systemd signs its answers with its
+//! well-known name where D-Bus wants a unique one, and zbus takes no such answer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,9 +12,7 @@ use zbus::{Connection, OwnedObjectPath, connection};
 
 use crate::host::{Error, Look};
 
-/// Where systemd answers root.
-const PRIVATE: &str = "/run/systemd/private";
-/// Where the bus daemon answers everybody.
+/// Where the bus daemon listens.
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 /// How long systemd may take to answer. It is busy for as long while it reads its unit files again.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -146,31 +145,18 @@ impl Bus {
 }
 
 async fn open(host: &Look) -> Result<Connection, Error> {
-    let there = |path: &str| host.found(Path::new(path)).is_ok_and(|found| found.is_some());
-    let address = |path: &str| format!("unix:path={}", host.place(Path::new(path)).display());
-    let mut failure = None;
-    if nix::unistd::geteuid().is_root() && there(PRIVATE) {
-        match connection::Builder::address(address(PRIVATE).as_str()).p2p().build().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => failure = Some(error),
-        }
+    if host.found(Path::new(SYSTEM_BUS))?.is_none() {
+        let (says, hint) = if host.has_systemd() {
+            (format!("systemd cannot be asked: `{SYSTEM_BUS}` is not there"), "install `dbus`: `apt-get install dbus`")
+        } else {
+            ("there is no systemd on this host".to_owned(), "services can be managed only on a host that systemd has booted")
+        };
+        return Err(Error::said_with_hint("no-systemd", says, hint));
     }
-    if there(SYSTEM_BUS) {
-        match connection::Builder::address(address(SYSTEM_BUS).as_str()).build().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(match failure {
-        Some(error) => Error::said_with_hint(
-            "systemd-silent",
-            format!("could not reach systemd: {error}"),
-            "does `systemctl status` work here? the package `dbus` may be missing",
-        ),
-        None => Error::said_with_hint(
-            "no-systemd",
-            format!("there is no systemd to ask: neither `{PRIVATE}` nor `{SYSTEM_BUS}` is there"),
-            "run hostagent on a host that was booted with systemd; for anybody but root, install `dbus`",
-        ),
+    let address = format!("unix:path={}", host.place(Path::new(SYSTEM_BUS)).display());
+    let opened = connection::Builder::address(address.as_str()).build().await;
+    opened.map_err(|error| {
+        let says = format!("could not reach systemd over `{SYSTEM_BUS}`: {error}");
+        Error::said_with_hint("systemd-silent", says, "does `systemctl status` work here? see `systemctl status dbus`")
     })
 }

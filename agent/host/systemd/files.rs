@@ -31,12 +31,16 @@ const PLACES: [(&str, bool); 12] = [
 /// What a plan will put in place of files: path to content, or to nothing.
 pub type Coming = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// Whether a file of the unit is newer than this reading (microseconds since the epoch), or gone since.
-pub(super) fn changed_since(host: &Look, unit: &Unit, read_at: u64) -> Result<bool, Error> {
+/// Whether a file of the unit is newer than systemd's last reading of files, or gone since.
+pub(super) fn changed_since(host: &Look, unit: &Unit) -> Result<bool, Error> {
     for path in unit.fragment.iter().chain(&unit.drop_ins) {
         if host.found(path)?.is_none() {
             return Ok(true);
         }
+    }
+    if !unit.exists() {
+        // Drop-ins of a unit that is still to be installed are read with it.
+        return Ok(fragment_of(host, &unit.name, &Coming::new())?.is_some());
     }
     let names: BTreeSet<&str> = unit.names.iter().chain([&unit.name]).map(String::as_str).collect();
     let mut paths = Vec::new();
@@ -46,7 +50,7 @@ pub(super) fn changed_since(host: &Look, unit: &Unit, read_at: u64) -> Result<bo
         }
     }
     paths.extend(drop_ins_of(host, &names, &Coming::new())?.into_iter().filter(|path| !is_systemds_own(path)));
-    let from = i128::from(read_at) * 1000 - tick();
+    let from = i128::from(unit.files_read_at) * 1000 - tick();
     // After a jump of the clock a time to come says nothing.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos());
     let until = i128::try_from(now).unwrap_or(i128::MAX);
@@ -255,13 +259,14 @@ mod tests {
         put(&root, "usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/a\n");
         std::thread::sleep(2 * TICK);
         let now = || u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros()).unwrap();
-        let read_at = now();
-        assert!(!changed_since(&host, &unit("a.service"), read_at).unwrap());
+        let read = Unit { files_read_at: now(), ..unit("a.service") };
+        assert!(!changed_since(&host, &read).unwrap());
         put(&root, "etc/systemd/system/a.service.d/o.conf", "[Service]\nNice=1\n");
-        assert!(changed_since(&host, &unit("a.service"), read_at).unwrap());
+        assert!(changed_since(&host, &read).unwrap());
         std::thread::sleep(2 * TICK);
-        assert!(!changed_since(&host, &unit("a.service"), now()).unwrap());
-        let gone = Unit { drop_ins: vec!["/etc/systemd/system/a.service.d/p.conf".into()], ..unit("a.service") };
-        assert!(changed_since(&host, &gone, now()).unwrap());
+        let read = Unit { files_read_at: now(), ..read };
+        assert!(!changed_since(&host, &read).unwrap());
+        let gone = Unit { drop_ins: vec!["/etc/systemd/system/a.service.d/p.conf".into()], ..read };
+        assert!(changed_since(&host, &gone).unwrap());
     }
 }

@@ -55,10 +55,8 @@ pub(super) async fn run(host: &Touch, unit: &str, verb: Verb) -> Result<(), Erro
     let refusal = |error: zbus::Error| refused(verb.word(), Some(unit), &error);
     let work = async {
         let manager = Manager::at(&connection).await.map_err(refusal)?.0;
-        if connection.is_bus() {
-            // Over the bus systemd tells of jobs only whom asked for it. Asked already is fine.
-            let _ = manager.subscribe().await;
-        }
+        // systemd tells of jobs only whoever asked for it. Asked already is fine.
+        let _ = manager.subscribe().await;
         // Listening comes first: a short job may end before its own answer is read.
         let mut ended = manager.receive_job_removed().await.map_err(refusal)?;
         let job = verb.enqueue(&manager, unit).await.map_err(refusal)?;

@@ -26,7 +26,7 @@ pub struct Unit {
     /// What is on disk now: `enabled`, `disabled`, `static`, `masked`, …; empty if it has no file.
     pub unit_file_state: String,
     /// The same as systemd remembers it.
-    pub(super) remembered_file_state: String,
+    pub remembered_file_state: String,
     /// The file that systemd read it from.
     pub fragment: Option<PathBuf>,
     /// The drop-ins that systemd read.
@@ -35,6 +35,8 @@ pub struct Unit {
     pub invocation_id: String,
     /// Whether systemd noticed itself that the files changed. `false` means nothing (systemd#31752).
     pub need_daemon_reload: bool,
+    /// When systemd last began to read unit files: microseconds since the epoch.
+    pub files_read_at: u64,
     /// Whether it knows how to read its configuration again.
     pub can_reload: bool,
     /// Whether its conditions held when it was last started.
@@ -52,7 +54,7 @@ pub struct Unit {
     /// When the main process of a service started: microseconds since the epoch, 0 for never.
     pub exec_main_start: u64,
     /// How long a service may take to start and to stop.
-    pub(super) timeout: Duration,
+    pub timeout: Duration,
 }
 
 impl Unit {
@@ -112,9 +114,10 @@ pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Un
     let manager = Manager::at(connection).await?;
     let path = manager.0.load_unit(name).await?;
     let service = name.ends_with(".service");
-    let (all, state, of_service) = tokio::join!(
+    let (all, state, files_read_at, of_service) = tokio::join!(
         properties(connection, &path, "org.freedesktop.systemd1.Unit"),
         manager.0.get_unit_file_state(name),
+        manager.units_read_at(),
         of_service(connection, &path, service),
     );
     let (all, of_service) = (Properties(all?), Properties(of_service?));
@@ -134,6 +137,7 @@ pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Un
         drop_ins: listed("DropInPaths"),
         invocation_id: all.get::<Vec<u8>>("InvocationID").iter().map(|byte| format!("{byte:02x}")).collect(),
         need_daemon_reload: all.get("NeedDaemonReload"),
+        files_read_at: files_read_at?,
         can_reload: all.get("CanReload"),
         conditions_held: all.get("ConditionResult"),
         began_to_start: all.get("InactiveExitTimestamp"),
