@@ -7,3 +7,18 @@ pub mod probe;
 pub mod service;
 pub mod timer;
 pub mod unit_file;
+pub mod apt_source;
+pub mod file;
+pub mod config_set;
+pub mod probe;
+pub mod package;
+pub mod pg_database;
+pub mod pg_extension;
+pub mod pg_grant;
+pub mod pg_role;
+pub mod pg_schema;
+pub mod pg_scram;
+mod pg_setting_list;
+
+#[cfg(test)]
+mod pg_matrix;

@@ -1,11 +1,15 @@
 //! The vocabulary of recipes: small strict types. What has one of these types has passed its rule.
 
 mod account;
+mod fingerprint;
 mod mode;
+mod package_name;
 mod path;
 mod size;
 
 pub use account::AccountName;
+pub use fingerprint::Fingerprint;
 pub use mode::Mode;
+pub use package_name::PackageName;
 pub use path::AbsolutePath;
 pub use size::Size;
