@@ -152,9 +152,9 @@ impl Draft {
                 }
             }
             for id in step.resource.needs() {
-                if id.name() == "*" {
-                    let kind = Id::new(id.kind(), "");
-                    let all = self.by_id.range(kind..).take_while(|(other, _)| other.kind() == id.kind());
+                if let Some(beginning) = id.as_str().strip_suffix('*') {
+                    let all = self.by_id.range(Id::from(beginning)..);
+                    let all = all.take_while(|(other, _)| other.as_str().starts_with(beginning));
                     first.extend(all.map(|(_, &before)| before));
                 } else {
                     first.extend(self.by_id.get(&id));
