@@ -5,6 +5,7 @@ use crate::engine::{Draft, Id};
 use crate::facts::Facts;
 use crate::resources::package::Package;
 
+pub mod apt_source;
 pub mod directory;
 pub mod file;
 pub mod group;
@@ -26,6 +27,6 @@ pub trait Feature {
 /// Adds a package that a feature cannot do without, unless the recipe names it itself, perhaps with a version.
 pub(crate) fn needs_package(plan: &mut Draft, name: &str) {
     if !plan.has(&Id::new("package", name)) {
-        plan.add(Package { name: name.to_owned(), version: None });
+        plan.add(Package::named(name));
     }
 }

@@ -1,92 +1,46 @@
-//! Fetches a file from a server over HTTP, or from this host (`file://`).
+//! Fetching a file from elsewhere: over HTTPS, or over HTTP where what must come is known beforehand.
 
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-
 use super::{Error, Look};
 
-/// How long a server may take to accept a connection.
-const CONNECTING: Duration = Duration::from_secs(20);
+/// The pauses before the second and the third try.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+
+/// How something is fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetch {
+    /// The most bytes it may have.
+    pub limit: usize,
+    /// How long one try may take, and how long the server may be silent.
+    pub timeout: Duration,
+    /// Whether the caller compares what came with a digest or fingerprint of the recipe: then `http:` will do.
+    pub pinned: bool,
+}
 
 impl Look {
-    /// The bytes behind a URL (`https://`, `http://` or `file://`). Over plain HTTP the caller must know their digest.
+    /// What a URL (`https:`, `file:`, or `http:` if pinned) holds. Tries three times.
     ///
     /// # Errors
-    /// When the server cannot be reached, refuses, is not done after `patience`, or sends more than `limit` bytes.
-    pub async fn fetch(&self, url: &str, limit: u64, patience: Duration) -> Result<Vec<u8>, Error> {
-        if let Some(path) = url.strip_prefix("file://") {
-            return self.fetch_here(Path::new(path), limit);
-        }
-        tracing::debug!(url = shown(url), "fetching");
-        match tokio::time::timeout(patience, fetch(url, limit)).await {
-            Ok(fetched) => fetched,
-            Err(_elapsed) => {
-                let says = format!("`{}` was not there after {patience:?}", shown(url));
-                Err(Error::said_with_hint(
-                    "fetch-slow",
-                    says,
-                    "is the server reachable from this host? try it with `curl -v`",
-                ))
+    /// When it cannot be had, or is larger than its limit.
+    pub async fn fetch(&self, url: &str, how: Fetch) -> Result<Vec<u8>, Error> {
+        match url.split_once(':').map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+            Some((scheme, path)) if scheme == "file" => self.fetch_file(url, path.trim_start_matches("//"), how),
+            Some((scheme, _)) if scheme == "https" || scheme == "http" && how.pinned => fetch_over_http(url, how).await,
+            Some((scheme, _)) if scheme == "http" => {
+                let says = format!("`{}` is not protected on its way, and nothing says what must come", shown(url));
+                Err(Error::said_with_hint("fetch-unsafe", says, "use `https:`, or say its digest"))
             }
+            _ => Err(Error::said_with_hint("fetch-scheme", format!("`{}` is not a URL that can be fetched", shown(url)), "use `https:` or `file:`")),
         }
     }
 
-    fn fetch_here(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-        let size = self.found(path)?.map(|found| found.size);
-        match self.read(path)? {
-            Some(_) if size.is_some_and(|size| size > limit) => Err(too_large(&path.display().to_string(), limit)),
-            Some(bytes) => Ok(bytes),
-            None => Err(Error::said_with_hint(
-                "fetch-missing",
-                format!("there is no `{}`", path.display()),
-                "put it there, or correct the URL",
-            )),
-        }
+    fn fetch_file(&self, url: &str, path: &str, how: Fetch) -> Result<Vec<u8>, Error> {
+        let bytes = self.read(Path::new(path))?;
+        let bytes = bytes.ok_or_else(|| Error::said_with_hint("fetch-missing", format!("`{path}` is not there"), "put it there first"))?;
+        if bytes.len() > how.limit { Err(too_large(url, how)) } else { Ok(bytes) }
     }
-}
-
-async fn fetch(url: &str, limit: u64) -> Result<Vec<u8>, Error> {
-    let failed = |error: reqwest::Error| refused(url, &error);
-    let client = reqwest::Client::builder()
-        .connect_timeout(CONNECTING)
-        .user_agent(concat!("hostagent/", env!("CARGO_PKG_VERSION")));
-    // A redirect from HTTPS to HTTP would give up what the scheme promised.
-    let client = if url.starts_with("https://") { client.https_only(true) } else { client };
-    let answer = client.build().map_err(failed)?.get(url).send().await.map_err(failed)?;
-    let answer = answer.error_for_status().map_err(failed)?;
-    if answer.content_length().is_some_and(|length| length > limit) {
-        return Err(too_large(&shown(url), limit));
-    }
-    let mut bytes = Vec::new();
-    let mut pieces = answer.bytes_stream();
-    while let Some(piece) = pieces.next().await {
-        bytes.extend_from_slice(&piece.map_err(failed)?);
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
-            return Err(too_large(&shown(url), limit));
-        }
-    }
-    Ok(bytes)
-}
-
-fn refused(url: &str, error: &reqwest::Error) -> Error {
-    if let Some(status) = error.status() {
-        let says = format!("the server answered {status} for `{}`", shown(url));
-        return Error::said_with_hint("fetch-refused", says, "is the URL right, and may this host read it?");
-    }
-    // The outer errors say "error sending request for URL", whole URL included; the innermost says why.
-    let mut source: &dyn std::error::Error = error;
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    let says = format!("could not fetch `{}`: {source}", shown(url));
-    Error::said_with_hint("fetch-failed", says, "is the server reachable from this host? try it with `curl -v`")
-}
-
-fn too_large(what: &str, limit: u64) -> Error {
-    let says = format!("`{what}` is larger than {}", bytesize::ByteSize(limit).display().iec());
-    Error::said_with_hint("fetch-too-large", says, "fetch it with a `[[run]]` of your own")
 }
 
 /// A URL as it may be shown: a user's password and a signed query stay out.
@@ -98,11 +52,101 @@ fn shown(url: &str) -> String {
     format!("{scheme}://{server}{path}")
 }
 
+async fn fetch_over_http(url: &str, how: Fetch) -> Result<Vec<u8>, Error> {
+    let client = reqwest::Client::builder()
+        .https_only(!how.pinned)
+        .connect_timeout(how.timeout.min(Duration::from_secs(10)))
+        .timeout(how.timeout)
+        .user_agent(concat!("hostagent/", env!("CARGO_PKG_VERSION")))
+        .build();
+    let client = client.map_err(|error| failed(url, &error))?;
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        match try_once(&client, url, how).await {
+            Err(Attempt::MayPass(error)) => match pauses.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            },
+            Err(Attempt::Final(error)) => return Err(error),
+            Ok(bytes) => return Ok(bytes),
+        }
+    }
+}
+
+/// Why a try failed.
+enum Attempt {
+    /// A connection or a server that may be better in a moment.
+    MayPass(Error),
+    Final(Error),
+}
+
+async fn try_once(client: &reqwest::Client, url: &str, how: Fetch) -> Result<Vec<u8>, Attempt> {
+    let passing = |error: reqwest::Error| match error.is_builder() || error.is_redirect() {
+        true => Attempt::Final(failed(url, &error)),
+        false => Attempt::MayPass(failed(url, &error)),
+    };
+    let mut response = client.get(url).send().await.map_err(passing)?;
+    let status = response.status();
+    if !status.is_success() {
+        let error = Error::said_with_hint("fetch-refused", format!("`{}` answered {status}", shown(url)), "is the address right, and open to this host?");
+        let passes = status.is_server_error() || status.as_u16() == 429;
+        return Err(if passes { Attempt::MayPass(error) } else { Attempt::Final(error) });
+    }
+    let mut bytes = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(passing)? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > how.limit {
+            return Err(Attempt::Final(too_large(url, how)));
+        }
+    }
+    Ok(bytes)
+}
+
+/// The error with every reason below it: reqwest's own text ends at "error sending request".
+fn failed(url: &str, error: &reqwest::Error) -> Error {
+    let url = shown(url);
+    let mut reasons = Vec::new();
+    let mut below = std::error::Error::source(error);
+    while let Some(reason) = below {
+        reasons.push(reason.to_string());
+        below = reason.source();
+    }
+    let reason = if reasons.is_empty() { error.to_string() } else { reasons.join(": ") };
+    let hint = format!("see `curl -v {url}` on this host; certificates need the package `ca-certificates`");
+    Error::said_with_hint("fetch-failed", format!("could not fetch `{url}`: {reason}"), hint)
+}
+
+fn too_large(url: &str, how: Fetch) -> Error {
+    let says = format!("`{}` is larger than {} bytes", shown(url), how.limit);
+    Error::said_with_hint("fetch-too-large", says, "is the address right?")
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
-    use crate::host::Host;
-    use crate::host::programs::Real;
+    use crate::host::{Host, programs::Real};
+
+    const HOW: Fetch = Fetch { limit: 10, timeout: Duration::from_secs(5), pinned: true };
+
+    /// A server that gives each of these answers once; its URL.
+    async fn server(answers: &'static [&'static str]) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/key", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        url
+    }
+
+    fn look(root: &Path) -> Look {
+        Host::at(root, Box::new(Real)).unwrap().look()
+    }
 
     #[test]
     fn a_url_is_shown_without_what_may_be_secret() {
@@ -115,41 +159,42 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn an_answer_is_read_up_to_its_limit_and_a_refusal_is_cited() {
-        let directory = tempfile::tempdir().unwrap();
-        let look = Host::at(directory.path(), Box::new(Real)).unwrap().look();
-        let second = Duration::from_secs(1);
-        let url = serve("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
-        assert_eq!(look.fetch(&url, 5, second).await.unwrap(), b"hello");
+    #[tokio::test]
+    async fn a_server_that_stumbles_is_asked_again_and_one_that_refuses_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let url = server(&[
+            "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nkey",
+        ])
+        .await;
+        assert_eq!(look(root.path()).fetch(&url, HOW).await.unwrap(), b"key");
 
-        let url = serve("HTTP/1.1 200 OK\r\n\r\nhello world").await;
-        assert!(look.fetch(&url, 5, second).await.unwrap_err().to_string().ends_with("is larger than 5 B"));
-
-        let url = serve("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
-        let said = look.fetch(&url, 5, second).await.unwrap_err().to_string();
-        assert_eq!(said, format!("the server answered 403 Forbidden for `{url}`"));
+        let url = server(&["HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"]).await;
+        let error = look(root.path()).fetch(&url, HOW).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("`{url}` answered 404 Not Found"));
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_file_of_this_host_is_fetched_from_its_root() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("a"), "x").unwrap();
-        let look = Host::at(directory.path(), Box::new(Real)).unwrap().look();
-        assert_eq!(look.fetch("file:///a", 9, Duration::ZERO).await.unwrap(), b"x");
-        assert_eq!(look.fetch("file:///b", 9, Duration::ZERO).await.unwrap_err().to_string(), "there is no `/b`");
+    #[tokio::test]
+    async fn more_than_the_limit_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let url = server(&["HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n12345678901"]).await;
+        let error = look(root.path()).fetch(&url, HOW).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("`{url}` is larger than 10 bytes"));
     }
 
-    /// A server that gives one answer; its URL.
-    async fn serve(answer: &'static str) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0_u8; 4096]).await.unwrap();
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        });
-        format!("http://127.0.0.1:{port}/file")
+    #[tokio::test]
+    async fn http_is_refused_unless_what_comes_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        let error = look(root.path()).fetch("http://127.0.0.1/key", Fetch { pinned: false, ..HOW }).await.unwrap_err();
+        assert_eq!(error.code(), "fetch-unsafe");
+        assert_eq!(look(root.path()).fetch("ftp://127.0.0.1/key", HOW).await.unwrap_err().code(), "fetch-scheme");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_from_this_host() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("key"), "key").unwrap();
+        assert_eq!(look(root.path()).fetch("file:///key", HOW).await.unwrap(), b"key");
+        assert_eq!(look(root.path()).fetch("file:///other", HOW).await.unwrap_err().code(), "fetch-missing");
     }
 }

@@ -11,17 +11,26 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+pub mod apt;
+pub mod apt_locks;
+pub mod deb_version;
+pub mod dpkg;
 pub mod error;
 pub mod fetch;
 pub mod files;
 pub mod heal;
+pub mod held_starts;
+pub mod identity;
 pub mod kernel;
 pub mod ledger;
 pub mod locales;
 pub mod lock;
 pub mod machine;
+pub mod packages;
+pub mod postgres;
 pub mod programs;
 pub mod reading;
+pub mod state;
 pub mod swap;
 pub mod undo;
 pub mod users;
@@ -48,8 +57,13 @@ struct Inner {
     ledger: RefCell<Ledger>,
     expected: RefCell<BTreeSet<String>>,
     writes: Cell<u64>,
+    /// dpkg's records, as last read.
+    dpkg: RefCell<Option<dpkg::Read>>,
+    /// Units that this run starts itself when their configuration is there.
+    units: RefCell<BTreeSet<String>>,
     /// `useradd` and its siblings lock /etc/passwd and fail at once when it is taken: one at a time.
     accounts: tokio::sync::Mutex<()>,
+    postgres: postgres::Connections,
 }
 
 impl Host {
@@ -73,7 +87,10 @@ impl Host {
             ledger: RefCell::new(ledger),
             expected: RefCell::default(),
             writes: Cell::new(0),
+            dpkg: RefCell::default(),
+            units: RefCell::default(),
             accounts: tokio::sync::Mutex::new(()),
+            postgres: postgres::Connections::default(),
         })))
     }
 
@@ -95,6 +112,12 @@ impl Host {
     /// Says that this run is going to bring `id`, so that later looks count on it.
     pub fn expect(&self, id: &impl Display) {
         self.0.expected.borrow_mut().insert(id.to_string());
+    }
+
+    /// Says which units (`nginx`, `postgresql@15-main`) this run starts itself, when their configuration is there: a
+    /// package that brings one does not start it. What other units packages bring is started as Debian does.
+    pub fn starts_units(&self, names: impl IntoIterator<Item = String>) {
+        self.0.units.borrow_mut().extend(names);
     }
 
     /// Forgets every expectation; from here on the host speaks for itself.

@@ -15,5 +15,6 @@ pub mod interpolate;
 pub mod literal;
 pub mod loading;
 pub mod merge;
-pub mod syntax;
+mod syntax;
 pub mod vars;
+mod wording;

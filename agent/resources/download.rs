@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::file::{owned, places_above};
+use super::file::{accounts, owned, places_above};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::host::fetch::Fetch;
 use crate::host::files::{Access, Kind, sha256_of};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
 use crate::terms::{AccountName, Mode};
 
 /// How large a file may be: it passes through memory, of which a nano has little.
-const LARGEST: u64 = 128 << 20;
+const LARGEST: usize = 128 << 20;
 /// How long a server may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A file of the host that a server has.
 #[derive(Debug, Clone, Serialize)]
@@ -41,7 +42,8 @@ impl Resource for Download {
 
     fn needs(&self) -> Vec<Id> {
         let mut needs = places_above(&self.path);
-        needs.extend([Id::new("user", &self.owner), Id::new("group", &self.group), Id::every("package")]);
+        needs.extend(accounts(&self.owner, &self.group));
+        needs.push(Id::every("package"));
         if let Some(path) = self.url.strip_prefix("file://") {
             needs.push(Id::new("file", path));
         }
@@ -67,7 +69,7 @@ impl Resource for Download {
         if host.sha256(&self.path)?.as_deref() == Some(&self.sha256) {
             return Ok(host.set_access(&self.path, access)?);
         }
-        let bytes = host.fetch(&self.url, LARGEST, PATIENCE).await?;
+        let bytes = host.fetch(&self.url, Fetch { limit: LARGEST, timeout: PATIENCE, pinned: true }).await?;
         let came = sha256_of(&bytes);
         if came != self.sha256 {
             let says =

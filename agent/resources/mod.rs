@@ -1,5 +1,6 @@
 //! What a host consists of: one kind a file. A kind knows the host and no feature.
 
+pub mod apt_source;
 pub mod authorized_keys;
 pub mod config_set;
 pub mod directory;
@@ -10,6 +11,13 @@ pub mod hostname;
 pub mod link;
 pub mod locale;
 pub mod package;
+pub mod pg_database;
+pub mod pg_extension;
+pub mod pg_grant;
+pub mod pg_role;
+pub mod pg_schema;
+pub mod pg_scram;
+mod pg_setting_list;
 pub mod probe;
 pub mod run;
 pub mod service;
@@ -22,3 +30,5 @@ pub mod user;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod pg_matrix;

@@ -1,1 +1,2 @@
+//! `cargo lab`
 fn main() {}
