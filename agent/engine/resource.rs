@@ -29,7 +29,7 @@ impl Id {
         Self::new(kind, path.display())
     }
 
-    /// Every resource of a kind; only for [`Resource::needs`].
+    /// Every resource of a kind; only for [`Resource::needs`] and [`Resource::precedes`].
     pub fn every(kind: &str) -> Self {
         Self::new(kind, "*")
     }
@@ -85,6 +85,11 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
         Vec::new()
     }
 
+    /// Names what must wait for this, if the plan has it; [`Resource::needs`] seen from the other end.
+    fn precedes(&self) -> Vec<Id> {
+        Vec::new()
+    }
+
     /// Lists how the host differs from what is wanted. A [`Look`] cannot write.
     ///
     /// # Errors
@@ -129,6 +134,7 @@ pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub(crate) trait AnyResource: fmt::Debug {
     fn id(&self) -> Id;
     fn needs(&self) -> Vec<Id>;
+    fn precedes(&self) -> Vec<Id>;
     fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>>;
     fn apply<'a>(&'a self, host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
     fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
@@ -147,6 +153,10 @@ impl<R: Resource> AnyResource for R {
 
     fn needs(&self) -> Vec<Id> {
         Resource::needs(self)
+    }
+
+    fn precedes(&self) -> Vec<Id> {
+        Resource::precedes(self)
     }
 
     fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>> {

@@ -38,6 +38,7 @@ pub(super) fn os(host: &Look) -> Result<Os, Error> {
     Ok(Os { id: value("ID"), version: value("VERSION_ID"), codename: value("VERSION_CODENAME") })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all sources have one signature")]
 fn kernel(host: &Look) -> Result<Found, Error> {
     let Some((machine, release)) = host.kernel() else { return Ok(Vec::new()) };
     let arch = match machine.as_str() {
@@ -58,7 +59,7 @@ fn names(host: &Look) -> Result<Found, Error> {
     Ok(vec![("fqdn", text(fqdn.as_deref().unwrap_or(&name))), ("hostname", text(&name))])
 }
 
-/// The name that a line of hosts(5) with this name begins with.
+/// The name that a line of `hosts(5)` with this name begins with.
 fn full_name(hosts: &str, name: &str) -> Option<String> {
     hosts.lines().find_map(|line| {
         let mut words = line.split('#').next()?.split_whitespace().skip(1);

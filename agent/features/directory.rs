@@ -52,13 +52,14 @@ impl Feature for Vec<Directory> {
 mod tests {
     use super::*;
 
+    #[derive(Deserialize)]
+    struct Recipe {
+        directory: Vec<Directory>,
+    }
+
     #[test]
     fn a_directory_comes_before_the_one_in_it() {
         let recipe = "[[directory]]\npath = \"/srv/www/app\"\nmode = \"2750\"\n[[directory]]\npath = \"/srv/www\"\n";
-        #[derive(Deserialize)]
-        struct Recipe {
-            directory: Vec<Directory>,
-        }
         let recipe: Recipe = toml::from_str(recipe).unwrap();
         let mut plan = Draft::default();
         recipe.directory.compile(&Facts::default(), &mut plan);

@@ -238,6 +238,14 @@ mod tests {
     }
 
     #[test]
+    fn what_apt_reads_comes_before_packages() {
+        let file = "[[file]]\npath = \"/etc/apt/apt.conf.d/90-mine\"\ncontent = \"\"\n";
+        let ids =
+            plan(&format!("{}{file}", file.replace("/etc/apt/apt.conf.d/90-mine", "/etc/sudoers.d/ops"))).unwrap();
+        assert_eq!(ids, ["file:/etc/apt/apt.conf.d/90-mine", "package:sudo", "config_set:/etc/sudoers.d/ops"]);
+    }
+
+    #[test]
     fn rules_of_sudo_are_checked_and_have_its_mode() {
         let recipe = "[[file]]\npath = \"/etc/sudoers.d/deploy\"\ncontent = \"deploy ALL=NOPASSWD:ALL\\n\"\n";
         assert_eq!(plan(recipe).unwrap(), ["package:sudo", "config_set:/etc/sudoers.d/deploy"]);

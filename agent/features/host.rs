@@ -22,7 +22,7 @@ use crate::resources::package::Package;
 use crate::resources::swap::Swap;
 use crate::resources::sysctl::Sysctl;
 use crate::resources::timezone::Timezone;
-use crate::terms::{AbsolutePath, HostName, Size};
+use crate::terms::{AbsolutePath, HostName, PackageName, Size};
 
 /// The host itself.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -40,7 +40,7 @@ pub struct Host {
     /// Further locales that programs can use. Default: none.
     #[serde(default)]
     pub locales: Vec<String>,
-    /// Packages that are installed: names, or `{ name = "…", version = "…" }` to hold one at a version. Default: none.
+    /// Packages that are installed: names, or `{ name = "…", version = "…" }` for a version of one. Default: none.
     #[serde(default)]
     pub packages: Vec<PackageWish>,
     /// The size of a swap file, such as `"1GiB"`. Leaving it out takes hostagent's swap file away again. Default: none.
@@ -54,22 +54,25 @@ pub struct Host {
     pub sysctl: BTreeMap<String, KernelValue>,
 }
 
-/// A package that is installed.
+/// A package and how it is wanted; a name alone stands for `{ name = … }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageWish {
-    name: String,
-    version: Option<String>,
-}
+pub struct PackageWish(Detailed);
 
-/// A package with its version.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// A package and how it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WithVersion {
+struct Detailed {
     /// Its name.
-    name: String,
-    /// The version to be installed and held. Default: the newest there is when it is installed.
+    name: PackageName,
+    /// Its version, or a pattern such as `"1.22.*"`. Default: any; a new one gets the newest there is.
     #[serde(default)]
     version: Option<String>,
+    /// Whether it must not be installed. Default: `false`.
+    #[serde(default)]
+    absent: bool,
+    /// Whether packages that it recommends come with it. Default: `false`.
+    #[serde(default)]
+    recommends: bool,
 }
 
 impl<'de> Deserialize<'de> for PackageWish {
@@ -88,12 +91,12 @@ impl<'de> Visitor<'de> for PackageVisitor {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<PackageWish, E> {
-        Ok(PackageWish { name: name.to_owned(), version: None })
+        let name = PackageName::try_from(name.to_owned()).map_err(E::custom)?;
+        Ok(PackageWish(Detailed { name, version: None, absent: false, recommends: false }))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PackageWish, A::Error> {
-        let WithVersion { name, version } = WithVersion::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(PackageWish { name, version })
+        Ok(PackageWish(Detailed::deserialize(MapAccessDeserializer::new(map))?))
     }
 }
 
@@ -103,8 +106,8 @@ impl JsonSchema for PackageWish {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let table = generator.subschema_for::<WithVersion>();
-        json_schema!({ "anyOf": [{ "type": "string" }, table] })
+        let table = generator.subschema_for::<Detailed>();
+        json_schema!({ "anyOf": [generator.subschema_for::<PackageName>(), table] })
     }
 }
 
@@ -155,20 +158,10 @@ impl JsonSchema for KernelValue {
 
 impl Host {
     fn packages(&self, here: &KeyPath, plan: &mut Draft) {
-        for (index, wish) in self.packages.iter().enumerate() {
-            let here = here.key("packages").index(index);
-            plan.at(here.clone());
-            let mut letters = wish.name.bytes();
-            let starts = letters.next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            if !starts
-                || wish.name.len() < 2
-                || !letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.:".contains(&b))
-            {
-                let hint = "small letters, digits, `+`, `-` and `.`; a version is `{ name = …, version = … }`";
-                plan.problem_at(here, format!("`{}` is not the name of a package", wish.name), hint);
-                continue;
-            }
-            plan.add(Package { name: wish.name.clone(), version: wish.version.clone() });
+        for (index, PackageWish(wish)) in self.packages.iter().enumerate() {
+            plan.at(here.key("packages").index(index));
+            let (version, absent, recommends) = (wish.version.clone(), wish.absent, wish.recommends);
+            plan.add(Package { name: wish.name.to_string(), version, absent, recommends });
         }
     }
 
@@ -301,7 +294,8 @@ mod tests {
         ];
         let mut found = plan(text).unwrap();
         let mut wanted = ids.map(str::to_owned).to_vec();
-        (found.sort(), wanted.sort());
+        found.sort();
+        wanted.sort();
         assert_eq!(found, wanted);
     }
 
@@ -315,7 +309,6 @@ mod tests {
         for (text, says) in [
             ("timezone = \"../etc/passwd\"", "`../etc/passwd` is not the name of a time zone"),
             ("locale = \"en US\"", "`en US` is not the name of a locale"),
-            ("packages = [\"nginx=1.2\"]", "`nginx=1.2` is not the name of a package"),
             ("swap = \"1kB\"", "less than 1 MiB is no swap"),
             ("swap_path = \"/swap\"", "a place for swap, but no size"),
             ("sysctl = { \"net..x\" = 1 }", "`net..x` is not the name of a kernel value"),

@@ -5,7 +5,7 @@
 //! `[[user]] sudo = true`.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -23,7 +23,7 @@ use crate::resources::sshd;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ssh {
-    /// Settings by their names in sshd_config(5), such as `PasswordAuthentication = false`. They win over those of other
+    /// Settings by their names in `sshd_config(5)`, such as `PasswordAuthentication = false`. They win over those of other
     /// files. Default: none.
     #[serde(default)]
     pub settings: BTreeMap<String, Setting>,
@@ -38,9 +38,9 @@ pub struct Ssh {
 pub struct Match {
     /// What it is for.
     pub name: String,
-    /// Which connections, as `Match` in sshd_config(5) has it, such as `"Group sftponly"`.
+    /// Which connections, as `Match` in `sshd_config(5)` has it, such as `"Group sftponly"`.
     pub criteria: String,
-    /// Settings by their names in sshd_config(5).
+    /// Settings by their names in `sshd_config(5)`.
     pub settings: BTreeMap<String, Setting>,
 }
 
@@ -104,12 +104,12 @@ impl Ssh {
         let mut text = "# Written by hostagent from its recipe; changes here are undone.\n".to_owned();
         let add = |text: &mut String, indent: &str, settings: &BTreeMap<String, Setting>| {
             for (name, value) in settings.iter().flat_map(|(name, all)| all.0.iter().map(move |value| (name, value))) {
-                *text += &format!("{indent}{name} {value}\n");
+                let _ = writeln!(text, "{indent}{name} {value}");
             }
         };
         add(&mut text, "", &self.settings);
         for one in &self.matches {
-            text += &format!("\n# {}\nMatch {}\n", one.name, one.criteria);
+            let _ = write!(text, "\n# {}\nMatch {}\n", one.name, one.criteria);
             add(&mut text, "    ", &one.settings);
         }
         // What follows in other files is again for everybody.

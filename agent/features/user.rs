@@ -19,6 +19,7 @@ use crate::secret::SecretRef;
 use crate::terms::{AbsolutePath, AccountName, SshKey};
 
 /// A user. Made if missing, kept as written here, never deleted.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the recipe")]
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {

@@ -11,9 +11,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-pub mod contents;
 pub mod apt;
 pub mod apt_locks;
+pub mod contents;
 pub mod deb_version;
 pub mod dpkg;
 pub mod error;
@@ -31,9 +31,9 @@ pub mod packages;
 pub mod postgres;
 pub mod programs;
 pub mod reading;
-pub mod systemd;
 pub mod state;
 pub mod swap;
+pub mod systemd;
 pub mod undo;
 pub mod users;
 

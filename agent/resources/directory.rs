@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::file::{owned, places_above};
+use super::file::{accounts, owned, places_above};
 use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
@@ -43,7 +43,10 @@ impl Resource for Directory {
         let mut needs = places_above(&self.path);
         // A file system is mounted over it first; its root is what gets the mode and owner.
         needs.push(Id::at("mount", &self.path));
-        needs.extend([Id::new("user", &self.owner), Id::new("group", &self.group), Id::every("package")]);
+        let accounts = accounts(&self.owner, &self.group);
+        // Packages bring users; root's directories may be there before any package.
+        needs.extend((!accounts.is_empty()).then(|| Id::every("package")));
+        needs.extend(accounts);
         needs
     }
 

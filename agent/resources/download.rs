@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::file::{owned, places_above};
+use super::file::{accounts, owned, places_above};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::fetch::Fetch;
 use crate::host::files::{Access, Kind, sha256_of};
@@ -16,7 +16,7 @@ use crate::terms::{AccountName, Mode};
 /// How large a file may be: it passes through memory, of which a nano has little.
 const LARGEST: usize = 128 << 20;
 /// How long a server may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A file of the host that a server has.
 #[derive(Debug, Clone, Serialize)]
@@ -42,7 +42,8 @@ impl Resource for Download {
 
     fn needs(&self) -> Vec<Id> {
         let mut needs = places_above(&self.path);
-        needs.extend([Id::new("user", &self.owner), Id::new("group", &self.group), Id::every("package")]);
+        needs.extend(accounts(&self.owner, &self.group));
+        needs.push(Id::every("package"));
         if let Some(path) = self.url.strip_prefix("file://") {
             needs.push(Id::new("file", path));
         }

@@ -51,11 +51,15 @@ impl Resource for File {
 
     fn needs(&self) -> Vec<Id> {
         let mut needs = places_above(&self.path);
-        needs.extend([Id::new("user", &self.owner), Id::new("group", &self.group)]);
+        needs.extend(accounts(&self.owner, &self.group));
         if !self.before_packages {
             needs.push(Id::every("package"));
         }
         needs
+    }
+
+    fn precedes(&self) -> Vec<Id> {
+        if self.before_packages { vec![Id::every("package")] } else { Vec::new() }
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
@@ -130,6 +134,12 @@ pub(crate) fn owned(
         changes = changes.value("group", &host.group_name(found.gid), &group.to_string());
     }
     changes
+}
+
+/// The ids of a file's owner and group. Root and its group are there in any case.
+pub(crate) fn accounts(owner: &AccountName, group: &AccountName) -> Vec<Id> {
+    let both = [("user", owner), ("group", group)];
+    both.into_iter().filter(|(_, name)| **name != AccountName::root()).map(|(kind, name)| Id::new(kind, name)).collect()
 }
 
 /// The ids of whatever may stand above a path: directories, links, mounts.

@@ -13,7 +13,7 @@ use crate::problem::nearest;
 const LIST: &str = "/etc/locale.gen";
 const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
 /// How long all locales of a plan may take: a nano makes one in about ten seconds.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// A locale that programs can use. All of a plan are generated in one go.
 #[derive(Debug, Clone, Serialize)]

@@ -1,17 +1,11 @@
 //! What a host consists of: one kind a file. A kind knows the host and no feature.
 
-pub mod drop_in;
-pub mod file;
-pub mod config_set;
-pub mod probe;
-pub mod service;
-pub mod timer;
-pub mod unit_file;
 pub mod apt_source;
 pub mod authorized_keys;
 pub mod config_set;
 pub mod directory;
 pub mod download;
+pub mod drop_in;
 pub mod file;
 pub mod group;
 pub mod hostname;
@@ -32,7 +26,9 @@ pub mod sshd;
 pub mod sudoers;
 pub mod swap;
 pub mod sysctl;
+pub mod timer;
 pub mod timezone;
+pub mod unit_file;
 pub mod user;
 
 #[cfg(test)]

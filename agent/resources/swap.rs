@@ -24,7 +24,7 @@ use crate::terms::{AccountName, Mode, Size};
 const SPARE: u64 = 64 << 20;
 const PRIVATE: Mode = Mode::new(0o600);
 /// How long swapon and swapoff may take: what is swapped out must come back into memory first.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// A swap file.
 #[derive(Debug, Clone, Serialize)]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the type of a key may be (sshd(8), AUTHORIZED_KEYS FILE FORMAT); certificates of these end in `-cert-v01@openssh.com`.
+/// What the type of a key may be (sshd(8), "Authorized keys file format"); certificates of these end in `-cert-v01@openssh.com`.
 const TYPES: [&str; 8] = [
     "ssh-ed25519",
     "ssh-rsa",

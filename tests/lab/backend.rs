@@ -145,8 +145,8 @@ impl Door {
     /// Listens at a path, for everybody.
     pub fn unix(path: PathBuf) -> Self {
         let _ = fs::remove_file(&path);
-        let listener = UnixListener::bind(&path)
-            .unwrap_or_else(|error| panic!("cannot listen at {}: {error}", path.display()));
+        let listener =
+            UnixListener::bind(&path).unwrap_or_else(|error| panic!("cannot listen at {}: {error}", path.display()));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("our own socket");
         listener.set_nonblocking(true).expect("a socket can be made so");
         Self::Unix(listener)

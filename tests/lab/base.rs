@@ -63,8 +63,8 @@ impl Base {
     fn make(&self) {
         let cache = place::cache();
         fs::create_dir_all(&cache).expect("the cache can be made");
-        let lock = File::create(cache.join(format!("{}.lock", self.release.codename())))
-            .expect("the cache can be written");
+        let lock =
+            File::create(cache.join(format!("{}.lock", self.release.codename()))).expect("the cache can be written");
         lock.lock().expect("a lock can be waited for");
         if self.folder.exists() {
             return;

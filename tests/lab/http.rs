@@ -85,9 +85,7 @@ pub fn get(namespace: &Path, address: &str, url: &str, headers: &[(&str, &str)])
     }
     request += "\r\n";
     let reply = talk(namespace, SocketAddr::new(parsed(address), port), request.as_bytes())?;
-    response(url, &reply).ok_or_else(|| {
-        io::Error::other(format!("no HTTP: {}", String::from_utf8_lossy(&reply)))
-    })
+    response(url, &reply).ok_or_else(|| io::Error::other(format!("no HTTP: {}", String::from_utf8_lossy(&reply))))
 }
 
 /// Sends some bytes and returns what comes back until the server hangs up, or is silent for a while.

@@ -54,10 +54,7 @@ fn make(release: Release, packages: &[&str], layer: &std::path::Path) {
     let enabled = "systemctl list-unit-files --state=enabled --plain --no-legend | cut -d' ' -f1 | sort";
     host.sh(&format!("{enabled} >/run/before")).succeeds();
     host.installs(packages.iter().copied());
-    host.sh(&format!(
-        "{enabled} | comm -13 /run/before - | xargs -r systemctl disable --now --quiet"
-    ))
-    .succeeds();
+    host.sh(&format!("{enabled} | comm -13 /run/before - | xargs -r systemctl disable --now --quiet")).succeeds();
     host.power_off();
 
     let draft = layer.with_extension("draft");

@@ -24,7 +24,11 @@
 //! http, backend, names, outside                  the world around it
 //! ```
 
-#![expect(dead_code, unreachable_pub, reason = "a library in two programs: tests use one part, the command line another")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    reason = "a library in two programs: tests use one part, the command line another"
+)]
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -59,7 +63,4 @@ pub mod tool;
 pub mod unit;
 
 #[expect(unused_imports, reason = "a shorter name for what tests use most")]
-pub use self::{
-    backend::Backend, commands::eventually, machine::Machine, names::Names, release::Release,
-    said::Said,
-};
+pub use self::{backend::Backend, commands::eventually, machine::Machine, names::Names, release::Release, said::Said};

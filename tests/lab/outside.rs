@@ -80,8 +80,7 @@ impl Outside<'_> {
 
     /// The same with headers of one's own.
     pub fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> Response {
-        self.ask(url, headers)
-            .unwrap_or_else(|error| panic!("GET {url} from {}: {error}", self.address))
+        self.ask(url, headers).unwrap_or_else(|error| panic!("GET {url} from {}: {error}", self.address))
     }
 
     /// The same, for a test that expects nobody to answer.

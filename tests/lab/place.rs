@@ -12,8 +12,7 @@ pub fn cache() -> PathBuf {
 
 /// Where builds go, shared by every checkout: `$CARGO_TARGET_DIR`, or else `~/.cache/hostagent/target`.
 pub fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| home().join(".cache/hostagent/target"), PathBuf::from)
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| home().join(".cache/hostagent/target"), PathBuf::from)
 }
 
 /// The register of machines that exist now; gone with the next boot of this host, as they are.

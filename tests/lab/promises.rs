@@ -53,11 +53,22 @@ fn serves(number: u8) {
 }
 
 #[test]
-fn psql_meets_the_server_from_an_address_of_choice() {
-    let host = Machine::debian(12).with_packages(["postgresql"]).boot();
-    assert!(!host.unit("postgresql@15-main").is_active(), "a layer starts nothing");
-    host.sh("echo \"listen_addresses='*'\" >/etc/postgresql/15/main/conf.d/lab.conf");
-    host.sh("echo 'host all booking 10.0.0.0/16 scram-sha-256' >>/etc/postgresql/15/main/pg_hba.conf");
+fn psql_meets_postgresql_15_from_an_address_of_choice() {
+    psql_meets_the_server(12, 15);
+}
+
+#[test]
+fn psql_meets_postgresql_17_from_an_address_of_choice() {
+    psql_meets_the_server(13, 17);
+}
+
+fn psql_meets_the_server(number: u8, version: u8) {
+    let host = Machine::debian(number).with_packages(["postgresql"]).boot();
+    let folder = format!("/etc/postgresql/{version}/main");
+    assert!(!host.unit(&format!("postgresql@{version}-main")).is_active(), "a layer starts nothing");
+    host.write(&format!("{folder}/conf.d/lab.conf"), "listen_addresses = '*'\n");
+    let hba = host.read(&format!("{folder}/pg_hba.conf"));
+    host.write(&format!("{folder}/pg_hba.conf"), &(hba + "host all booking 10.0.0.0/16 scram-sha-256\n"));
     host.sh("systemctl start postgresql").succeeds();
     host.sh("runuser -u postgres -- psql -c \"create role booking login password 'x y'\"").succeeds();
 

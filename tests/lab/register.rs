@@ -35,10 +35,8 @@ impl Entry {
     /// Registers a new machine, and the watchdog that unmakes it when this process is gone.
     pub fn new(name: Option<&str>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = name.map_or_else(
-            || format!("ha-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)),
-            str::to_owned,
-        );
+        let name = name
+            .map_or_else(|| format!("ha-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)), str::to_owned);
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(
             name.chars().all(fits) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 32,
@@ -206,7 +204,5 @@ fn write_whole(path: &Path, text: &str) {
 
 /// FNV-1a: tells two versions of the script apart.
 fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

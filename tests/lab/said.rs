@@ -56,8 +56,7 @@ impl Said {
 
     /// What it printed, read as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("expected JSON ({error}) from\n{self}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("expected JSON ({error}) from\n{self}"))
     }
 
     /// What it printed, without blanks at the end.
