@@ -11,12 +11,8 @@ use crate::features::file::File;
 use crate::features::group::Group;
 use crate::features::host::Host;
 use crate::features::link::Link;
-use crate::features::nginx::Nginx;
-use crate::features::postgres::Postgres;
 use crate::features::run::Run;
-use crate::features::service::Service;
 use crate::features::ssh::Ssh;
-use crate::features::timer::Timer;
 use crate::features::user::User;
 use crate::features::Feature;
 use crate::problem::Problems;
@@ -55,14 +51,9 @@ pub struct Recipe {
     pub link: Option<Vec<Link>>,
     /// The SSH server's settings.
     pub ssh: Option<Ssh>,
-    /// Services of the host: whether they run, start at boot, and what their units say.
-    pub service: Option<Vec<Service>>,
     /// Commands that run by the calendar.
-    pub timer: Option<Vec<Timer>>,
     /// The web server and its sites.
-    pub nginx: Option<Nginx>,
     /// The PostgreSQL server, its roles, databases, grants and client authentication.
-    pub postgres: Option<Postgres>,
     /// Commands for what has no table; each says how to tell that it has run.
     pub run: Option<Vec<Run>>,
 }
@@ -71,9 +62,20 @@ impl Recipe {
     /// Adds what every table wants to a draft.
     fn compile(&self, facts: &Facts, plan: &mut Draft) {
         // Named one by one, so that a table that is forgotten does not compile.
-        let Self { format: _, base: _, vars: _, .. } = self;
-        let Self { host, apt_source, group, user, directory, file, link, ssh, service, timer, nginx, postgres, run, .. } =
-            self;
+        let Self {
+            format: _,
+            base: _,
+            vars: _,
+            host,
+            apt_source,
+            group,
+            user,
+            directory,
+            file,
+            link,
+            ssh,
+            run,
+        } = self;
         table(host.as_ref(), facts, plan);
         table(apt_source.as_ref(), facts, plan);
         table(group.as_ref(), facts, plan);
@@ -82,10 +84,6 @@ impl Recipe {
         table(file.as_ref(), facts, plan);
         table(link.as_ref(), facts, plan);
         table(ssh.as_ref(), facts, plan);
-        table(service.as_ref(), facts, plan);
-        table(timer.as_ref(), facts, plan);
-        table(nginx.as_ref(), facts, plan);
-        table(postgres.as_ref(), facts, plan);
         table(run.as_ref(), facts, plan);
     }
 }
