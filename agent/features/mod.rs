@@ -1,6 +1,8 @@
 //! One table of the recipe a file or folder. A feature declares its table, compiles it to resources, and owns its
 //! templates and tests. Features do not know each other: they meet at resource ids.
 
+pub mod nginx;
+
 use crate::engine::Draft;
 use crate::facts::Facts;
 

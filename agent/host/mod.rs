@@ -16,7 +16,9 @@ pub mod files;
 pub mod heal;
 pub mod ledger;
 pub mod lock;
+pub mod processes;
 pub mod programs;
+mod tail;
 pub mod undo;
 pub mod users;
 
