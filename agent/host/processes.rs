@@ -1,8 +1,8 @@
 //! Processes of this host, read from proc(5).
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::{Error, Look};
@@ -14,7 +14,7 @@ pub struct Process {
     pub pid: u32,
     /// The process that started it, or took it over.
     pub parent: u32,
-    /// When it started: nanoseconds since the epoch, by today's clock; true to 0.02 s.
+    /// When it started: nanoseconds since the epoch, by today's clock, rounded down to a hundredth of a second.
     pub started: i128,
     /// Its command line as `ps` shows it; servers write their state there.
     pub command: String,
@@ -26,7 +26,7 @@ impl Look {
     /// # Errors
     /// When /proc cannot be read.
     pub fn process(&self, pid: u32) -> Result<Option<Process>, Error> {
-        let booted = self.booted()?;
+        let booted = booted()?;
         self.process_since(pid, booted)
     }
 
@@ -35,10 +35,10 @@ impl Look {
     /// # Errors
     /// When /proc cannot be read.
     pub fn children_of(&self, parent: u32) -> Result<Vec<Process>, Error> {
-        let booted = self.booted()?;
+        let booted = booted()?;
         let mut children = Vec::new();
         for name in self.names_in(Path::new("/proc"))? {
-            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(pid) = name.to_str().and_then(|text| text.parse().ok()) else { continue };
             children.extend(self.process_since(pid, booted)?.filter(|process| process.parent == parent));
         }
         children.sort_by_key(|process| process.pid);
@@ -53,12 +53,14 @@ impl Look {
         let mut inodes = Vec::new();
         for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
             let text = self.read_text(Path::new(table))?.unwrap_or_default();
-            inodes.extend(text.lines().filter_map(|line| listener_on(line, port)).map(|inode| format!("socket:[{inode}]")));
+            inodes.extend(
+                text.lines().filter_map(|line| listener_on(line, port)).map(|inode| format!("socket:[{inode}]")),
+            );
         }
         let folder = format!("/proc/{pid}/fd");
         for name in self.names_in(Path::new(&folder))? {
             let target = self.link_target(&Path::new(&folder).join(name)).ok().flatten();
-            if target.is_some_and(|target| inodes.iter().any(|inode| target.as_os_str() == inode.as_str())) {
+            if target.is_some_and(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str())) {
                 return Ok(true);
             }
         }
@@ -69,7 +71,9 @@ impl Look {
         let folder = format!("/proc/{pid}");
         let read = |file: &str| match self.read_text(&Path::new(&folder).join(file)) {
             // It ended between two reads.
-            Err(Error::File { source, .. }) if source.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => Ok(None),
+            Err(Error::File { source, .. }) if source.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => {
+                Ok(None)
+            }
             other => other,
         };
         let Some(stat) = read("stat")? else { return Ok(None) };
@@ -78,15 +82,15 @@ impl Look {
         let per_second = i128::from(sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).max(1));
         Ok(Some(Process { pid, parent, started: booted + i128::from(ticks) * 1_000_000_000 / per_second, command }))
     }
+}
 
-    /// When the host started, by today's clock: nanoseconds since the epoch.
-    fn booted(&self) -> Result<i128, Error> {
-        let text = self.read_text(Path::new("/proc/uptime"))?.unwrap_or_default();
-        let up: f64 = text.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let up = std::time::Duration::try_from_secs_f64(up).unwrap_or_default();
-        Ok(i128::try_from(now.as_nanos()).unwrap_or_default() - i128::try_from(up.as_nanos()).unwrap_or_default())
-    }
+/// When the host started, by today's clock: nanoseconds since the epoch. Not from /proc/uptime, which is coarse and which
+/// lxcfs answers with the container's age while starts stay relative to the host's.
+pub(crate) fn booted() -> Result<i128, Error> {
+    let asked =
+        |clock| clock_gettime(clock).map(|time| i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()));
+    let now = asked(ClockId::CLOCK_REALTIME).and_then(|now| Ok(now - asked(ClockId::CLOCK_BOOTTIME)?));
+    now.map_err(|errno| Error::said("clock", format!("the clock cannot be read: {errno}")))
 }
 
 /// Parent and start, in clock ticks since boot: fields 4 and 22 of /proc/PID/stat. The second field is a name in
@@ -108,6 +112,8 @@ fn listener_on(line: &str, port: u16) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
     use super::*;
     use crate::host::Host;
 

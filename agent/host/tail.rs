@@ -24,7 +24,9 @@ impl Look {
             Ok(lines.into_iter().skip(usize::from(from > 0)).collect())
         };
         match read() {
-            Err(error) if matches!(std::io::Error::kind(&error), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+            Err(error) if matches!(std::io::Error::kind(&error), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(Vec::new())
+            }
             other => other.map_err(|source| Error::File { doing: "read", path: path.into(), source }),
         }
     }

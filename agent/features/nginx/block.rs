@@ -6,8 +6,8 @@ use super::proxy::Proxy;
 use super::site::Return;
 use super::static_files::StaticFiles;
 use super::words::{
-    AccessLog, Buffer, ConfigPath, ErrorLog, ErrorPage, HeaderName, HeaderValue, LocationPath, Network, StatusCodes, UpstreamName,
-    Url,
+    AccessLog, Buffer, ConfigPath, ErrorLog, ErrorPage, HeaderName, HeaderValue, LocationPath, Network, StatusCodes,
+    UpstreamName, Url,
 };
 
 /// A site or one of its locations.

@@ -26,9 +26,9 @@ pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
         names(site, &at, plan);
         paths(site, &at, plan);
         for (index, block) in site.blocks() {
-            let at = index.map_or(at.clone(), |index| at.key("locations").index(index));
-            served::check(&block, index.is_some(), !site.locations.is_empty(), &at, plan);
-            known(nginx, &block, &at, plan);
+            let place = index.map_or(at.clone(), |number| at.key("locations").index(number));
+            served::check(&block, index.is_some(), !site.locations.is_empty(), &place, plan);
+            known(nginx, &block, &place, plan);
         }
     }
 }
@@ -56,7 +56,11 @@ fn alone(site: &Site, at: &KeyPath, plan: &mut Draft) {
 
 fn names(site: &Site, at: &KeyPath, plan: &mut Draft) {
     if site.listen.is_empty() {
-        plan.problem_at(at.key("listen"), format!("site `{}` listens nowhere", site.name), "leave `listen` out for port 80");
+        plan.problem_at(
+            at.key("listen"),
+            format!("site `{}` listens nowhere", site.name),
+            "leave `listen` out for port 80",
+        );
     }
     if site.server_name.is_empty() && !site.default_server {
         plan.problem_at(
@@ -109,16 +113,27 @@ fn same_names(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
 fn same_servers(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
     let mut taken: BTreeMap<(String, Option<&str>), &Site> = BTreeMap::new();
     for (at, site) in sites(nginx, here) {
-        let named = site.server_name.iter().enumerate().map(|(index, name)| (at.key("server_name").index(index), Some(name)));
-        let moved = site.redirect_from.iter().enumerate().map(|(index, name)| (at.key("redirect_from").index(index), Some(name)));
+        let named =
+            site.server_name.iter().enumerate().map(|(index, name)| (at.key("server_name").index(index), Some(name)));
+        let moved = site
+            .redirect_from
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (at.key("redirect_from").index(index), Some(name)));
         let unknown = site.default_server.then(|| (at.key("default_server"), None));
         for (place, name) in named.chain(moved).chain(unknown) {
             for socket in site.sockets(nginx.ipv6) {
-                let Some(other) = taken.insert((socket.to_string(), name.map(ServerName::as_str)), site) else { continue };
-                let who = if other.name == site.name { "the same site".to_owned() } else { format!("site `{}`", other.name) };
+                let Some(other) = taken.insert((socket.to_string(), name.map(ServerName::as_str)), site) else {
+                    continue;
+                };
+                let who = if std::ptr::eq(other, site) {
+                    "the same site".to_owned()
+                } else {
+                    format!("site `{}`", other.name)
+                };
                 let (says, hint) = match name {
-                    Some(name) => (
-                        format!("`{}` on `{socket}` is already answered by {who}", name.as_str()),
+                    Some(known) => (
+                        format!("`{}` on `{socket}` is already answered by {who}", known.as_str()),
                         "nginx would never ask the second one: take the name out of one, or let one listen elsewhere",
                     ),
                     None => (
@@ -139,11 +154,16 @@ fn upstreams(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
         let at = here.key("upstream").index(index);
         let Upstream { name, servers, strategy, .. } = group;
         if name.is_id() {
-            let hint = "a name of its own, such as `backend`; an id stands where a site refers to something of this recipe";
+            let hint =
+                "a name of its own, such as `backend`; an id stands where a site refers to something of this recipe";
             plan.problem_at(at.key("name"), format!("`{name}` is an id and cannot name an upstream"), hint);
         }
         if let Some(other) = seen.get(name.as_str()) {
-            plan.problem_at(at.key("name"), format!("two upstreams are named `{name}`"), format!("the other one is at `{other}`"));
+            plan.problem_at(
+                at.key("name"),
+                format!("two upstreams are named `{name}`"),
+                format!("the other one is at `{other}`"),
+            );
         }
         let of_site = nginx.site.iter().find(|site| name.as_str().strip_prefix(site.name.as_str()).is_some_and(is_own));
         if let Some(site) = of_site {
@@ -171,6 +191,6 @@ fn known(nginx: &Nginx, block: &Block<'_>, at: &KeyPath, plan: &mut Draft) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("declare it: `[[nginx.upstream]]` with `name = \"{name}\"` and `servers`"),
     };
-    let at = if block.upstream.is_some() { at.key("upstream") } else { at.key("proxy").key("upstream") };
-    plan.problem_at(at, format!("upstream `{name}` is not declared"), hint);
+    let place = if block.upstream.is_some() { at.key("upstream") } else { at.key("proxy").key("upstream") };
+    plan.problem_at(place, format!("upstream `{name}` is not declared"), hint);
 }

@@ -10,8 +10,8 @@ use super::proxy::Proxy;
 use super::site::Return;
 use super::static_files::StaticFiles;
 use super::words::{
-    AccessLog, Buffer, ConfigPath, ErrorLog, ErrorPage, HeaderName, HeaderValue, LocationPath, Network, StatusCodes, UpstreamName,
-    Url,
+    AccessLog, Buffer, ConfigPath, ErrorLog, ErrorPage, HeaderName, HeaderValue, LocationPath, Network, StatusCodes,
+    UpstreamName, Url,
 };
 
 /// Paths of a site that are served otherwise, or have rules of their own.

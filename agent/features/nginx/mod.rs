@@ -44,6 +44,7 @@ use words::{AccessLog, Buffer, CachePath, ErrorLog, Name, PackageName, Period, T
 /// A web server: static files, redirects, and requests handed on to applications.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "nginx has that many switches")]
 pub struct Nginx {
     /// The package it comes from. Default: `"nginx"`.
     pub package: PackageName,
@@ -64,6 +65,8 @@ pub struct Nginx {
     pub default_site: bool,
     /// The user that workers run as. Default: `"www-data"`.
     pub user: AccountName,
+    /// The group that workers run as. Default: the one that is named as `user`.
+    pub group: Option<AccountName>,
     /// How many workers. Default: `"auto"`, one a processor.
     pub worker_processes: WorkerProcesses,
     /// How many connections a worker may have open; a proxied request takes two. Default: 1024.
@@ -120,6 +123,7 @@ impl Default for Nginx {
             ipv6: true,
             default_site: false,
             user: AccountName::try_from("www-data".to_owned()).unwrap_or_else(|_| AccountName::root()),
+            group: None,
             worker_processes: WorkerProcesses::auto(),
             worker_connections: 1024,
             worker_rlimit_nofile: 8192,
@@ -170,7 +174,7 @@ impl Feature for Nginx {
             checks: vec![ConfigCheck::program(["/usr/sbin/nginx", "-t", "-q"])],
             read_by: Some("nginx".to_owned()),
         };
-        let set = first.iter().fold(plan.add(set).after(&package), crate::engine::plan::Added::after).id();
+        let written = first.iter().fold(plan.add(set).after(&package), crate::engine::plan::Added::after).id();
 
         let reads: Vec<PathBuf> = std::iter::once(PathBuf::from("/etc/nginx")).chain(self.snippet_files()).collect();
         let log = self.error_log.path().map(PathBuf::from);
@@ -184,7 +188,7 @@ impl Feature for Nginx {
             sets: vec!["nginx".to_owned()],
             ..Service::running("nginx")
         })
-        .after(&set);
+        .after(&written);
     }
 }
 
@@ -192,7 +196,8 @@ impl Nginx {
     /// What others of this plan bring and `nginx -t` wants to find, and what sites refer to by id.
     fn reads_of_others(&self, plan: &Draft) -> Vec<Id> {
         let files = self.snippet_files().map(|path| Id::at("file", &path));
-        let soft = files.chain([Id::new("user", &self.user)]).filter(|id| plan.has(id));
+        let accounts = [Some(Id::new("user", &self.user)), self.group.as_ref().map(|group| Id::new("group", group))];
+        let soft = files.chain(accounts.into_iter().flatten()).filter(|id| plan.has(id));
         let blocks = self.site.iter().flat_map(Site::blocks);
         let named = blocks.filter_map(|(_, block)| block.upstream_name().filter(|name| name.is_id()).cloned());
         soft.chain(named.map(|name| Id::from(name.as_str()))).collect()

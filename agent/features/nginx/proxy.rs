@@ -9,7 +9,9 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::upstream::Server;
-use super::words::{DnsName, HeaderName, HeaderValue, Period, Resolvers, ServerAddress, Strategy, UpstreamName, UrlPath};
+use super::words::{
+    DnsName, HeaderName, HeaderValue, Period, Resolvers, ServerAddress, Strategy, UpstreamName, UrlPath,
+};
 
 /// Hands requests on: to addresses (`to`), to a name that is looked up while nginx runs (`service`), or to a group of
 /// servers (`upstream`).
@@ -98,10 +100,12 @@ impl Proxy {
             ("X-Request-Id", "$request_id"),
         ];
         // An empty `Connection` keeps the connection to the application open; nginx would close it.
-        let connection: &[(&str, &str)] =
-            if self.websockets { &[("Upgrade", "$http_upgrade"), ("Connection", "$hostagent_connection")] } else { &[("Connection", "\"\"")] };
-        let usual = usual.iter().chain(connection);
-        let kept = usual.filter(|(name, _)| !self.set_headers.keys().any(|own| own.is(name)));
+        let connection: &[(&str, &str)] = if self.websockets {
+            &[("Upgrade", "$http_upgrade"), ("Connection", "$hostagent_connection")]
+        } else {
+            &[("Connection", "\"\"")]
+        };
+        let kept = usual.iter().chain(connection).filter(|(name, _)| !self.set_headers.keys().any(|own| own.is(name)));
         let own = self.set_headers.iter().map(|(name, value)| format!("{} {}", name.as_str(), value.word()));
         kept.map(|(name, value)| format!("{name} {value}")).chain(own).collect()
     }

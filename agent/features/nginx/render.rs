@@ -43,10 +43,12 @@ pub(super) fn files(nginx: &Nginx) -> Result<Vec<ConfigFile>, String> {
 
 fn main(nginx: &Nginx) -> MainView {
     let on = |yes: bool| if yes { "on" } else { "off" };
-    let proxies = || nginx.site.iter().flat_map(Site::blocks).filter(|(_, block)| block.proxy.is_some() || block.upstream.is_some());
+    let proxies = || {
+        nginx.site.iter().flat_map(Site::blocks).filter(|(_, block)| block.proxy.is_some() || block.upstream.is_some())
+    };
     MainView {
         pad: "    ",
-        user: nginx.user.to_string(),
+        user: nginx.group.as_ref().map_or_else(|| nginx.user.to_string(), |group| format!("{} {group}", nginx.user)),
         worker_processes: nginx.worker_processes.as_str().to_owned(),
         worker_rlimit_nofile: nginx.worker_rlimit_nofile,
         worker_shutdown_timeout: nginx.worker_shutdown_timeout.as_str().to_owned(),
@@ -75,9 +77,10 @@ fn main(nginx: &Nginx) -> MainView {
 
 /// The words after `log_format`.
 fn log_format(name: &str, format: &str) -> String {
-    let escape = ["escape=default ", "escape=json ", "escape=none "].into_iter().find(|escape| format.starts_with(escape));
-    let format = format.strip_prefix(escape.unwrap_or_default()).unwrap_or(format);
-    format!("{name} {}{}", escape.unwrap_or_default(), super::words::quoted(format))
+    let escape =
+        ["escape=default ", "escape=json ", "escape=none "].into_iter().find(|escape| format.starts_with(escape));
+    let text = format.strip_prefix(escape.unwrap_or_default()).unwrap_or(format);
+    format!("{name} {}{}", escape.unwrap_or_default(), super::words::quoted(text))
 }
 
 fn group(upstream: &Upstream) -> GroupView {
@@ -106,12 +109,15 @@ fn unknown_hosts(nginx: &Nginx) -> Vec<String> {
 
 fn view(nginx: &Nginx, site: &Site) -> SiteView {
     let sockets = site.sockets(nginx.ipv6);
-    let names = |names: &[ServerName]| names.iter().map(|name| server_name(name)).collect::<Vec<_>>().join(" ");
+    let names = |names: &[ServerName]| names.iter().map(server_name).collect::<Vec<_>>().join(" ");
     let mut groups = Groups::of(site);
     let served = served::all(site, &mut groups);
-    let port = sockets.iter().find_map(super::words::Socket::port).filter(|port| *port != 80);
-    let to = site.server_name.first().map(|name| {
-        format!("$scheme://{}{}$request_uri", name.as_str(), port.map(|port| format!(":{port}")).unwrap_or_default())
+    let number = sockets.iter().find_map(super::words::Socket::port).filter(|port| *port != 80);
+    let port = number.map(|it| format!(":{it}")).unwrap_or_default();
+    let first = site.server_name.first().filter(|_| !site.redirect_from.is_empty());
+    let redirect_from = first.map(|name| RedirectView {
+        names: names(&site.redirect_from),
+        to: format!("$scheme://{}{port}$request_uri", name.as_str()),
     });
     SiteView {
         pad: "",
@@ -120,7 +126,7 @@ fn view(nginx: &Nginx, site: &Site) -> SiteView {
         listen: sockets.iter().map(ToString::to_string).collect(),
         default_server: site.default_server,
         server_name: if site.server_name.is_empty() { "_".to_owned() } else { names(&site.server_name) },
-        redirect_from: to.filter(|_| !site.redirect_from.is_empty()).map(|to| RedirectView { names: names(&site.redirect_from), to }),
+        redirect_from,
         settings: served.settings,
         proxy_headers: served.proxy_headers,
         locations: served.locations,
@@ -136,13 +142,18 @@ fn server_name(name: &ServerName) -> String {
 /// Somebody's own lines, moved to the right. Text in quotes that goes over several lines is left where it is: spaces in it
 /// would count.
 pub(super) fn indented(text: &str, width: usize) -> String {
-    let text = text.trim_matches('\n').trim_end();
+    let own_lines = text.trim_matches('\n').trim_end();
     let open = |line: &str, quote: char| line.matches(quote).count() % 2 == 1;
-    if text.lines().any(|line| !line.trim_start().starts_with('#') && (open(line, '"') || open(line, '\''))) {
-        return text.to_owned();
+    if own_lines.lines().any(|line| !line.trim_start().starts_with('#') && (open(line, '"') || open(line, '\''))) {
+        return own_lines.to_owned();
     }
-    let own = text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
-    let moved = text.lines().map(|line| match line.get(own..).map(str::trim_end) {
+    let own = own_lines
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    let moved = own_lines.lines().map(|line| match line.get(own..).map(str::trim_end) {
         Some(rest) if !rest.is_empty() => format!("{:width$}{rest}", ""),
         _ => String::new(),
     });

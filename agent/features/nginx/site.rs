@@ -10,8 +10,8 @@ use super::location::Location;
 use super::proxy::Proxy;
 use super::static_files::StaticFiles;
 use super::words::{
-    AccessLog, Buffer, ConfigPath, ErrorLog, ErrorPage, HeaderName, HeaderValue, Listen, LocationPath, Network, ServerName,
-    SiteName, Socket, StatusCode, StatusCodes, Target, Text, UpstreamName, Url,
+    AccessLog, Buffer, ConfigPath, ErrorLog, ErrorPage, HeaderName, HeaderValue, Listen, LocationPath, Network,
+    ServerName, SiteName, Socket, StatusCode, StatusCodes, Target, Text, UpstreamName, Url,
 };
 
 /// A site: names it answers to, and what it answers with. It serves one of `proxy`, `upstream`, `static`, `redirect`,

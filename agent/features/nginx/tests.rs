@@ -61,7 +61,9 @@ fn a_recipe_becomes_exactly_these_files() {
 
 #[test]
 fn a_wrong_recipe_has_exactly_these_problems() {
-    for path in names_in(&golden().join("problems")).into_iter().filter(|path| path.extension().is_some_and(|it| it == "toml")) {
+    for path in
+        names_in(&golden().join("problems")).into_iter().filter(|path| path.extension().is_some_and(|it| it == "toml"))
+    {
         let nginx = nginx_of(&fs::read_to_string(&path).unwrap());
         same(&path.with_extension("txt"), &problems_of(&nginx));
     }
@@ -69,13 +71,20 @@ fn a_wrong_recipe_has_exactly_these_problems() {
 
 #[test]
 fn configurations_read_as_if_written_by_hand() {
-    for path in names_in(&golden()).iter().flat_map(|folder| names_in(folder)).filter(|path| path.extension().is_some_and(|it| it == "conf")) {
+    for path in names_in(&golden())
+        .iter()
+        .flat_map(|folder| names_in(folder))
+        .filter(|path| path.extension().is_some_and(|it| it == "conf"))
+    {
         let text = fs::read_to_string(&path).unwrap();
         let shown = path.display();
         assert!(text.starts_with("# managed by hostagent: changes here are put back"), "{shown}");
         assert!(text.ends_with("}\n") && !text.ends_with("\n\n"), "{shown} ends badly");
         assert!(!text.contains("\n\n\n"), "{shown} has two empty lines in a row");
-        assert!(!text.contains("{\n\n") && !text.contains("\n\n}") && !text.contains("\n\n    }"), "{shown} has an empty line beside a brace");
+        assert!(
+            !text.contains("{\n\n") && !text.contains("\n\n}") && !text.contains("\n\n    }"),
+            "{shown} has an empty line beside a brace"
+        );
         for line in text.lines() {
             assert_eq!(line, line.trim_end(), "{shown}");
             assert!(!line.contains('\t'), "{shown}: {line}");
@@ -86,7 +95,8 @@ fn configurations_read_as_if_written_by_hand() {
 #[test]
 fn the_package_comes_first_then_the_files_then_the_service() {
     let mut draft = Draft::default();
-    nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\n").compile(&Facts::default(), &mut draft);
+    nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\n")
+        .compile(&Facts::default(), &mut draft);
     let plan = draft.finish().unwrap();
     assert_eq!(plan.ids().map(Id::as_str).collect::<Vec<_>>(), ["package:nginx", "config_set:nginx", "service:nginx"]);
     assert!(plan.orders("package:nginx", "config_set:nginx") && plan.orders("config_set:nginx", "service:nginx"));
@@ -136,17 +146,19 @@ fn no_value_of_a_recipe_breaks_out_of_its_directive() {
 }
 
 fn strings_of(value: &toml::Value, path: &[String]) -> Vec<Vec<String>> {
-    let below = |key: String, value| strings_of(value, &[path, &[key]].concat());
+    let below = |key: String, inner| strings_of(inner, &[path, &[key]].concat());
     match value {
         toml::Value::String(_) => vec![path.to_vec()],
-        toml::Value::Array(all) => all.iter().enumerate().flat_map(|(index, value)| below(index.to_string(), value)).collect(),
+        toml::Value::Array(all) => {
+            all.iter().enumerate().flat_map(|(index, value)| below(index.to_string(), value)).collect()
+        }
         toml::Value::Table(all) => all.iter().flat_map(|(key, value)| below(key.clone(), value)).collect(),
         _ => Vec::new(),
     }
 }
 
 fn at<'v>(value: &'v mut toml::Value, path: &[String]) -> &'v mut toml::Value {
-    path.iter().fold(value, |value, key| match value {
+    path.iter().fold(value, |inner, key| match inner {
         toml::Value::Array(all) => &mut all[key.parse::<usize>().unwrap()],
         other => &mut other.as_table_mut().unwrap()[key.as_str()],
     })

@@ -5,7 +5,7 @@ use crate::features::nginx::block::Block;
 use crate::features::nginx::proxy::{Backend, Proxy};
 use crate::features::nginx::site::Return;
 use crate::features::nginx::static_files::StaticFiles;
-use crate::features::nginx::words::{LocationPath, ServerAddress, Strategy};
+use crate::features::nginx::words::{LocationPath, Strategy};
 use crate::problem::KeyPath;
 
 const WHAT: &str = "`proxy`, `upstream`, `static`, `redirect`, `return`";
@@ -16,7 +16,11 @@ pub(super) fn check(block: &Block<'_>, is_location: bool, has_locations: bool, a
     let what = if is_location { format!("location `{}`", block.path.words()) } else { "the site".to_owned() };
     match serves.as_slice() {
         [] if is_location && !block.rules.any() => {
-            plan.problem_at(at.clone(), format!("{what} says nothing"), format!("one of {WHAT}, or a rule such as `deny`"));
+            plan.problem_at(
+                at.clone(),
+                format!("{what} says nothing"),
+                format!("one of {WHAT}, or a rule such as `deny`"),
+            );
         }
         [] if !is_location && !has_locations => {
             plan.problem_at(at.clone(), format!("{what} serves nothing"), format!("one of {WHAT}, or `locations`"));
@@ -32,7 +36,11 @@ pub(super) fn check(block: &Block<'_>, is_location: bool, has_locations: bool, a
         let says = format!("`{key}` does nothing here: nginx answers a redirect or return before it asks who is there");
         plan.problem_at(at.key(key), says, "take it out, or move what may be seen into `locations`");
     }
-    if let Some(path) = block.rules.snippet_file.filter(|path| !["/etc/hostagent", "/etc/nginx"].iter().any(|top| path.as_path().starts_with(top))) {
+    if let Some(path) = block
+        .rules
+        .snippet_file
+        .filter(|path| !["/etc/hostagent", "/etc/nginx"].iter().any(|top| path.as_path().starts_with(top)))
+    {
         let says = format!("`{}` is not a place for a snippet", path.as_path().display());
         plan.problem_at(at.key("snippet_file"), says, "put it under `/etc/hostagent/` or `/etc/nginx/`");
     }
@@ -48,12 +56,21 @@ pub(super) fn check(block: &Block<'_>, is_location: bool, has_locations: bool, a
 }
 
 fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
-    let ways = [("to", !proxy.to.is_empty()), ("service", proxy.service.is_some()), ("upstream", proxy.upstream.is_some())];
+    let ways =
+        [("to", !proxy.to.is_empty()), ("service", proxy.service.is_some()), ("upstream", proxy.upstream.is_some())];
     let given: Vec<&str> = ways.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
     match given.as_slice() {
-        [] => plan.problem_at(at.clone(), "the proxy leads nowhere", "one of `to = [\"127.0.0.1:3000\"]`, `service` or `upstream`"),
+        [] => plan.problem_at(
+            at.clone(),
+            "the proxy leads nowhere",
+            "one of `to = [\"127.0.0.1:3000\"]`, `service` or `upstream`",
+        ),
         [first, second, ..] => {
-            plan.problem_at(at.key(*second), format!("the proxy leads to two things: `{first}` and `{second}`"), "keep one");
+            plan.problem_at(
+                at.key(*second),
+                format!("the proxy leads to two things: `{first}` and `{second}`"),
+                "keep one",
+            );
         }
         [_] => {}
     }
@@ -63,12 +80,20 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
         }
         if proxy.resolver.is_none() {
             let hint = "add the address of a name server, such as `resolver = \"10.0.0.2\"` (a VPC's is its network's third address, or `169.254.169.253`)";
-            plan.problem_at(at.key("service"), "`service` has no `resolver`: nginx does not read /etc/resolv.conf", hint);
+            plan.problem_at(
+                at.key("service"),
+                "`service` has no `resolver`: nginx does not read /etc/resolv.conf",
+                hint,
+            );
         }
     }
     let needs = |only: &str, keys: &[(&'static str, bool)], has: bool, plan: &mut Draft| {
         for (key, _) in keys.iter().filter(|(_, given)| *given && !has) {
-            plan.problem_at(at.key(*key), format!("`{key}` counts only beside `{only}`"), format!("take it out, or add `{only}`"));
+            plan.problem_at(
+                at.key(*key),
+                format!("`{key}` counts only beside `{only}`"),
+                format!("take it out, or add `{only}`"),
+            );
         }
     };
     let of_service = [
@@ -78,12 +103,14 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
         ("resolver_ipv6", proxy.resolver_ipv6),
     ];
     needs("service", &of_service, proxy.service.is_some(), plan);
-    needs("to", &[("strategy", proxy.strategy.is_some()), ("keepalive", proxy.keepalive.is_some())], !proxy.to.is_empty(), plan);
+    needs(
+        "to",
+        &[("strategy", proxy.strategy.is_some()), ("keepalive", proxy.keepalive.is_some())],
+        !proxy.to.is_empty(),
+        plan,
+    );
     for (index, backend) in proxy.to.iter().enumerate() {
-        let ServerName { name, port } = match names(&backend.0.address) {
-            Some(found) => found,
-            None => continue,
-        };
+        let (Some(name), Some(port)) = (backend.0.address.dns_name(), backend.0.address.port()) else { continue };
         plan.problem_at(
             at.key("to").index(index),
             format!("`{name}` is a name: nginx would look it up once, and not start while it is unknown"),
@@ -97,21 +124,11 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
     }
 }
 
-/// A name among addresses, and its port.
-struct ServerName<'a> {
-    name: &'a str,
-    port: &'a str,
-}
-
-fn names(address: &ServerAddress) -> Option<ServerName<'_>> {
-    Some(ServerName { name: address.dns_name()?, port: address.port()? })
-}
-
 /// Checks the servers of a group.
 pub(super) fn servers(servers: &[Backend], strategy: Option<&Strategy>, at: &KeyPath, plan: &mut Draft) {
-    if let Some(strategy) = strategy.filter(|strategy| strategy.refuses_backup()) {
+    if let Some(refusing) = strategy.filter(|it| it.refuses_backup()) {
         for (index, _) in servers.iter().enumerate().filter(|(_, server)| server.0.backup) {
-            let says = format!("nginx has no `backup` servers with `{}`", strategy.as_str());
+            let says = format!("nginx has no `backup` servers with `{}`", refusing.as_str());
             plan.problem_at(at.index(index), says, "take `backup` out, or use `least_conn` or turns");
         }
     }
@@ -126,7 +143,9 @@ pub(super) fn servers(servers: &[Backend], strategy: Option<&Strategy>, at: &Key
 fn static_files(files: &StaticFiles, path: &LocationPath, is_location: bool, at: &KeyPath, plan: &mut Draft) {
     let folder = path.prefix().is_some_and(|prefix| prefix.ends_with('/'));
     match (&files.root, &files.alias) {
-        (None, None) => plan.problem_at(at.clone(), "no directory is named", "add `root`, such as `root = \"/srv/www/app\"`"),
+        (None, None) => {
+            plan.problem_at(at.clone(), "no directory is named", "add `root`, such as `root = \"/srv/www/app\"`");
+        }
         (Some(_), Some(_)) => plan.problem_at(at.key("alias"), "`root` and `alias` are both given", "keep one"),
         (None, Some(_)) if !is_location => plan.problem_at(at.key("alias"), "`alias` is for locations", "use `root`"),
         (None, Some(_)) if !folder => {
@@ -137,7 +156,11 @@ fn static_files(files: &StaticFiles, path: &LocationPath, is_location: bool, at:
     }
     if files.spa {
         if files.alias.is_some() {
-            plan.problem_at(at.key("spa"), "`spa` does not go with `alias`", "use `root`, with the location's path as a folder in it");
+            plan.problem_at(
+                at.key("spa"),
+                "`spa` does not go with `alias`",
+                "use `root`, with the location's path as a folder in it",
+            );
         }
         if !files.try_files.is_empty() {
             plan.problem_at(at.key("try_files"), "`spa` says itself what is tried", "take `try_files` or `spa` out");
@@ -147,7 +170,11 @@ fn static_files(files: &StaticFiles, path: &LocationPath, is_location: bool, at:
             plan.problem_at(at.key("spa"), says, "end the location's path with `/`");
         }
     } else if files.immutable.is_some() {
-        plan.problem_at(at.key("immutable"), "`immutable` counts only beside `spa = true`", "take it out, or add `spa = true`");
+        plan.problem_at(
+            at.key("immutable"),
+            "`immutable` counts only beside `spa = true`",
+            "take it out, or add `spa = true`",
+        );
     }
 }
 
@@ -156,7 +183,11 @@ fn answer(answer: &Return, at: &KeyPath, plan: &mut Draft) {
     match (&answer.text, &answer.url) {
         (Some(_), Some(_)) => plan.problem_at(at.key("url"), "`text` and `url` are both given", "keep one"),
         (_, None) if answer.code.redirects() => {
-            plan.problem_at(at.key("code"), format!("{code} leads elsewhere, and no `url` says where"), "add `url = \"https://…\"`");
+            plan.problem_at(
+                at.key("code"),
+                format!("{code} leads elsewhere, and no `url` says where"),
+                "add `url = \"https://…\"`",
+            );
         }
         (None, Some(_)) if !answer.code.redirects() => {
             plan.problem_at(at.key("url"), format!("{code} leads nowhere"), "use 301, 302, 303, 307 or 308 with `url`");

@@ -7,7 +7,9 @@ use crate::features::nginx::proxy::Proxy;
 use crate::features::nginx::site::{Return, Site};
 use crate::features::nginx::static_files::StaticFiles;
 use crate::features::nginx::view::{LocationView, ProxyView};
-use crate::features::nginx::words::{HeaderName, HeaderValue, LocationPath, Name, Network, TryFile, UrlPath, quoted, word};
+use crate::features::nginx::words::{
+    HeaderName, HeaderValue, LocationPath, Name, Network, TryFile, UrlPath, quoted, word,
+};
 
 /// What stands in a `server` block.
 #[derive(Debug)]
@@ -46,17 +48,18 @@ fn site_serves(served: &mut Served, own: &Block<'_>, alone: bool, groups: &mut G
         }
         return file_locations(&LocationPath::root(), files, &[], own.rules.add_headers);
     }
-    let answer = own.redirect.map(|url| format!("return 308 {}", url.keeping_request()));
-    let answer = answer.map(|line| vec![line]).or_else(|| own.answer.map(answer_lines));
-    if let Some(lines) = answer {
+    let redirect = own.redirect.map(|url| vec![format!("return 308 {}", url.keeping_request())]);
+    if let Some(lines) = redirect.or_else(|| own.answer.map(answer_lines)) {
         if alone {
             served.settings.extend(lines);
             return Vec::new();
         }
         return vec![LocationView { path: "/".into(), settings: lines, ..LocationView::default() }];
     }
-    let proxy = proxy_of(own).map(|proxy| proxy_view(&proxy, "/", served.proxy_headers.as_deref(), groups));
-    proxy.map(|proxy| LocationView { path: "/".into(), proxy: Some(proxy), ..LocationView::default() }).into_iter().collect()
+    let view = proxy_of(own).map(|proxy| proxy_view(&proxy, "/", served.proxy_headers.as_deref(), groups));
+    view.map(|proxy| LocationView { path: "/".into(), proxy: Some(proxy), ..LocationView::default() })
+        .into_iter()
+        .collect()
 }
 
 /// A location, and those that come with it.
@@ -64,8 +67,8 @@ fn below(block: &Block<'_>, site: Rules<'_>, headers: Option<&[String]>, groups:
     let limits = limits(&block.rules);
     let mut views = match block.files {
         Some(files) => {
-            let limits: Vec<String> = limits.into_iter().chain(root(files)).collect();
-            file_locations(&block.path, files, &limits, &merged(site.add_headers, block.rules.add_headers))
+            let settings: Vec<String> = limits.into_iter().chain(root(files)).collect();
+            file_locations(&block.path, files, &settings, &merged(site.add_headers, block.rules.add_headers))
         }
         None => vec![LocationView { path: block.path.words(), settings: limits, ..LocationView::default() }],
     };
@@ -97,14 +100,15 @@ fn proxy_view(proxy: &Proxy, prefix: &str, site_headers: Option<&[String]>, grou
         (Some(name), None) => format!("http://{}{path}", name.in_config()),
         (None, None) => format!("http://{}{path}", groups.name_for(proxy)),
     };
-    let rewrite = proxy.path.as_ref().filter(|_| looked_up.is_some());
-    let rewrite = rewrite.map(|path| format!("{} {}$1", quoted(&format!("^{}(.*)$", escaped(prefix))), path.as_str()));
+    let replacing = proxy.path.as_ref().filter(|_| looked_up.is_some());
+    let rewrite =
+        replacing.map(|path| format!("{} {}$1", quoted(&format!("^{}(.*)$", escaped(prefix))), path.as_str()));
     let resolver = proxy.resolver.as_ref().filter(|_| looked_up.is_some()).map(|servers| {
         let valid = proxy.valid.as_ref().map_or("5s", |valid| valid.as_str());
         format!("{} valid={valid}{}", servers.as_str(), if proxy.resolver_ipv6 { "" } else { " ipv6=off" })
     });
-    let headers = proxy.headers();
-    let headers = if site_headers == Some(headers.as_slice()) { Vec::new() } else { headers };
+    let wanted = proxy.headers();
+    let headers = if site_headers == Some(wanted.as_slice()) { Vec::new() } else { wanted };
     ProxyView { resolver, looked_up, rewrite, pass, settings: proxy_settings(proxy), headers }
 }
 
@@ -121,7 +125,8 @@ fn proxy_settings(proxy: &Proxy) -> Vec<String> {
 
 /// The text as a regular expression that matches it alone.
 fn escaped(text: &str) -> String {
-    let special = |c: char| matches!(c, '.' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '^' | '$' | '\\');
+    let special =
+        |c: char| matches!(c, '.' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '^' | '$' | '\\');
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
@@ -156,7 +161,8 @@ fn file_locations(path: &LocationPath, files: &StaticFiles, limits: &[String], h
     let base = path.prefix().unwrap_or("/").trim_end_matches('/');
     let index = format!("{base}/{}", files.index.first().map_or("index.html", Name::as_str));
     let deep = view(path.words(), list.into_iter().chain([tried(&["$uri", &index])]).collect());
-    let mut views = vec![LocationView { assets_or_404: true, ..deep }, view(format!("= {}", word(&index)), cached("no-cache"))];
+    let mut views =
+        vec![LocationView { assets_or_404: true, ..deep }, view(format!("= {}", word(&index)), cached("no-cache"))];
     let usual = vec![UrlPath::known("/assets/")];
     for folder in files.immutable.as_ref().unwrap_or(&usual) {
         let mut more = cached("public, max-age=31536000, immutable");
@@ -169,7 +175,9 @@ fn file_locations(path: &LocationPath, files: &StaticFiles, limits: &[String], h
 fn answer_lines(answer: &Return) -> Vec<String> {
     let code = answer.code.code();
     match (&answer.text, &answer.url) {
-        (Some(text), _) => vec!["default_type text/plain".to_owned(), format!("return {code} {}", quoted(text.as_str()))],
+        (Some(text), _) => {
+            vec!["default_type text/plain".to_owned(), format!("return {code} {}", quoted(text.as_str()))]
+        }
         (None, Some(url)) => vec![format!("return {code} {}", url.as_str())],
         (None, None) => vec![format!("return {code}")],
     }
@@ -181,7 +189,9 @@ fn limits(rules: &Rules<'_>) -> Vec<String> {
     lines.extend(rules.client_max_body_size.map(|size| format!("client_max_body_size {}", size.as_str())));
     lines.extend(rules.access_log.map(|log| format!("access_log {}", log.as_str())));
     lines.extend(rules.error_log.map(|log| format!("error_log {}", log.as_str())));
-    lines.extend(rules.error_page.iter().map(|(codes, page)| format!("error_page {} {}", codes.as_str(), page.as_str())));
+    lines.extend(
+        rules.error_page.iter().map(|(codes, page)| format!("error_page {} {}", codes.as_str(), page.as_str())),
+    );
     lines.extend(rules.allow.iter().map(|network| format!("allow {}", network.as_str())));
     lines.extend(rules.deny.iter().map(|network| format!("deny {}", network.as_str())));
     if !rules.allow.is_empty() && rules.deny.is_empty() {

@@ -70,19 +70,27 @@ impl TryFrom<TextOrNumber> for Listen {
         match (any.parse::<u16>(), text.parse::<SocketAddr>()) {
             (Ok(port @ 1..), _) => Ok(Self::Port(port)),
             (_, Ok(at)) if at.port() > 0 => Ok(Self::At(at)),
-            _ => Err(format!("nginx cannot listen on `{text}`\nhint: a port such as 80, an address such as `\"127.0.0.1:8080\"` or `\"[::1]:8080\"`, or `\"unix:/run/site.sock\"`")),
+            _ => Err(format!(
+                "nginx cannot listen on `{text}`\nhint: a port such as 80, an address such as `\"127.0.0.1:8080\"` or `\"[::1]:8080\"`, or `\"unix:/run/site.sock\"`"
+            )),
         }
     }
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|number| number > 0)
 }
 
 fn socket_path(path: &str) -> Result<String, String> {
     if path.starts_with('/') && is_plain(path) && !path.contains([':', '$', '*']) && path.len() <= 107 {
         return Ok(path.to_owned());
     }
-    Err(format!("`unix:{path}` is not a unix socket\nhint: `unix:` and an absolute path of plain characters, such as `unix:/run/app.sock`"))
+    Err(format!(
+        "`unix:{path}` is not a unix socket\nhint: `unix:` and an absolute path of plain characters, such as `unix:/run/app.sock`"
+    ))
 }
 
-/// A server of a group: an address with a port, `localhost` with a port, a unix socket, or a name with a port, which
+/// A server of a group: an address with a port (`localhost` is 127.0.0.1), a unix socket, or a name with a port, which
 /// nginx looks up once, when it loads its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -98,7 +106,7 @@ impl ServerAddress {
     /// The name in it that only the DNS knows.
     pub fn dns_name(&self) -> Option<&str> {
         let (host, _port) = self.0.rsplit_once(':')?;
-        let known = self.0.starts_with("unix:") || self.0.parse::<SocketAddr>().is_ok() || host == "localhost";
+        let known = self.0.starts_with("unix:") || self.0.parse::<SocketAddr>().is_ok();
         (!known).then_some(host)
     }
 
@@ -113,12 +121,16 @@ impl TryFrom<String> for ServerAddress {
 
     fn try_from(text: String) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return socket_path(path).map(|path| Self(format!("unix:{path}")));
+            return socket_path(path).map(|it| Self(format!("unix:{it}")));
         }
         if text.parse::<SocketAddr>().is_ok_and(|at| at.port() > 0) {
             return Ok(Self(text));
         }
-        let named = text.rsplit_once(':').filter(|(host, port)| is_dns(host) && port.parse::<u16>().is_ok_and(|port| port > 0));
+        // Not every host has `localhost` in /etc/hosts, and where it has two addresses each request may be tried twice.
+        if let Some(port) = text.strip_prefix("localhost:").filter(|port| is_port(port)) {
+            return Ok(Self(format!("127.0.0.1:{port}")));
+        }
+        let named = text.rsplit_once(':').filter(|(host, port)| is_dns(host) && is_port(port));
         if named.is_some() {
             return Ok(Self(text));
         }
@@ -152,15 +164,21 @@ impl TryFrom<String> for Network {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let (address, bits) = text.split_once('/').map_or((text.as_str(), None), |(address, bits)| (address, Some(bits)));
+        let (address, length) =
+            text.split_once('/').map_or((text.as_str(), None), |(address, bits)| (address, Some(bits)));
         let fits = match address.parse::<IpAddr>() {
-            Ok(ip) => bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= if ip.is_ipv4() { 32 } else { 128 })),
+            Ok(ip) => {
+                let most = if ip.is_ipv4() { 32 } else { 128 };
+                length.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|number| number <= most))
+            }
             Err(_) => matches!(text.as_str(), "all" | "unix:"),
         };
         if fits {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is neither an address nor a network\nhint: such as `10.0.0.0/16`, `2001:db8::/32`, `192.0.2.7` or `all`"))
+        Err(format!(
+            "`{text}` is neither an address nor a network\nhint: such as `10.0.0.0/16`, `2001:db8::/32`, `192.0.2.7` or `all`"
+        ))
     }
 }
 
@@ -190,7 +208,7 @@ impl TryFrom<String> for Resolvers {
         };
         let words: Option<Vec<String>> = text.split_whitespace().map(one).collect();
         match words {
-            Some(words) if !words.is_empty() => Ok(Self(words.join(" "))),
+            Some(all) if !all.is_empty() => Ok(Self(all.join(" "))),
             _ => Err(format!(
                 "`{text}` is not the address of a name server\nhint: such as `10.0.0.2` (a VPC's is its network's third address, or `169.254.169.253`)"
             )),
@@ -208,7 +226,8 @@ mod tests {
 
     #[test]
     fn one_socket_has_one_spelling() {
-        let words = |text: &str, ipv6| listen(text).unwrap().sockets(ipv6).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let words =
+            |text: &str, ipv6| listen(text).unwrap().sockets(ipv6).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(words("80", true), ["80", "[::]:80"]);
         for same in ["80", "*:80", "0.0.0.0:80"] {
             assert_eq!(words(same, false), ["80"], "{same}");
@@ -216,7 +235,8 @@ mod tests {
         assert_eq!(words("[::]:80", false), ["[::]:80"]);
         assert_eq!(words("127.0.0.1:8080", true), ["127.0.0.1:8080"]);
         assert_eq!(words("unix:/run/x.sock", true), ["unix:/run/x.sock"]);
-        for wrong in ["", "0", "70000", "localhost:80", "80 default_server", "127.0.0.1", "unix:x", "unix:/a b", "80;"] {
+        for wrong in ["", "0", "70000", "localhost:80", "80 default_server", "127.0.0.1", "unix:x", "unix:/a b", "80;"]
+        {
             assert!(listen(wrong).is_err(), "{wrong}");
         }
     }
@@ -227,8 +247,20 @@ mod tests {
         for fine in ["127.0.0.1:3000", "[::1]:3000", "localhost:3000", "unix:/run/app.sock"] {
             assert_eq!(server(fine).unwrap().dns_name(), None, "{fine}");
         }
+        assert_eq!(server("localhost:3000").unwrap().as_str(), "127.0.0.1:3000");
         assert_eq!(server("app.internal:3000").unwrap().dns_name(), Some("app.internal"));
-        for wrong in ["", "127.0.0.1", "app.internal", "http://a:80", "a:0", "a:80;", "a b:80", "unix:/a;b", "unix:/a:b", "::1:80:x"] {
+        for wrong in [
+            "",
+            "127.0.0.1",
+            "app.internal",
+            "http://a:80",
+            "a:0",
+            "a:80;",
+            "a b:80",
+            "unix:/a;b",
+            "unix:/a:b",
+            "::1:80:x",
+        ] {
             assert!(server(wrong).is_err(), "{wrong}");
         }
         assert!(server("app").unwrap_err().ends_with("add the port, such as `127.0.0.1:3000`"));

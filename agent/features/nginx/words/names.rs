@@ -26,7 +26,9 @@ impl TryFrom<String> for SiteName {
         if is_label(&text) {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is not a name for a site\nhint: it names a file: at most 64 letters, digits, `.`, `_` and `-`, such as `api`"))
+        Err(format!(
+            "`{text}` is not a name for a site\nhint: it names a file: at most 64 letters, digits, `.`, `_` and `-`, such as `api`"
+        ))
     }
 }
 
@@ -68,7 +70,9 @@ impl TryFrom<String> for UpstreamName {
         if is_label(name) && !kind.is_empty() && kind.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is not a name for an upstream\nhint: letters, digits, `.`, `_` and `-`, such as `backend`, or an id such as `app:bingo`"))
+        Err(format!(
+            "`{text}` is not a name for an upstream\nhint: letters, digits, `.`, `_` and `-`, such as `backend`, or an id such as `app:bingo`"
+        ))
     }
 }
 
@@ -98,7 +102,10 @@ impl TryFrom<String> for Name {
         if is_label(&text) {
             return Ok(Self(text));
         }
-        Err(format!("`{}` is not a plain name\nhint: at most 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit", text.escape_debug()))
+        Err(format!(
+            "`{}` is not a plain name\nhint: at most 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+            text.escape_debug()
+        ))
     }
 }
 
@@ -259,10 +266,22 @@ mod tests {
 
     #[test]
     fn every_form_of_a_server_name_is_taken_and_nothing_breaks_out() {
-        for fine in ["example.org", "*.example.org", ".example.org", "www.example.*", "_", "~^www\\d+\\.example\\.org$", "10.0.0.1", "[::1]", "a_b.internal"] {
+        for fine in [
+            "example.org",
+            "*.example.org",
+            ".example.org",
+            "www.example.*",
+            "_",
+            "~^www\\d+\\.example\\.org$",
+            "10.0.0.1",
+            "[::1]",
+            "a_b.internal",
+        ] {
             assert!(server(fine).is_ok(), "{fine}");
         }
-        for wrong in ["", "a b", "a;", "a}", "a{", "http://a", "a:80", "a*.org", "münchen.de", "a\n", "a\"", "$host", "*.", "~"] {
+        for wrong in
+            ["", "a b", "a;", "a}", "a{", "http://a", "a:80", "a*.org", "münchen.de", "a\n", "a\"", "$host", "*.", "~"]
+        {
             assert!(server(wrong).is_err(), "{wrong}");
         }
         assert_eq!(server("API.Example.org").unwrap().as_str(), "api.example.org");

@@ -34,7 +34,10 @@ impl TryFrom<String> for ConfigPath {
         if is_one_line(&path) && !path.contains('$') {
             return Ok(Self(path));
         }
-        Err(format!("`{}` is not a path that nginx can read\nhint: without `$` and control characters", path.escape_debug()))
+        Err(format!(
+            "`{}` is not a path that nginx can read\nhint: without `$` and control characters",
+            path.escape_debug()
+        ))
     }
 }
 
@@ -84,7 +87,10 @@ impl TryFrom<String> for LocationPath {
         if fits && is_one_line(path) {
             return Ok(Self { modifier: modifier.to_owned(), path: path.to_owned() });
         }
-        Err(format!("`{}` is not the path of a location\nhint: such as `/api/`, `= /health`, `~ \\.php$` or `@fallback`", text.escape_debug()))
+        Err(format!(
+            "`{}` is not the path of a location\nhint: such as `/api/`, `= /health`, `~ \\.php$` or `@fallback`",
+            text.escape_debug()
+        ))
     }
 }
 
@@ -113,7 +119,10 @@ impl TryFrom<String> for UrlPath {
         if text.starts_with('/') && is_plain(&text) && !text.contains(['$', '?']) {
             return Ok(Self(text));
         }
-        Err(format!("`{}` is not a path within the site\nhint: it begins with `/` and has no space, `$` or `?`, such as `/assets/`", text.escape_debug()))
+        Err(format!(
+            "`{}` is not a path within the site\nhint: it begins with `/` and has no space, `$` or `?`, such as `/assets/`",
+            text.escape_debug()
+        ))
     }
 }
 
@@ -170,7 +179,10 @@ impl TryFrom<String> for Target {
         if begins && is_plain(&text) {
             return Ok(Self(text));
         }
-        Err(format!("`{}` leads nowhere\nhint: a URL or a path, such as `https://example.org$request_uri` or `/login`", text.escape_debug()))
+        Err(format!(
+            "`{}` leads nowhere\nhint: a URL or a path, such as `https://example.org$request_uri` or `/login`",
+            text.escape_debug()
+        ))
     }
 }
 
@@ -195,7 +207,10 @@ impl TryFrom<String> for ErrorPage {
         if begins && is_plain(&text) {
             return Ok(Self(text));
         }
-        Err(format!("`{}` is not a page for errors\nhint: such as `/404.html`, `@fallback` or a URL", text.escape_debug()))
+        Err(format!(
+            "`{}` is not a page for errors\nhint: such as `/404.html`, `@fallback` or a URL",
+            text.escape_debug()
+        ))
     }
 }
 
@@ -216,11 +231,16 @@ impl TryFrom<String> for StatusCodes {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let fits = |code: &str| code.len() == 3 && code.parse::<u16>().is_ok_and(|code| (300..600).contains(&code) && code != 499);
+        let fits = |code: &str| {
+            code.len() == 3 && code.parse::<u16>().is_ok_and(|number| (300..600).contains(&number) && number != 499)
+        };
         if !text.is_empty() && text.split(' ').all(fits) {
             return Ok(Self(text));
         }
-        Err(format!("`{}` is not a list of statuses\nhint: 300 to 599 with a space between, such as `404` or `\"500 502 503 504\"`", text.escape_debug()))
+        Err(format!(
+            "`{}` is not a list of statuses\nhint: 300 to 599 with a space between, such as `404` or `\"500 502 503 504\"`",
+            text.escape_debug()
+        ))
     }
 }
 
@@ -244,7 +264,10 @@ impl TryFrom<String> for TryFile {
         if text.starts_with(['/', '$', '@', '=']) && is_plain(&text) {
             return Ok(Self(text));
         }
-        Err(format!("`{}` is nothing that `try_files` can try\nhint: one entry each, such as `[\"$uri\", \"$uri/\", \"=404\"]`", text.escape_debug()))
+        Err(format!(
+            "`{}` is nothing that `try_files` can try\nhint: one entry each, such as `[\"$uri\", \"$uri/\", \"=404\"]`",
+            text.escape_debug()
+        ))
     }
 }
 
@@ -285,7 +308,9 @@ mod tests {
         ] {
             assert_eq!(url(text).unwrap().keeping_request(), words);
         }
-        for wrong in ["www.example.org", "https://", "https://a b", "https://$host", "ftp://a", "https://a;b", "https:///x"] {
+        for wrong in
+            ["www.example.org", "https://", "https://a b", "https://$host", "ftp://a", "https://a;b", "https:///x"]
+        {
             assert!(url(wrong).is_err(), "{wrong}");
         }
     }
@@ -294,7 +319,11 @@ mod tests {
     fn files_pages_and_statuses_stay_one_word() {
         assert_eq!(ConfigPath::try_from("/srv/my site/".to_owned()).unwrap().word(), "\"/srv/my site\"");
         assert!(ConfigPath::try_from("/srv/$host".to_owned()).is_err());
-        assert!(StatusCodes::try_from("500 502".to_owned()).is_ok() && StatusCodes::try_from("500;".to_owned()).is_err());
-        assert!(ErrorPage::try_from("/50x.html;".to_owned()).is_err() && TryFile::try_from("$uri /x".to_owned()).is_err());
+        assert!(
+            StatusCodes::try_from("500 502".to_owned()).is_ok() && StatusCodes::try_from("500;".to_owned()).is_err()
+        );
+        assert!(
+            ErrorPage::try_from("/50x.html;".to_owned()).is_err() && TryFile::try_from("$uri /x".to_owned()).is_err()
+        );
     }
 }

@@ -57,7 +57,19 @@ mod tests {
 
     #[test]
     fn nginx_reads_back_what_was_quoted() {
-        for text in [r#"say "hi""#, r"^/a\.b$", r"a\nb", r"a\\b", "a\nb\tc", r"ends in \", "'; }", r#"\""#, "", "ä", "it's \"so\""] {
+        for text in [
+            r#"say "hi""#,
+            r"^/a\.b$",
+            r"a\nb",
+            r"a\\b",
+            "a\nb\tc",
+            r"ends in \",
+            "'; }",
+            r#"\""#,
+            "",
+            "ä",
+            "it's \"so\"",
+        ] {
             assert_eq!(read(&quoted(text)), text, "{text:?} as {}", quoted(text));
         }
         assert_eq!(quoted(r#"{"uri":"$uri"}"#), r#"'{"uri":"$uri"}'"#);
