@@ -7,11 +7,14 @@ pub mod file;
 pub mod group;
 pub mod host;
 pub mod link;
+pub mod nginx;
 pub mod run;
 pub mod ssh;
 pub mod user;
 
 use crate::engine::{Draft, Id};
+
+use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::resources::package::Package;
 

@@ -29,11 +29,13 @@ pub mod lock;
 pub mod machine;
 pub mod packages;
 pub mod postgres;
+pub mod processes;
 pub mod programs;
 pub mod reading;
 pub mod state;
 pub mod swap;
 pub mod systemd;
+mod tail;
 pub mod undo;
 pub mod users;
 

@@ -11,6 +11,7 @@ pub mod group;
 pub mod hostname;
 pub mod link;
 pub mod locale;
+pub mod nginx_workers;
 pub mod package;
 pub mod pg_database;
 pub mod pg_extension;
