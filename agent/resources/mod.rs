@@ -5,13 +5,17 @@ pub mod file;
 pub mod config_set;
 pub mod probe;
 pub mod package;
+pub mod pg_auto_conf;
+pub mod pg_cluster;
 pub mod pg_database;
 pub mod pg_extension;
 pub mod pg_grant;
+pub mod pg_probes;
 pub mod pg_role;
 pub mod pg_schema;
 pub mod pg_scram;
 mod pg_setting_list;
+pub mod pg_setting_value;
 
 #[cfg(test)]
 mod pg_matrix;
