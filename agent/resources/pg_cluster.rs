@@ -10,7 +10,7 @@ use crate::host::programs::Program;
 use crate::host::{Look, Touch};
 
 /// A nano's disk takes a minute to write an empty cluster.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A cluster. It is never dropped, and its data is never moved.
 #[derive(Debug, Clone, Serialize)]
@@ -88,12 +88,12 @@ impl Resource for PgCluster {
 /// The last `data_directory = '…'` of a postgresql.conf.
 fn data_directory(text: &str) -> Option<String> {
     let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("data_directory"));
-    let values = lines.filter_map(|rest| {
+    let mut values = lines.filter_map(|rest| {
         let value = rest.trim_start().strip_prefix('=').unwrap_or(rest).trim_start();
         let quoted = value.strip_prefix('\'').and_then(|value| value.split_once('\'')).map(|(value, _)| value);
         quoted.or_else(|| value.split([' ', '\t', '#']).next()).map(str::to_owned)
     });
-    values.last()
+    values.next_back()
 }
 
 #[cfg(test)]

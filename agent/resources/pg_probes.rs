@@ -10,11 +10,11 @@ use crate::engine::Cause;
 use crate::host::Look;
 use crate::host::postgres::{PgServer, Row};
 
-/// Lines of pg_hba.conf that it does not take. On a reload it would keep the old ones and only log that.
+/// Lines of `pg_hba.conf` that it does not take. On a reload it would keep the old ones and only log that.
 const HBA: &str = "
     select coalesce(to_jsonb(h) ->> 'file_name', current_setting('hba_file')) || ':' || line_number || ': ' || error
     from pg_hba_file_rules h where error is not null";
-/// The same of pg_ident.conf; a view of PostgreSQL 15.
+/// The same of `pg_ident.conf`; a view of PostgreSQL 15.
 const IDENT: &str = "
     select coalesce(to_jsonb(i) ->> 'file_name', current_setting('ident_file')) || ':' || line_number || ': ' || error
     from pg_ident_file_mappings i where error is not null";
@@ -101,7 +101,7 @@ impl Wanted {
     async fn reasons(&self, host: &Look) -> Result<Vec<String>, Cause> {
         let asks = host.postgres(&self.server, "postgres");
         let names = if host.read_text(&self.drop_in)?.as_deref() == Some(&self.content) {
-            texts(asks.rows(RESTART, &[]).await?)
+            texts(&asks.rows(RESTART, &[]).await?)
         } else {
             let path = self.drop_in.display().to_string();
             changing(&asks.rows(FIXED, &[Some(&path)]).await?, &self.settings)
@@ -134,11 +134,11 @@ fn probe(ask: impl for<'a> Fn(&'a Look) -> super::probe::Answer<'a> + 'static) -
 
 async fn complaints(host: &Look, server: &PgServer) -> Result<Option<String>, Cause> {
     let asks = host.postgres(server, "postgres");
-    let mut said = texts(asks.rows(HBA, &[]).await?);
-    said.extend(texts(asks.rows(SETTINGS, &[]).await?));
+    let mut said = texts(&asks.rows(HBA, &[]).await?);
+    said.extend(texts(&asks.rows(SETTINGS, &[]).await?));
     let knows_ident = asks.rows("select (current_setting('server_version_num')::int >= 150000)::text", &[]).await?;
     if knows_ident.first().is_some_and(|row| row.is(0)) {
-        said.extend(texts(asks.rows(IDENT, &[]).await?));
+        said.extend(texts(&asks.rows(IDENT, &[]).await?));
     }
     Ok((!said.is_empty()).then(|| format!("PostgreSQL says:\n{}", said.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))))
 }
@@ -156,6 +156,6 @@ fn changing(rows: &[Row], settings: &BTreeMap<String, String>) -> Vec<String> {
     rows.iter().filter(differs).map(|row| row.text(0).to_owned()).collect()
 }
 
-fn texts(rows: Vec<Row>) -> Vec<String> {
+fn texts(rows: &[Row]) -> Vec<String> {
     rows.iter().map(|row| row.text(0).to_owned()).collect()
 }

@@ -53,13 +53,12 @@ fn factor(unit: &str) -> Option<f64> {
     let (count, name) = unit.split_at_checked(end)?;
     let count: f64 = if count.is_empty() { 1.0 } else { count.parse().ok()? };
     let one = match name {
-        "B" => 1.0,
+        "B" | "ms" => 1.0,
         "kB" => 1024.0,
         "MB" => 1_048_576.0,
         "GB" => 1_073_741_824.0,
         "TB" => 1_099_511_627_776.0,
         "us" => 0.001,
-        "ms" => 1.0,
         "s" => 1000.0,
         "min" => 60_000.0,
         "h" => 3_600_000.0,

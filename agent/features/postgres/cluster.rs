@@ -81,7 +81,7 @@ pub(super) fn account() -> AccountName {
     AccountName::try_from("postgres".to_owned()).unwrap_or_else(|_| AccountName::root())
 }
 
-/// The PostgreSQL project's own packages, https://wiki.postgresql.org/wiki/Apt.
+/// The PostgreSQL project's own packages, <https://wiki.postgresql.org/wiki/Apt>.
 pub(super) fn pgdg(facts: &Facts) -> Result<AptSource, String> {
     let fingerprint = Fingerprint::try_from("B97B0AFCAA1A47F044F244A07FCC7D46ACCC4CF8".to_owned())?;
     Ok(AptSource {

@@ -1,4 +1,4 @@
-//! Who may come in: pg_hba.conf and pg_ident.conf, owned whole.
+//! Who may come in: `pg_hba.conf` and `pg_ident.conf`, owned whole.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::problem::KeyPath;
 const HBA: crate::template::Template = crate::template!("postgres/pg_hba.conf.tera");
 const IDENT: crate::template::Template = crate::template!("postgres/pg_ident.conf.tera");
 
-/// A line of pg_hba.conf: the first that fits a connection decides.
+/// A line of `pg_hba.conf`: the first that fits a connection decides.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hba {
@@ -101,11 +101,11 @@ pub enum HbaMethod {
     Oauth,
 }
 
-/// A line of pg_ident.conf: which account may be which role, for `peer`, `ident`, `cert` and `gss` with `map = …`.
+/// A line of `pg_ident.conf`: which account may be which role, for `peer`, `ident`, `cert` and `gss` with `map = …`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ident {
-    /// The name that a line of pg_hba.conf has as `options = { map = "…" }`.
+    /// The name that a line of `pg_hba.conf` has as `options = { map = "…" }`.
     pub map: String,
     /// The account, or `/` and a regular expression.
     pub system_user: String,
@@ -126,7 +126,7 @@ fn word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The text of pg_hba.conf: administration first, then these lines, or those that Debian has.
+/// The text of `pg_hba.conf`: administration first, then these lines, or those that Debian has.
 pub(super) fn render(lines: &[Hba]) -> Result<String, String> {
     let mut rows = vec![["# TYPE", "DATABASE", "USER", "ADDRESS", "METHOD"].map(str::to_owned), row("local", "postgres", "", "peer")];
     if lines.is_empty() {
@@ -138,7 +138,7 @@ pub(super) fn render(lines: &[Hba]) -> Result<String, String> {
     HBA.render(&Page { lines: aligned(&rows) })
 }
 
-/// The text of pg_ident.conf.
+/// The text of `pg_ident.conf`.
 pub(super) fn render_ident(lines: &[Ident]) -> Result<String, String> {
     let mut rows = vec![["# MAP", "SYSTEM-USER", "DATABASE-USER"].map(str::to_owned)];
     rows.extend(lines.iter().map(|line| [&line.map, &line.system_user, &line.database_user].map(|text| quoted(text, false))));

@@ -1,6 +1,6 @@
 //! `[postgres]`: a PostgreSQL server, and what is in it.
 //!
-//! The settings are one drop-in, read after the package's own file; pg_hba.conf and pg_ident.conf are whole. PostgreSQL
+//! The settings are one drop-in, read after the package's own file; `pg_hba.conf` and `pg_ident.conf` are whole. PostgreSQL
 //! itself checks them: `postgres -C` before anything is loaded, and the running server's own views of the files, because
 //! on a reload it would pass over what it does not like and only log that. It is restarted when a setting needs it.
 
@@ -71,7 +71,7 @@ pub struct Postgres {
     pub port: u16,
     /// Where its unix sockets are. Default: the package's, `/var/run/postgresql`, where programs look for it.
     pub unix_socket_directories: Option<Vec<AbsolutePath>>,
-    /// Who may connect to its unix sockets. Default: everybody, `"0777"`: pg_hba.conf decides.
+    /// Who may connect to its unix sockets. Default: everybody, `"0777"`: `pg_hba.conf` decides.
     pub unix_socket_permissions: Option<Mode>,
     /// How a password is stored that somebody sets: `"scram-sha-256"` or `"md5"`. Those of the recipe are always kept as
     /// SCRAM. Default: `"scram-sha-256"`.
@@ -203,13 +203,9 @@ impl Postgres {
         let comes_with_package = cluster.name == "main";
         if comes_with_package && (self.data_directory.is_some() || self.locale.is_some()) {
             // Read by the package when it makes the cluster, so it must be there before.
-            let mut text = "# managed by hostagent\n".to_owned();
-            if self.data_directory.is_some() {
-                text.push_str(&format!("data_directory = '{}'\n", cluster.data_directory.display()));
-            }
-            if let Some(locale) = &self.locale {
-                text.push_str(&format!("initdb_options = '--locale={locale}'\n"));
-            }
+            let data = self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
+            let locale = self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
+            let text = format!("# managed by hostagent\n{data}{locale}");
             plan.add(File { before_packages: true, ..File::new("/etc/postgresql-common/createcluster.d/90-hostagent.conf", text) });
         }
         let data_directory = cluster.data_directory.clone();

@@ -19,8 +19,7 @@ struct Machine(Host);
 impl Machine {
     fn plan(recipe: &str) -> Plan {
         let table: Postgres = toml::from_str(recipe).unwrap();
-        let mut facts = Facts::default();
-        facts.os = Os { id: "debian".into(), version: "12".into(), codename: "bookworm".into() };
+        let facts = Facts { os: Os { id: "debian".into(), version: "12".into(), codename: "bookworm".into() }, ..Facts::default() };
         let mut draft = Draft::default();
         table.compile(&facts, &mut draft);
         draft.finish().unwrap()

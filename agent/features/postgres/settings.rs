@@ -53,8 +53,8 @@ pub(super) fn validate(settings: &BTreeMap<String, SettingValue>, here: &KeyPath
     for (name, value) in settings {
         let (place, lower) = (here.key(name), name.to_lowercase());
         let starts = lower.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-        let plain = lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.$".contains(c));
-        if !(starts && plain) {
+        let allowed = lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.$".contains(c));
+        if !(starts && allowed) {
             plan.problem_at(place, format!("`{name}` is not the name of a setting"), "letters, digits and `_`; `.` after an extension's name");
         } else if OWN_KEYS.contains(&lower.as_str()) {
             plan.problem_at(place, format!("`{lower}` has a key of its own"), format!("say it once, as `{lower}` in `[postgres]`"));

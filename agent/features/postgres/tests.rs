@@ -6,9 +6,7 @@ use crate::facts::Os;
 use crate::problem::Place;
 
 fn debian(version: &str, codename: &str) -> Facts {
-    let mut facts = Facts::default();
-    facts.os = Os { id: "debian".into(), version: version.into(), codename: codename.into() };
-    facts
+    Facts { os: Os { id: "debian".into(), version: version.into(), codename: codename.into() }, ..Facts::default() }
 }
 
 fn compiled(recipe: &str) -> Result<Plan, Vec<crate::problem::Problem>> {
