@@ -13,6 +13,7 @@ pub mod ssh;
 pub mod user;
 
 use crate::engine::{Draft, Id};
+pub mod postgres;
 
 use crate::engine::Draft;
 use crate::facts::Facts;

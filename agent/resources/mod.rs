@@ -13,9 +13,12 @@ pub mod link;
 pub mod locale;
 pub mod nginx_workers;
 pub mod package;
+pub mod pg_auto_conf;
+pub mod pg_cluster;
 pub mod pg_database;
 pub mod pg_extension;
 pub mod pg_grant;
+pub mod pg_probes;
 pub mod pg_role;
 pub mod pg_schema;
 pub mod pg_scram;
@@ -34,6 +37,7 @@ pub mod user;
 
 #[cfg(test)]
 mod laws;
+pub mod pg_setting_value;
 
 #[cfg(test)]
 mod pg_matrix;
