@@ -8,14 +8,12 @@ pub mod group;
 pub mod host;
 pub mod link;
 pub mod nginx;
+pub mod postgres;
 pub mod run;
 pub mod ssh;
 pub mod user;
 
 use crate::engine::{Draft, Id};
-pub mod postgres;
-
-use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::resources::package::Package;
 

@@ -11,6 +11,8 @@ use crate::features::file::File;
 use crate::features::group::Group;
 use crate::features::host::Host;
 use crate::features::link::Link;
+use crate::features::nginx::Nginx;
+use crate::features::postgres::Postgres;
 use crate::features::run::Run;
 use crate::features::ssh::Ssh;
 use crate::features::user::User;
@@ -53,7 +55,9 @@ pub struct Recipe {
     pub ssh: Option<Ssh>,
     /// Commands that run by the calendar.
     /// The web server and its sites.
+    pub nginx: Option<Nginx>,
     /// The PostgreSQL server, its roles, databases, grants and client authentication.
+    pub postgres: Option<Postgres>,
     /// Commands for what has no table; each says how to tell that it has run.
     pub run: Option<Vec<Run>>,
 }
@@ -74,6 +78,8 @@ impl Recipe {
             file,
             link,
             ssh,
+            nginx,
+            postgres,
             run,
         } = self;
         table(host.as_ref(), facts, plan);
@@ -84,6 +90,8 @@ impl Recipe {
         table(file.as_ref(), facts, plan);
         table(link.as_ref(), facts, plan);
         table(ssh.as_ref(), facts, plan);
+        table(nginx.as_ref(), facts, plan);
+        table(postgres.as_ref(), facts, plan);
         table(run.as_ref(), facts, plan);
     }
 }

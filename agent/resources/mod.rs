@@ -23,6 +23,7 @@ pub mod pg_role;
 pub mod pg_schema;
 pub mod pg_scram;
 mod pg_setting_list;
+pub mod pg_setting_value;
 pub mod probe;
 pub mod run;
 pub mod service;
@@ -37,7 +38,6 @@ pub mod user;
 
 #[cfg(test)]
 mod laws;
-pub mod pg_setting_value;
 
 #[cfg(test)]
 mod pg_matrix;

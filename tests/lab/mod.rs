@@ -17,6 +17,9 @@
 //! Why it panics: the lab never recovers. Whatever goes wrong ends the test, or the command, with a
 //! sentence that says what was tried and what was heard.
 //!
+//! A failed test prints the whole conversation with its machine; `HOSTAGENT_LAB_KEEP=1` also keeps the
+//! machine, for `cargo lab sh NAME`.
+//!
 //! ```text
 //! install → sources → base + pool + signed      made once, outside the checkout
 //! register → network → boot → machine            one machine, and how it is unmade
@@ -29,6 +32,7 @@
     unreachable_pub,
     reason = "a library in two programs: tests use one part, the command line another"
 )]
+#![expect(clippy::shadow_reuse, reason = "what is taken apart step by step keeps its name")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -59,6 +63,7 @@ pub mod release;
 pub mod said;
 pub mod signed;
 pub mod sources;
+pub mod sum;
 pub mod tool;
 pub mod unit;
 

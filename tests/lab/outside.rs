@@ -38,6 +38,7 @@ impl Machine {
     }
 
     /// Somebody outside who has this address. The machine is 10.0.0.10 to them.
+    #[expect(clippy::wrong_self_convention, reason = "it reads as the sentence it is")]
     pub fn from_outside(&self, address: &str) -> Outside<'_> {
         Outside { host: self, address: address.to_owned() }
     }

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 /// A command, its exit code and its words.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_field_names, reason = "`stdout` is the word for it")]
 pub struct Said {
     /// Where it ran.
     pub machine: String,

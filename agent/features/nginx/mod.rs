@@ -24,13 +24,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Feature;
+use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::config_set::{ConfigCheck, ConfigSet};
 use crate::resources::nginx_workers;
-use crate::resources::package::Package;
 use crate::resources::service::{OnChange, Service};
 use crate::terms::AccountName;
 
@@ -165,7 +164,7 @@ impl Feature for Nginx {
         });
 
         let package = Id::new("package", self.package.as_str());
-        plan.add(Package { name: self.package.as_str().to_owned(), version: None });
+        needs_package(plan, self.package.as_str());
         let first = self.reads_of_others(plan);
         let set = ConfigSet {
             name: "nginx".to_owned(),
