@@ -2,6 +2,8 @@
 //! templates and tests. Features do not know each other: they meet at resource ids.
 
 pub mod apt_source;
+pub mod service;
+pub mod timer;
 
 use crate::engine::Draft;
 use crate::facts::Facts;

@@ -11,9 +11,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-pub mod contents;
 pub mod apt;
 pub mod apt_locks;
+pub mod contents;
 pub mod deb_version;
 pub mod dpkg;
 pub mod error;
@@ -21,14 +21,14 @@ pub mod fetch;
 pub mod files;
 pub mod heal;
 pub mod held_starts;
+pub mod identity;
 pub mod ledger;
 pub mod lock;
 pub mod packages;
-pub mod identity;
 pub mod postgres;
 pub mod programs;
-pub mod systemd;
 pub mod state;
+pub mod systemd;
 pub mod undo;
 pub mod users;
 

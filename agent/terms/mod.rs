@@ -6,6 +6,8 @@ mod mode;
 mod package_name;
 mod path;
 mod size;
+mod unit_name;
+mod unit_settings;
 
 pub use account::AccountName;
 pub use fingerprint::Fingerprint;
@@ -13,3 +15,5 @@ pub use mode::Mode;
 pub use package_name::PackageName;
 pub use path::AbsolutePath;
 pub use size::Size;
+pub use unit_name::UnitName;
+pub use unit_settings::{UnitSetting, UnitSettings};
