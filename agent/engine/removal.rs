@@ -99,13 +99,16 @@ impl Removal {
                 host.retire_unit(unit).await?;
             }
         }
+        let mut gone = Vec::new();
         for trace in self.traces.iter().rev() {
             if let Trace::Path(path) = trace
                 && let Standing::Ours = standing(host, path)?
             {
                 host.remove(path)?;
+                gone.push(path.as_path());
             }
         }
+        host.forget_units(&gone).await?;
         host.ledger_mut().released(self.id.as_str())?;
         Ok(())
     }

@@ -12,6 +12,8 @@ pub mod postgres;
 pub mod run;
 pub mod ssh;
 pub mod user;
+pub mod service;
+pub mod timer;
 
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;

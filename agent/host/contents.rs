@@ -1,13 +1,16 @@
 //! What files and whole trees hold: a digest to compare, and times to tell what is newer.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::{Kind, sha256_of};
-use super::systemd::{Coming, TICK};
+use super::systemd::Coming;
 use super::{Error, Look};
 
+/// How fine the kernel's file times are: it stamps with the last tick, and a slow clock ticks 100 times a second.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// How deep trees are followed; deeper there is a link that leads back up.
 const DEEPEST: usize = 32;
 
@@ -34,9 +37,9 @@ impl Look {
         let mut left: Vec<(PathBuf, usize)> = places.iter().map(|place| (place.clone(), 0)).collect();
         while let Some((path, depth)) = left.pop() {
             let Some(itself) = self.found(&path)? else { continue };
-            let behind = self.found_through(&path)?;
-            let changed = behind.as_ref().map_or(itself.ctime, |behind| behind.ctime.max(itself.ctime));
-            let kind = behind.map(|behind| behind.kind);
+            let target = self.found_through(&path)?;
+            let changed = target.as_ref().map_or(itself.ctime, |found| found.ctime.max(itself.ctime));
+            let kind = target.map(|found| found.kind);
             let directory = kind == Some(Kind::Directory);
             let sha256 = if kind == Some(Kind::File) { self.sha256(&path)? } else { None };
             if directory && depth < DEEPEST {
@@ -74,25 +77,22 @@ impl Contents {
     pub fn digest(&self) -> String {
         let mut text = String::new();
         for (path, content) in self.0.iter().filter(|(_, content)| !content.directory) {
-            text.push_str(&format!("{}\0{}\n", path.display(), content.sha256.as_deref().unwrap_or("-")));
+            let _ = writeln!(text, "{}\0{}", path.display(), content.sha256.as_deref().unwrap_or("-"));
         }
         sha256_of(text.as_bytes())
     }
 
     /// What changed after a moment (microseconds since the epoch) or may have. A directory is named only if no file is.
     pub fn newer_than(&self, moment: u64) -> Vec<&Path> {
-        let from = i128::from(moment) * 1000 - tick(TICK);
+        let from = i128::from(moment) * 1000 - i128::try_from(TICK.as_nanos()).unwrap_or_default();
         let newer = |directory: bool| {
-            let found = self.0.iter().filter(move |(_, content)| content.directory == directory && content.changed > from);
+            let found =
+                self.0.iter().filter(move |(_, content)| content.directory == directory && content.changed > from);
             found.map(|(path, _)| path.as_path()).collect::<Vec<_>>()
         };
         let files = newer(false);
         if files.is_empty() { newer(true) } else { files }
     }
-}
-
-fn tick(tick: Duration) -> i128 {
-    i128::try_from(tick.as_nanos()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -155,7 +155,9 @@ mod tests {
     fn what_is_to_come_counts_as_there() {
         let (root, host) = host();
         let places = [PathBuf::from("/etc/a")];
-        let coming: Coming = [("/etc/a/new".into(), Some(b"x".to_vec())), ("/etc/a/one".into(), None), ("/etc/z".into(), Some(vec![]))].into();
+        let coming: Coming =
+            [("/etc/a/new".into(), Some(b"x".to_vec())), ("/etc/a/one".into(), None), ("/etc/z".into(), Some(vec![]))]
+                .into();
         let foreseen = host.contents(&places).unwrap().with(&coming, &places).digest();
         fs::write(root.path().join("etc/a/new"), "x").unwrap();
         fs::remove_file(root.path().join("etc/a/one")).unwrap();

@@ -27,6 +27,8 @@ pub mod ledger;
 pub mod locales;
 pub mod lock;
 pub mod machine;
+pub mod ledger;
+pub mod lock;
 pub mod packages;
 pub mod postgres;
 pub mod processes;
@@ -36,6 +38,8 @@ pub mod state;
 pub mod swap;
 pub mod systemd;
 mod tail;
+pub mod state;
+pub mod systemd;
 pub mod undo;
 pub mod users;
 

@@ -20,10 +20,8 @@ pub use files::Coming;
 pub use settings::Settings;
 pub use unit::Unit;
 
-/// How fine the kernel's file times are: it stamps with the last tick, and a slow clock ticks 100 times a second.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// How long systemd may take to read all unit files again.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(180);
+const RELOAD_PATIENCE: Duration = Duration::from_mins(3);
 
 /// The suffixes of unit names (systemd.unit(5)).
 const KINDS: [&str; 11] =
@@ -62,9 +60,9 @@ impl Look {
     /// # Errors
     /// When systemd does not answer, or the name is none.
     pub async fn unit(&self, name: &str) -> Result<Unit, Error> {
-        let name = full_name(name);
-        let found = self.0.bus.ask(self, async |connection| unit::look(connection, &name).await).await;
-        found.map_err(|error| error.into_host("look at", &name))
+        let unit = full_name(name);
+        let found = self.0.bus.ask(self, async |connection| unit::look(connection, &unit).await).await;
+        found.map_err(|error| error.into_host("look at", &unit))
     }
 
     /// Whether systemd has yet to read unit files of this unit that changed on disk.
@@ -126,9 +124,9 @@ impl Touch {
     /// # Errors
     /// When systemd refuses.
     pub async fn enable(&self, name: &str) -> Result<(), Error> {
-        let name = full_name(name);
-        let done = self.told(async |manager| manager.enable_unit_files(&[&name], false, false).await.map(drop)).await;
-        done.map_err(|error| error.into_host("enable", &name))
+        let unit = full_name(name);
+        let done = self.told(async |manager| manager.enable_unit_files(&[&unit], false, false).await.map(drop)).await;
+        done.map_err(|error| error.into_host("enable", &unit))
     }
 
     /// Disables a unit for the next boots.
@@ -136,10 +134,10 @@ impl Touch {
     /// # Errors
     /// When systemd refuses.
     pub async fn disable(&self, name: &str) -> Result<(), Error> {
-        let name = full_name(name);
+        let unit = full_name(name);
         for runtime in [false, true] {
-            let done = self.told(async |manager| manager.disable_unit_files(&[&name], runtime).await.map(drop)).await;
-            done.map_err(|error| error.into_host("disable", &name))?;
+            let done = self.told(async |manager| manager.disable_unit_files(&[&unit], runtime).await.map(drop)).await;
+            done.map_err(|error| error.into_host("disable", &unit))?;
         }
         Ok(())
     }
@@ -150,9 +148,9 @@ impl Touch {
     /// # Errors
     /// When systemd refuses.
     pub async fn mask(&self, name: &str, lasting: Lasting) -> Result<(), Error> {
-        let (name, runtime) = (full_name(name), lasting == Lasting::UntilReboot);
-        let done = self.told(async |manager| manager.mask_unit_files(&[&name], runtime, false).await.map(drop)).await;
-        done.map_err(|error| error.into_host("mask", &name))
+        let (unit, runtime) = (full_name(name), lasting == Lasting::UntilReboot);
+        let done = self.told(async |manager| manager.mask_unit_files(&[&unit], runtime, false).await.map(drop)).await;
+        done.map_err(|error| error.into_host("mask", &unit))
     }
 
     /// Lets a unit be started again, whichever way it was masked. systemd knows of it after the next
@@ -161,10 +159,10 @@ impl Touch {
     /// # Errors
     /// When systemd refuses.
     pub async fn unmask(&self, name: &str) -> Result<(), Error> {
-        let name = full_name(name);
+        let unit = full_name(name);
         for runtime in [false, true] {
-            let done = self.told(async |manager| manager.unmask_unit_files(&[&name], runtime).await.map(drop)).await;
-            done.map_err(|error| error.into_host("unmask", &name))?;
+            let done = self.told(async |manager| manager.unmask_unit_files(&[&unit], runtime).await.map(drop)).await;
+            done.map_err(|error| error.into_host("unmask", &unit))?;
         }
         Ok(())
     }
@@ -174,9 +172,9 @@ impl Touch {
     /// # Errors
     /// When systemd refuses.
     pub async fn reset_failed(&self, name: &str) -> Result<(), Error> {
-        let name = full_name(name);
-        let done = self.told(async |manager| manager.reset_failed_unit(&name).await).await;
-        done.map_err(|error| error.into_host("reset", &name))
+        let unit = full_name(name);
+        let done = self.told(async |manager| manager.reset_failed_unit(&unit).await).await;
+        done.map_err(|error| error.into_host("reset", &unit))
     }
 
     /// Stops and disables a unit whose files are about to go. Nothing there is fine.
@@ -219,6 +217,14 @@ impl Touch {
         Ok(())
     }
 
+    /// Makes systemd forget what it read from files that are gone, if unit files or drop-ins are among them.
+    ///
+    /// # Errors
+    /// When systemd does not answer or refuses.
+    pub async fn forget_units(&self, gone: &[&Path]) -> Result<(), Error> {
+        if gone.iter().any(|path| files::is_unit_file(path)) { self.daemon_reload().await } else { Ok(()) }
+    }
+
     /// Makes systemd read all unit files again, and waits until it has.
     ///
     /// # Errors
@@ -232,8 +238,6 @@ impl Touch {
     }
 
     async fn read_units_again(&self) -> Result<(), Error> {
-        // What was written in the same tick of the clock must count as older than this reading.
-        tokio::time::sleep(TICK).await;
         self.wrote();
         tracing::debug!("systemd reads its unit files again");
         let connection = self.0.0.bus.connection(self).await?;
@@ -258,6 +262,17 @@ impl Touch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_host_without_systemd_says_so_and_one_without_a_bus_says_what_to_install() {
+        let root = tempfile::tempdir().unwrap();
+        let host = crate::host::Host::at(root.path(), Box::new(crate::host::programs::Real)).unwrap();
+        assert_eq!(host.look().unit("a").await.unwrap_err().to_string(), "there is no systemd on this host");
+        std::fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
+        let error = host.look().unit("a").await.unwrap_err();
+        assert_eq!(error.to_string(), "systemd cannot be asked: `/run/dbus/system_bus_socket` is not there");
+        assert_eq!(error.hint().unwrap(), "install `dbus`: `apt-get install dbus`");
+    }
 
     #[test]
     fn a_name_without_a_suffix_is_a_service() {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::unit_file::{UNITS, appears, differs, unread, write};
 use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::ledger::Trace;
-use crate::host::systemd::full_name;
+use crate::host::systemd::{Coming, full_name};
 use crate::host::{Look, Touch};
 
 /// A drop-in of a unit. systemd reads it when it is applied; whether the unit must be restarted to take it up is seen by
@@ -39,7 +39,7 @@ impl DropIn {
         let unit = host.unit(&self.unit).await?;
         let coming = [(self.path(), Some(self.content.clone().into_bytes()))].into();
         // Nobody restarts it for what systemd takes up by itself: then nothing would ever settle the copy.
-        if unit.is_up() && host.unit_settings(&unit, &coming)? != host.unit_settings(&unit, &Default::default())? {
+        if unit.is_up() && host.unit_settings(&unit, &coming)? != host.unit_settings(&unit, &Coming::new())? {
             let mut undo = host.keep_old(self.id().as_str(), &[self.path()])?;
             host.undo_is_checked(&mut undo)?;
         }
@@ -95,7 +95,8 @@ mod tests {
     async fn a_drop_in_is_written_and_found_again() {
         let root = tempfile::tempdir().unwrap();
         let host = Host::at(root.path(), Box::new(Real)).unwrap();
-        let drop_in = DropIn { unit: "a".into(), name: "x".into(), content: "[Service]\nNice=1\n".into(), tried: false };
+        let drop_in =
+            DropIn { unit: "a".into(), name: "x".into(), content: "[Service]\nNice=1\n".into(), tried: false };
         assert_eq!(drop_in.id().as_str(), "drop_in:a.service/x");
         assert!(drop_in.check(&host.look()).await.unwrap().creates());
         drop_in.apply(&host.touch()).await.unwrap();

@@ -63,8 +63,7 @@ impl Resource for File {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let found = host.found(&self.path)?;
-        let Some(found) = found else {
+        let Some(found) = host.found(&self.path)? else {
             self.foresee(host);
             return Ok(self.from_nothing());
         };

@@ -99,8 +99,11 @@ impl Service {
         }
         let ends = unit.service_type == "oneshot" && !unit.remain_after_exit;
         (ends && self.running == Some(true)).then(|| {
-            Cause::new("not-a-server", format!("`{name}` does its work and ends (`Type=oneshot`), so it cannot be kept running"))
-                .hint("take `running` out or make it false; a `[[timer]]` runs work at its times")
+            Cause::new(
+                "not-a-server",
+                format!("`{name}` does its work and ends (`Type=oneshot`), so it cannot be kept running"),
+            )
+            .hint("take `running` out or make it false; a `[[timer]]` runs work at its times")
         })
     }
 
@@ -128,7 +131,8 @@ impl Resource for Service {
 
     fn needs(&self) -> Vec<Id> {
         let unit = full_name(&self.unit);
-        let mut needs = vec![Id::every("package"), Id::new("unit_file", &unit), Id::under("drop_in", &format!("{unit}/"))];
+        let mut needs =
+            vec![Id::every("package"), Id::new("unit_file", &unit), Id::under("drop_in", &format!("{unit}/"))];
         needs.extend(self.sets.iter().map(|set| Id::new("config_set", set)));
         for kind in ["file", "link"] {
             needs.extend(self.reads.iter().map(|place| Id::at(kind, place)));

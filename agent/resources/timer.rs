@@ -19,8 +19,8 @@ pub struct Timer {
     pub name: String,
     /// What it is for, in one line.
     pub description: String,
-    /// When: a calendar event (systemd.time(7)), such as `daily` or `Mon *-*-* 04:00`.
-    pub on_calendar: String,
+    /// When: calendar events (systemd.time(7)), such as `daily` or `Mon *-*-* 04:00`.
+    pub on_calendar: Vec<String>,
     /// Whether a time that passed while the host was off is made up for at the next boot.
     pub persistent: bool,
     /// Up to how much later it may start, chosen anew each time, such as `15min`. None: at its time.
@@ -40,11 +40,11 @@ pub struct Timer {
 impl Timer {
     /// A timer of root's work that makes up for missed times.
     pub fn new(name: impl Into<String>, on_calendar: impl Into<String>, exec: Vec<String>) -> Self {
-        let name = name.into();
+        let of_both: String = name.into();
         Self {
-            description: name.clone(),
-            name,
-            on_calendar: on_calendar.into(),
+            description: of_both.clone(),
+            name: of_both,
+            on_calendar: vec![on_calendar.into()],
             persistent: true,
             randomized_delay: None,
             exec,
@@ -90,7 +90,10 @@ impl Timer {
 
     fn timer_text(&self) -> String {
         let mut text = format!("[Unit]\nDescription={}\n\n[Timer]\n", escaped(&self.description));
-        let _ = writeln!(text, "OnCalendar={}\nPersistent={}", self.on_calendar, self.persistent);
+        for times in &self.on_calendar {
+            let _ = writeln!(text, "OnCalendar={}", escaped(times));
+        }
+        let _ = writeln!(text, "Persistent={}", self.persistent);
         if let Some(delay) = &self.randomized_delay {
             let _ = writeln!(text, "RandomizedDelaySec={delay}");
         }
@@ -100,11 +103,12 @@ impl Timer {
 
     /// Lets systemd say what it thinks of the times.
     async fn ask_systemd(&self, host: &Look) -> Result<(), Cause> {
-        let calendar = Program::asks("systemd-analyze").args(["calendar", &self.on_calendar]);
-        let spans = [("randomized_delay", &self.randomized_delay), ("timeout", &self.timeout)];
-        let spans = spans.into_iter().filter_map(|(name, span)| Some((name, span.as_ref()?)));
-        let spans = spans.map(|(name, span)| (name, Program::asks("systemd-analyze").args(["timespan", span])));
-        for (name, program) in std::iter::once(("on_calendar", calendar)).chain(spans) {
+        let calendar = Program::asks("systemd-analyze").arg("calendar").args(self.on_calendar.iter().cloned());
+        let mut asked = vec![("on_calendar", calendar)];
+        for (name, span) in [("randomized_delay", &self.randomized_delay), ("timeout", &self.timeout)] {
+            asked.extend(span.iter().map(|text| (name, Program::asks("systemd-analyze").args(["timespan", text]))));
+        }
+        for (name, program) in asked {
             let output = host.ask(&program).await?;
             if !output.succeeded() {
                 let says = format!("systemd refuses `{name}` of the timer `{}`:\n{}", self.name, last_lines(&output));
@@ -219,7 +223,11 @@ mod tests {
             randomized_delay: Some("15min".into()),
             user: Some(AccountName::try_from("ops".to_owned()).unwrap()),
             environment: vec![("A".into(), "1 2".into())],
-            ..Timer::new("backup", "daily", vec!["/usr/bin/backup".into(), "100% of it".into(), "$HOME".into(), String::new()])
+            ..Timer::new(
+                "backup",
+                "daily",
+                vec!["/usr/bin/backup".into(), "100% of it".into(), "$HOME".into(), String::new()],
+            )
         };
         assert_eq!(
             timer.service_text(),

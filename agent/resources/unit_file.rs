@@ -85,7 +85,8 @@ pub(super) fn differs(host: &Look, path: &Path, wanted: &str) -> Result<Changes,
         }
         Some(found) => {
             let says = format!("`{}` is {}, not a file", path.display(), found.kind.name());
-            Err(Cause::new("wrong-kind", says).hint("is the unit masked or linked there? `systemctl unmask` or `systemctl disable` removes that"))
+            Err(Cause::new("wrong-kind", says)
+                .hint("is the unit masked or linked there? `systemctl unmask` or `systemctl disable` removes that"))
         }
     }
 }

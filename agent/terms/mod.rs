@@ -8,6 +8,8 @@ mod package_name;
 mod path;
 mod size;
 mod ssh_key;
+mod unit_name;
+mod unit_settings;
 
 pub use account::AccountName;
 pub use fingerprint::Fingerprint;
@@ -17,3 +19,5 @@ pub use package_name::PackageName;
 pub use path::AbsolutePath;
 pub use size::Size;
 pub use ssh_key::{KeyLine, SshKey};
+pub use unit_name::UnitName;
+pub use unit_settings::{UnitSetting, UnitSettings};

@@ -15,7 +15,7 @@ use crate::host::{Error, Look};
 /// Where the bus daemon listens.
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 /// How long systemd may take to answer. It is busy for as long while it reads its unit files again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// systemd's name on the bus.
 pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
 
@@ -105,8 +105,8 @@ pub(super) fn refused(doing: &str, unit: Option<&str>, error: &zbus::Error) -> E
         zbus::Error::MethodError(_, Some(says), _) => says.clone(),
         other => other.to_string(),
     };
-    let unit = unit.map_or_else(String::new, |unit| format!(" `{unit}`"));
-    Error::said("systemd-refused", format!("systemd could not {doing}{unit}: {}", says.trim_end_matches('.')))
+    let what = unit.map_or_else(String::new, |name| format!(" `{name}`"));
+    Error::said("systemd-refused", format!("systemd could not {doing}{what}: {}", says.trim_end_matches('.')))
 }
 
 impl Bus {
@@ -136,7 +136,8 @@ impl Bus {
                 Ok(Err(error)) => return Err(Trouble::Refused(error)),
                 Err(_elapsed) => {
                     let says = format!("systemd did not answer within {PATIENCE:?}");
-                    let error = Error::said_with_hint("systemd-slow", says, "see `journalctl -b _PID=1` for what it waits for");
+                    let error =
+                        Error::said_with_hint("systemd-slow", says, "see `journalctl -b _PID=1` for what it waits for");
                     return Err(Trouble::Silent(error));
                 }
             }
@@ -149,7 +150,10 @@ async fn open(host: &Look) -> Result<Connection, Error> {
         let (says, hint) = if host.has_systemd() {
             (format!("systemd cannot be asked: `{SYSTEM_BUS}` is not there"), "install `dbus`: `apt-get install dbus`")
         } else {
-            ("there is no systemd on this host".to_owned(), "services can be managed only on a host that systemd has booted")
+            (
+                "there is no systemd on this host".to_owned(),
+                "services can be managed only on a host that systemd has booted",
+            )
         };
         return Err(Error::said_with_hint("no-systemd", says, hint));
     }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::Unit;
 use super::settings::Settings;
-use super::{TICK, Unit};
 use crate::host::{Error, Look};
 
 /// Where unit files are, the strongest first (systemd.unit(5)), and whether people and packages put them there;
@@ -45,12 +45,12 @@ pub(super) fn changed_since(host: &Look, unit: &Unit) -> Result<bool, Error> {
     let names: BTreeSet<&str> = unit.names.iter().chain([&unit.name]).map(String::as_str).collect();
     let mut paths = Vec::new();
     for (place, _) in PLACES.iter().filter(|(_, theirs)| *theirs) {
-        for name in &names {
-            paths.extend(files_named(name).into_iter().map(|name| Path::new(place).join(name)));
-        }
+        let files = names.iter().flat_map(|name| files_named(name));
+        paths.extend(files.map(|file| Path::new(place).join(file)));
     }
     paths.extend(drop_ins_of(host, &names, &Coming::new())?.into_iter().filter(|path| !is_systemds_own(path)));
-    let from = i128::from(unit.files_read_at) * 1000 - tick();
+    // Before it reads files systemd runs its generators, so what was written in the same tick of the clock has been read.
+    let from = i128::from(unit.files_read_at) * 1000;
     // After a jump of the clock a time to come says nothing.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos());
     let until = i128::try_from(now).unwrap_or(i128::MAX);
@@ -85,7 +85,7 @@ impl Look {
     /// When one of them cannot be looked at.
     pub fn unit_files_changed_after(&self, unit: &Unit, moment: u64) -> Result<bool, Error> {
         let names: BTreeSet<&str> = unit.names.iter().chain([&unit.name]).map(String::as_str).collect();
-        let from = i128::from(moment) * 1000 - tick();
+        let from = i128::from(moment) * 1000;
         // Enabling makes links that name the file anew; only the file itself counts.
         let fragment = fragment_of(self, &unit.name, &Coming::new())?.filter(|path| !is_systemds_own(path));
         if let Some(path) = fragment
@@ -102,8 +102,9 @@ impl Look {
     }
 }
 
-fn tick() -> i128 {
-    i128::try_from(TICK.as_nanos()).unwrap_or_default()
+/// Whether systemd may have read it as a unit file or drop-in.
+pub(super) fn is_unit_file(path: &Path) -> bool {
+    PLACES.iter().any(|(place, _)| path.starts_with(place))
 }
 
 fn is_systemds_own(path: &Path) -> bool {
@@ -118,9 +119,9 @@ fn newest(host: &Look, path: &Path) -> Result<Option<i128>, Error> {
 
 /// The file that counts.
 fn fragment_of(host: &Look, name: &str, coming: &Coming) -> Result<Option<PathBuf>, Error> {
-    for name in files_named(name) {
+    for file in files_named(name) {
         for (place, _) in PLACES {
-            let path = Path::new(place).join(&name);
+            let path = Path::new(place).join(&file);
             let there = match coming.get(&path) {
                 Some(content) => content.is_some(),
                 None => host.found(&path)?.is_some(),
@@ -135,19 +136,24 @@ fn fragment_of(host: &Look, name: &str, coming: &Coming) -> Result<Option<PathBu
 
 /// The drop-ins that count, in the order they are read: by name, and of one name the strongest.
 fn drop_ins_of(host: &Look, names: &BTreeSet<&str>, coming: &Coming) -> Result<Vec<PathBuf>, Error> {
-    let mut chosen: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut chosen: BTreeMap<std::ffi::OsString, PathBuf> = BTreeMap::new();
     for folder in names.iter().flat_map(|name| folders_named(name)) {
         for (place, _) in PLACES {
-            let folder = Path::new(place).join(&folder);
-            let mut found: BTreeSet<String> = BTreeSet::new();
-            found.extend(host.names_in(&folder)?.iter().map(|name| name.to_string_lossy().into_owned()));
-            for (path, content) in coming.iter().filter(|(path, _)| path.parent() == Some(&folder)) {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if content.is_some() { found.insert(name) } else { found.remove(&name) };
+            let directory = Path::new(place).join(&folder);
+            let mut found: BTreeSet<std::ffi::OsString> = host.names_in(&directory)?.into_iter().collect();
+            for (path, content) in coming.iter().filter(|(path, _)| path.parent() == Some(&directory)) {
+                let name = path.file_name().unwrap_or_default().to_owned();
+                if content.is_some() {
+                    found.insert(name)
+                } else {
+                    found.remove(&name)
+                };
             }
-            for name in found.into_iter().filter(|name| name.ends_with(".conf") && !name.starts_with('.')) {
-                let path = folder.join(&name);
-                chosen.entry(name).or_insert(path);
+            for name in found {
+                let path = directory.join(&name);
+                if path.extension().is_some_and(|end| end == "conf") {
+                    chosen.entry(name).or_insert(path);
+                }
             }
         }
     }
@@ -164,13 +170,13 @@ fn files_named(name: &str) -> Vec<String> {
 fn folders_named(name: &str) -> Vec<String> {
     let mut folders = Vec::new();
     let kind = name.rsplit('.').next().unwrap_or_default();
-    for name in files_named(name) {
-        let stem = name.strip_suffix(kind).and_then(|stem| stem.strip_suffix('.')).unwrap_or(&name);
+    for file in files_named(name) {
+        let stem = file.strip_suffix(kind).and_then(|stem| stem.strip_suffix('.')).unwrap_or(&file);
         let (mut prefix, instance) = match stem.split_once('@') {
             Some((prefix, instance)) => (prefix, format!("@{instance}")),
             None => (stem, String::new()),
         };
-        folders.push(format!("{name}.d"));
+        folders.push(format!("{file}.d"));
         while let Some((shorter, _)) = prefix.trim_end_matches('-').rsplit_once('-') {
             if shorter.is_empty() {
                 break;
@@ -204,9 +210,9 @@ mod tests {
     }
 
     fn put(root: &tempfile::TempDir, path: &str, text: &str) {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        let place = root.path().join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
     }
 
     fn unit(name: &str) -> Unit {
@@ -219,10 +225,7 @@ mod tests {
             folders_named("postgresql@15-main.service"),
             ["postgresql@15-main.service.d", "postgresql@.service.d", "service.d"]
         );
-        assert_eq!(
-            folders_named("a-b-c.service"),
-            ["a-b-c.service.d", "a-b-.service.d", "a-.service.d", "service.d"]
-        );
+        assert_eq!(folders_named("a-b-c.service"), ["a-b-c.service.d", "a-b-.service.d", "a-.service.d", "service.d"]);
         assert_eq!(folders_named("-.slice"), ["-.slice.d", "slice.d"]);
     }
 
@@ -245,7 +248,8 @@ mod tests {
         let unit = unit("a@1.service");
         let path = PathBuf::from("/etc/systemd/system/a@1.service.d/hostagent.conf");
         let now = host.unit_settings(&unit, &Coming::new()).unwrap();
-        let named = host.unit_settings(&unit, &[(path.clone(), Some(b"[Unit]\nDescription=x\n".to_vec()))].into()).unwrap();
+        let named =
+            host.unit_settings(&unit, &[(path.clone(), Some(b"[Unit]\nDescription=x\n".to_vec()))].into()).unwrap();
         let niced = host.unit_settings(&unit, &[(path, Some(b"[Service]\nNice=2\n".to_vec()))].into()).unwrap();
         let gone = [(PathBuf::from("/etc/systemd/system/a@.service.d/x.conf"), None)].into();
         assert_eq!(now, named);
@@ -257,16 +261,18 @@ mod tests {
     fn systemd_must_read_again_what_is_newer_than_its_last_reading_or_gone() {
         let (root, host) = host();
         put(&root, "usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/a\n");
-        std::thread::sleep(2 * TICK);
-        let now = || u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros()).unwrap();
+        std::thread::sleep(2 * crate::host::contents::TICK);
+        let now =
+            || u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros()).unwrap();
         let read = Unit { files_read_at: now(), ..unit("a.service") };
         assert!(!changed_since(&host, &read).unwrap());
+        std::thread::sleep(2 * crate::host::contents::TICK);
         put(&root, "etc/systemd/system/a.service.d/o.conf", "[Service]\nNice=1\n");
         assert!(changed_since(&host, &read).unwrap());
-        std::thread::sleep(2 * TICK);
-        let read = Unit { files_read_at: now(), ..read };
-        assert!(!changed_since(&host, &read).unwrap());
-        let gone = Unit { drop_ins: vec!["/etc/systemd/system/a.service.d/p.conf".into()], ..read };
+        std::thread::sleep(2 * crate::host::contents::TICK);
+        let again = Unit { files_read_at: now(), ..read };
+        assert!(!changed_since(&host, &again).unwrap());
+        let gone = Unit { drop_ins: vec!["/etc/systemd/system/a.service.d/p.conf".into()], ..again };
         assert!(changed_since(&host, &gone).unwrap());
     }
 }

@@ -10,7 +10,7 @@ use crate::host::programs::Program;
 use crate::host::{Error, Look, Touch};
 
 /// How long a job may take at least, and at most, whatever the unit says of itself.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(90), Duration::from_secs(15 * 60));
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(90), Duration::from_mins(15));
 /// How many of a unit's last words are cited.
 const WORDS: &str = "10";
 
@@ -70,30 +70,31 @@ pub(super) async fn run(host: &Touch, unit: &str, verb: Verb) -> Result<(), Erro
     };
     tracing::debug!(unit, verb = verb.word(), "asking systemd");
     let result = match tokio::time::timeout(patience, work).await {
-        Ok(result) => result?,
+        Ok(told) => told?,
         Err(_elapsed) => format!("still busy after {} s", patience.as_secs()),
     };
-    match result.as_str() {
-        "done" | "skipped" => Ok(()),
-        result => {
-            let says = format!("`{unit}` did not {} ({result})", verb.word());
-            Err(failed(host, unit, &says, since).await)
-        }
+    if matches!(result.as_str(), "done" | "skipped") {
+        return Ok(());
     }
+    let says = format!("`{unit}` did not {} ({result})", verb.word());
+    Err(failed(host, unit, &says, since).await)
 }
 
 /// The error for a unit that failed, with its own last words.
 async fn failed(host: &Look, unit: &str, says: &str, since: SystemTime) -> Error {
     let words = last_words(host, unit, since).await;
-    let says = if words.is_empty() { says.to_owned() } else { format!("{says}:\n{words}") };
-    Error::said_with_hint("unit-failed", says, format!("see `systemctl status {unit}` and `journalctl -u {unit}`"))
+    let cited = if words.is_empty() { says.to_owned() } else { format!("{says}:\n{words}") };
+    Error::said_with_hint("unit-failed", cited, format!("see `systemctl status {unit}` and `journalctl -u {unit}`"))
 }
 
 /// What a unit, and systemd about it, logged since then.
 async fn last_words(host: &Look, unit: &str, since: SystemTime) -> String {
-    let since = since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let ask = Program::asks("journalctl").args(["--quiet", "--no-pager", "--output=cat", "--lines", WORDS]);
-    let ask = ask.arg(format!("--since=@{since}")).args(["--unit", unit]).patience(Duration::from_secs(10));
+    let seconds = since.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let ask = Program::asks("journalctl")
+        .args(["--quiet", "--no-pager", "--output=cat", "--lines", WORDS])
+        .arg(format!("--since=@{seconds}"))
+        .args(["--unit", unit])
+        .patience(Duration::from_secs(10));
     for pause in [50, 300] {
         // journald writes a moment later than the unit speaks.
         tokio::time::sleep(Duration::from_millis(pause)).await;

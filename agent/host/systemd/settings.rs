@@ -1,6 +1,7 @@
 //! What a unit's files say, without what systemd takes up by merely reading them again.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Settings that do not matter to what runs: systemd itself uses them, and takes them up when it reads the files again.
 /// The list began as that of NixOS's switch-to-configuration, which has restarted services by it for years.
@@ -76,7 +77,7 @@ impl Settings {
         let mut text = String::new();
         for ((section, key), values) in &self.0 {
             for value in values {
-                text.push_str(&format!("[{section}]{key}={value}\n"));
+                let _ = writeln!(text, "[{section}]{key}={value}");
             }
         }
         crate::host::files::sha256_of(text.as_bytes())
@@ -87,8 +88,8 @@ impl Settings {
         for line in logical_lines(text) {
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 name.clone_into(&mut section);
-            } else if let Some((key, value)) = line.split_once('=') {
-                let (key, value) = (key.trim(), value.trim());
+            } else if let Some((left, right)) = line.split_once('=') {
+                let (key, value) = (left.trim(), right.trim());
                 if is_taken_up(&section, key) {
                     continue;
                 }
@@ -106,7 +107,9 @@ impl Settings {
 
 fn is_taken_up(section: &str, key: &str) -> bool {
     let known = TAKEN_UP.iter().find(|(name, _)| *name == section);
-    key.starts_with("X-") || section.starts_with("X-") || known.is_some_and(|(_, keys)| keys.is_empty() || keys.contains(&key))
+    key.starts_with("X-")
+        || section.starts_with("X-")
+        || known.is_some_and(|(_, keys)| keys.is_empty() || keys.contains(&key))
 }
 
 /// The lines of a unit file without comments, continued ones joined (systemd.syntax(7)).
@@ -139,7 +142,8 @@ fn logical_lines(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const UNIT: &str = "[Unit]\nDescription=One\n[Service]\nExecStart=/bin/a \\\n  -b\nExecReload=/bin/kill -HUP $MAINPID\n";
+    const UNIT: &str =
+        "[Unit]\nDescription=One\n[Service]\nExecStart=/bin/a \\\n  -b\nExecReload=/bin/kill -HUP $MAINPID\n";
 
     fn same(drop_in: &str) -> bool {
         Settings::of([UNIT]).digest() == Settings::of([UNIT, drop_in]).digest()

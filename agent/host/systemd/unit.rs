@@ -1,6 +1,7 @@
 //! What systemd knows of one unit.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::bus::{Manager, SYSTEMD};
 
 /// What systemd knows of one unit, in its own words (org.freedesktop.systemd1(5)).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are systemd's own properties")]
 pub struct Unit {
     /// Its full name; of several, the first.
     pub name: String,
@@ -113,14 +115,13 @@ impl Unit {
 pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Unit> {
     let manager = Manager::at(connection).await?;
     let path = manager.0.load_unit(name).await?;
-    let service = name.ends_with(".service");
-    let (all, state, files_read_at, of_service) = tokio::join!(
+    let (unit, state, files_read_at, service) = tokio::join!(
         properties(connection, &path, "org.freedesktop.systemd1.Unit"),
         manager.0.get_unit_file_state(name),
         manager.units_read_at(),
-        of_service(connection, &path, service),
+        of_service(connection, &path, name.ends_with(".service")),
     );
-    let (all, of_service) = (Properties(all?), Properties(of_service?));
+    let (all, of_service) = (Properties(unit?), Properties(service?));
     let listed = |key| all.get::<Vec<String>>(key).into_iter().map(PathBuf::from).collect::<Vec<_>>();
     let sum = of_service.get::<u64>("TimeoutStartUSec").saturating_add(of_service.get("TimeoutStopUSec"));
     Ok(Unit {
@@ -135,7 +136,7 @@ pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Un
         remembered_file_state: all.get("UnitFileState"),
         fragment: Some(all.get::<String>("FragmentPath")).filter(|path| !path.is_empty()).map(PathBuf::from),
         drop_ins: listed("DropInPaths"),
-        invocation_id: all.get::<Vec<u8>>("InvocationID").iter().map(|byte| format!("{byte:02x}")).collect(),
+        invocation_id: hex(&all.get::<Vec<u8>>("InvocationID")),
         need_daemon_reload: all.get("NeedDaemonReload"),
         files_read_at: files_read_at?,
         can_reload: all.get("CanReload"),
@@ -147,6 +148,13 @@ pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Un
         main_pid: of_service.get("MainPID"),
         exec_main_start: of_service.get("ExecMainStartTimestamp"),
         timeout: Duration::from_micros(sum),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
     })
 }
 
@@ -173,8 +181,9 @@ async fn call<B>(connection: &Connection, path: &OwnedObjectPath, method: &str, 
 where
     B: serde::Serialize + zbus::DynamicType,
 {
-    let path = ObjectPath::from(path);
-    connection.call_method(Some(SYSTEMD), path, Some("org.freedesktop.DBus.Properties"), method, body).await
+    connection
+        .call_method(Some(SYSTEMD), ObjectPath::from(path), Some("org.freedesktop.DBus.Properties"), method, body)
+        .await
 }
 
 type Values = BTreeMap<String, OwnedVariant>;
@@ -184,8 +193,8 @@ struct Properties(Values);
 impl Properties {
     /// A property; one that this systemd does not have is empty.
     fn get<T: Default + TryFrom<OwnedVariant>>(&self, name: &str) -> T {
-        let value = self.0.get(name).and_then(|value| value.try_clone().ok());
-        value.and_then(|value| T::try_from(value).ok()).unwrap_or_default()
+        let known = self.0.get(name).and_then(|value| value.try_clone().ok());
+        known.and_then(|value| T::try_from(value).ok()).unwrap_or_default()
     }
 }
 

@@ -24,11 +24,11 @@ enum Act {
 
 impl Service {
     pub(super) async fn put_right(&self, host: &Touch) -> Result<(), Cause> {
-        let unit = host.unit(&self.unit).await?;
+        let found = host.unit(&self.unit).await?;
         if self.masked == Some(true) {
-            return self.take_out_of_service(host, &unit).await;
+            return self.take_out_of_service(host, &found).await;
         }
-        let unit = self.put_files_right(host, unit).await?;
+        let unit = self.put_files_right(host, found).await?;
         if let Some(cause) = self.obstacle(&unit).filter(|_| self.wants_it_there()) {
             return Err(cause);
         }
@@ -155,7 +155,9 @@ impl Service {
         loop {
             let cause = match probe.ask(host).await {
                 Ok(None) => return Ok(()),
-                Ok(Some(complaint)) => Cause::new("unhealthy", format!("`{}` runs and is not well: {complaint}", self.unit)),
+                Ok(Some(complaint)) => {
+                    Cause::new("unhealthy", format!("`{}` runs and is not well: {complaint}", self.unit))
+                }
                 Err(cause) => cause,
             };
             if tokio::time::Instant::now() >= until {
@@ -171,7 +173,9 @@ impl Service {
         }
         let unit = host.unit(&self.unit).await?;
         let OnDisk { files, settings } = on_disk;
-        Ok(host.ledger_mut().has_loaded(&unit.name, Loaded { invocation: unit.invocation_id, digest: files, settings })?)
+        Ok(host
+            .ledger_mut()
+            .has_loaded(&unit.name, Loaded { invocation: unit.invocation_id, digest: files, settings })?)
     }
 
     fn undo_names(&self) -> Vec<String> {
@@ -198,8 +202,14 @@ impl Service {
         }
         let name = &unit.name;
         match self.run_as_before(host, act).await {
-            Ok(true) => Cause { says: format!("{}\nthe old configuration is back, and `{name}` runs with it", cause.says), ..cause },
-            Ok(false) => Cause { says: format!("{}\nthe old configuration is back; `{name}` was not running", cause.says), ..cause },
+            Ok(true) => Cause {
+                says: format!("{}\nthe old configuration is back, and `{name}` runs with it", cause.says),
+                ..cause
+            },
+            Ok(false) => Cause {
+                says: format!("{}\nthe old configuration is back; `{name}` was not running", cause.says),
+                ..cause
+            },
             Err(error) => Cause {
                 says: format!("{}\nthe old configuration is back, but `{name}` is down: {}", cause.says, error.says),
                 ..cause

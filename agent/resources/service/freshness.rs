@@ -45,7 +45,7 @@ impl Service {
         }
         let mut differs = self.differs(host, unit)?;
         let source = self.foreseen(host, unit, &mut differs)?;
-        Ok(self.stale(unit, differs, source))
+        Ok(self.stale(unit, &differs, source))
     }
 
     /// What is on disk now.
@@ -77,16 +77,15 @@ impl Service {
         let coming: Coming = foreseen.into_iter().flatten().flatten().collect();
         let then = self.on_disk(host, unit, &coming)?;
         let record = host.ledger().loaded(&unit.name).cloned();
-        match record.filter(|loaded| loaded.invocation == unit.invocation_id) {
+        if let Some(loaded) = record.filter(|loaded| loaded.invocation == unit.invocation_id) {
             // What is on its way may also be the cure of what differs now.
-            Some(loaded) => *differs = against(&loaded, &then),
-            None => {
-                let now = self.on_disk(host, unit, &Coming::new())?;
-                if now.files != then.files {
-                    differs.files.get_or_insert_default();
-                }
-                differs.settings |= now.settings != then.settings;
+            *differs = against(&loaded, &then);
+        } else {
+            let now = self.on_disk(host, unit, &Coming::new())?;
+            if now.files != then.files {
+                differs.files.get_or_insert_default();
             }
+            differs.settings |= now.settings != then.settings;
         }
         if something_unknown {
             differs.files.get_or_insert_default();
@@ -102,14 +101,14 @@ impl Service {
         let exact = sets.chain(at("file")).chain(at("link")).chain([Id::new("unit_file", &name).to_string()]);
         let mut expected: BTreeSet<String> = exact.filter(|id| host.expects(id)).collect();
         let below = |place: &Path| ["file", "link"].map(|kind| format!("{kind}:{}/", place.display()));
-        let below = self.reads.iter().flat_map(|place| below(place)).chain([format!("drop_in:{name}/")]);
-        expected.extend(below.flat_map(|beginning| host.expected_under(&beginning)));
+        let beginnings = self.reads.iter().flat_map(|place| below(place)).chain([format!("drop_in:{name}/")]);
+        expected.extend(beginnings.flat_map(|beginning| host.expected_under(&beginning)));
         expected
     }
 
-    fn stale(&self, unit: &Unit, differs: Differs, source: Option<String>) -> Option<Stale> {
+    fn stale(&self, unit: &Unit, differs: &Differs, source: Option<String>) -> Option<Stale> {
         let restart = differs.settings || self.on_change == OnChange::Restart || !unit.can_reload;
-        let from = match &differs {
+        let from = match differs {
             Differs { settings: true, .. } => "older settings of the unit".to_owned(),
             Differs { files: Some(files), .. } => match files.as_slice() {
                 [] => "an older configuration".to_owned(),
@@ -156,8 +155,12 @@ mod tests {
         fs::write(root.path().join("usr/lib/systemd/system/a.service"), "[Service]\nExecStart=/bin/a\n").unwrap();
         std::thread::sleep(Duration::from_millis(30));
         let host = Host::at(root.path(), Box::new(Real)).unwrap();
-        let service =
-            Service { reads: vec!["/etc/a".into()], on_change: OnChange::Reload, sets: vec!["a".into()], ..Service::running("a") };
+        let service = Service {
+            reads: vec!["/etc/a".into()],
+            on_change: OnChange::Reload,
+            sets: vec!["a".into()],
+            ..Service::running("a")
+        };
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
         let unit = Unit {
             name: "a.service".into(),
@@ -174,20 +177,21 @@ mod tests {
 
     impl Scene {
         fn write(&self, path: &str, text: &str) {
-            let path = self.root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            let place = self.root.path().join(path);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(place, text).unwrap();
         }
 
         fn has_loaded(&self) {
-            let OnDisk { files, settings } = self.service.on_disk(&self.host.look(), &self.unit, &Coming::new()).unwrap();
+            let OnDisk { files, settings } =
+                self.service.on_disk(&self.host.look(), &self.unit, &Coming::new()).unwrap();
             let loaded = Loaded { invocation: self.unit.invocation_id.clone(), digest: files, settings };
             self.host.touch().ledger_mut().has_loaded("a", loaded).unwrap();
         }
 
         fn says(&self) -> Option<String> {
             let stale = self.service.staleness(&self.host.look(), &self.unit).unwrap();
-            stale.map(|stale| format!("{} -> {}", stale.from, stale.to))
+            stale.map(|Stale { from, to, .. }| format!("{from} -> {to}"))
         }
     }
 
@@ -288,10 +292,7 @@ mod tests {
         scene.host.expect(&"file:/etc/a/conf");
         assert_eq!(scene.says(), None);
         look.foresee(&"file:/etc/a/conf", Path::new("/etc/a/conf"), Some(b"three"));
-        assert_eq!(
-            scene.says().unwrap(),
-            "an older configuration -> what comes with file:/etc/a/conf (reload)"
-        );
+        assert_eq!(scene.says().unwrap(), "an older configuration -> what comes with file:/etc/a/conf (reload)");
     }
 
     #[test]
@@ -303,6 +304,9 @@ mod tests {
         scene.host.look().foresee(&id, path, Some(b"[Unit]\nDescription=x\n"));
         assert_eq!(scene.says(), None);
         scene.host.look().foresee(&id, path, Some(b"[Service]\nNice=1\n"));
-        assert_eq!(scene.says().unwrap(), "older settings of the unit -> what comes with drop_in:a.service/x (restart)");
+        assert_eq!(
+            scene.says().unwrap(),
+            "older settings of the unit -> what comes with drop_in:a.service/x (restart)"
+        );
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use crate::engine::outcome::Told;
 use crate::engine::run::{Stop, converge, preview};
 use crate::engine::{Draft, Plan, Resource, Verdict};
 use crate::host::Host;
@@ -119,11 +120,11 @@ async fn run(plan: &Plan) -> (Vec<String>, Vec<String>, Vec<String>) {
         let found = outcome.resources.iter().filter(|told| told.verdict.word() == word);
         found.map(|told| told.id.to_string()).collect::<Vec<_>>()
     };
-    let failed = done.resources.iter().filter_map(|told| match &told.verdict {
+    let says = |told: &Told| match &told.verdict {
         Verdict::Failed(failure) => Some(format!("{}: {}", told.id, failure.cause.says)),
         _ => None,
-    });
-    let failed: Vec<String> = failed.collect();
+    };
+    let failed: Vec<String> = done.resources.iter().filter_map(says).collect();
     if failed.is_empty() {
         let again = converge(plan, &Host::here().unwrap(), &Stop::new(), &mut |_| ()).await;
         assert_eq!(named(&again, "ok").len(), plan.len(), "{:?}", again.resources);
@@ -387,7 +388,31 @@ on_a_machine! {
         let gone = converge(&of(Timer::new("toy-other", "daily", vec!["/bin/true".into()])), &Host::here().unwrap(), &Stop::new(), &mut |_| ()).await;
         assert!(gone.is_good(), "{gone:?}");
         assert_eq!(shell("ls /etc/systemd/system | grep toy-timer; systemctl is-active toy-timer.timer"), "inactive");
+        assert_eq!(shell("systemctl show -p LoadState --value toy-timer.timer toy-timer.service"), "not-found\n\nnot-found");
         shell("systemctl disable --now toy-other.timer; rm /etc/systemd/system/toy-other.*; systemctl daemon-reload");
+    }
+
+    async fn a_forking_server_restarted_by_a_person_is_fresh() {
+        let service = Service { reads: vec!["/etc/nginx".into()], on_change: OnChange::Reload, ..Service::running("nginx") };
+        let of = plan(|draft| drop(draft.add(service)));
+        shell("systemctl restart nginx");
+        changes(&of).await;
+        let before = Host::here().unwrap().look().unit("nginx").await.unwrap();
+        shell("echo '# one' > /etc/nginx/conf.d/toy.conf");
+        assert_eq!(changes(&of).await, ["service:nginx"]);
+        let after = Host::here().unwrap().look().unit("nginx").await.unwrap();
+        assert_eq!((after.invocation_id, after.main_pid), (before.invocation_id, before.main_pid));
+        shell("echo '# two' > /etc/nginx/conf.d/toy.conf; sleep 0.1; systemctl restart nginx");
+        assert_eq!(changes(&of).await, Vec::<String>::new());
+        shell("rm /etc/nginx/conf.d/toy.conf");
+        assert_eq!(changes(&of).await, ["service:nginx"]);
+    }
+
+    async fn anybody_may_look() {
+        let look = Host::here().unwrap().look();
+        let unit = look.unit("nginx").await.unwrap();
+        assert!(unit.exists() && unit.is_enabled().is_some(), "{unit:?}");
+        assert!(!look.needs_daemon_reload(&unit).unwrap());
     }
 
     async fn a_reexecuted_systemd_is_asked_anew() {

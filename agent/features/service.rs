@@ -1,0 +1,163 @@
+//! `[[service]]`: units of systemd.
+//!
+//! ```toml
+//! [[service]]
+//! name = "myapp"
+//! reads = ["/etc/myapp"]                    # reloaded when something there changed
+//! drop_in = { Service = { LimitNOFILE = 65536 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Feature;
+use crate::engine::{Draft, Resource};
+use crate::facts::Facts;
+use crate::problem::KeyPath;
+use crate::resources::drop_in::DropIn;
+use crate::resources::service::{OnChange, Service};
+use crate::terms::{AbsolutePath, UnitName, UnitSettings};
+
+/// The name of the drop-in that a recipe writes.
+const DROP_IN: &str = "hostagent";
+
+/// Units of systemd, and whether they run.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Services(Vec<ServiceTable>);
+
+/// A unit of systemd.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceTable {
+    /// Its name, such as `nginx`, `postgresql@15-main` or `docker.socket`; without a suffix it is a service.
+    name: UnitName,
+    /// Whether it starts at boot. Default: true, and false if it is masked.
+    enabled: Option<bool>,
+    /// Whether it runs. Default: true, and false if it is masked.
+    running: Option<bool>,
+    /// Whether nobody and nothing can start it. Default: false.
+    #[serde(default)]
+    masked: bool,
+    /// Settings laid over those of the unit, by section: `{ Service = { LimitNOFILE = 65536 } }`; or a text. Written to
+    /// `/etc/systemd/system/NAME.d/hostagent.conf`. A running unit is restarted if a change needs that, and gets its old
+    /// settings back if it does not come up with the new ones. Default: none.
+    drop_in: Option<UnitSettings>,
+    /// Files and directories that it loads: when something there is newer than what it has loaded, `on_change` happens.
+    /// Default: none.
+    #[serde(default)]
+    reads: Vec<AbsolutePath>,
+    /// What makes it load a changed file: `"reload"` (a restart if it knows no reload), `"restart"`, or `"none"`, with
+    /// which it is not restarted for a changed `drop_in` either. Default: `"reload"`.
+    #[serde(default)]
+    on_change: OnChangeWord,
+}
+
+/// What makes a unit load a changed file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnChangeWord {
+    /// A reload, or a restart if the unit knows none.
+    #[default]
+    Reload,
+    /// A restart.
+    Restart,
+    /// Nothing.
+    None,
+}
+
+impl Feature for Services {
+    const TABLE: &'static str = "service";
+
+    fn compile(&self, _: &Facts, plan: &mut Draft) {
+        for (index, service) in self.0.iter().enumerate() {
+            let here = KeyPath::root().key(Self::TABLE).index(index);
+            plan.at(here.clone());
+            service.compile(&here, plan);
+        }
+    }
+}
+
+impl ServiceTable {
+    fn compile(&self, here: &KeyPath, plan: &mut Draft) {
+        for (field, value) in [("enabled", self.enabled), ("running", self.running)] {
+            if self.masked && value == Some(true) {
+                let says = format!("a masked unit cannot be {field}");
+                plan.problem_at(here.key(field), says, format!("take `{field}` or `masked` out"));
+            }
+        }
+        let on_change = match self.on_change {
+            // Without anything that it reads there is nothing to tell what it should load.
+            OnChangeWord::Reload | OnChangeWord::Restart if self.reads.is_empty() && self.drop_in.is_none() => {
+                OnChange::Nothing
+            }
+            OnChangeWord::Reload => OnChange::Reload,
+            OnChangeWord::Restart => OnChange::Restart,
+            OnChangeWord::None => OnChange::Nothing,
+        };
+        let mut drop_ins = Vec::new();
+        match self.drop_in.as_ref().map(UnitSettings::text) {
+            Some(Ok(content)) => {
+                let tried = on_change != OnChange::Nothing && !self.masked && self.running != Some(false);
+                let drop_in = DropIn { unit: self.name.to_string(), name: DROP_IN.into(), content, tried };
+                if tried {
+                    drop_ins.push(drop_in.id());
+                }
+                plan.add(drop_in);
+            }
+            Some(Err(says)) => plan.problem_at(here.key("drop_in"), says, "write it as in systemd.unit(5)"),
+            None => {}
+        }
+        plan.add(Service {
+            enabled: Some(self.enabled.unwrap_or(!self.masked)),
+            running: Some(self.running.unwrap_or(!self.masked)),
+            masked: Some(self.masked),
+            reads: self.reads.iter().map(|path| path.as_path().to_owned()).collect(),
+            on_change,
+            drop_ins,
+            ..Service::running(self.name.as_str())
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Plan;
+    use crate::problem::Problem;
+
+    fn compiled(toml: &str) -> Result<Plan, Vec<Problem>> {
+        #[derive(Deserialize)]
+        struct Recipe {
+            service: Services,
+        }
+        let mut draft = Draft::default();
+        toml::from_str::<Recipe>(toml).unwrap().service.compile(&Facts::default(), &mut draft);
+        draft.finish()
+    }
+
+    fn ids(plan: &Plan) -> Vec<&str> {
+        plan.ids().map(crate::engine::Id::as_str).collect()
+    }
+
+    #[test]
+    fn a_service_comes_after_its_drop_in() {
+        let plan = compiled("[[service]]\nname = \"a\"\ndrop_in = { Service = { Nice = 1 } }\n").unwrap();
+        assert_eq!(ids(&plan), ["drop_in:a.service/hostagent", "service:a"]);
+        assert!(plan.orders("drop_in:a.service/hostagent", "service:a"));
+    }
+
+    #[test]
+    fn two_names_of_one_unit_are_a_problem() {
+        let problems =
+            compiled("[[service]]\nname = \"a\"\n[[service]]\nname = \"a.service\"\nenabled = false\n").unwrap_err();
+        assert_eq!(problems.first().unwrap().says, "`service:a` is wanted twice, in different ways");
+    }
+
+    #[test]
+    fn a_masked_unit_that_is_to_run_is_a_problem() {
+        let problems = compiled("[[service]]\nname = \"a\"\nmasked = true\nrunning = true\n").unwrap_err();
+        assert_eq!(problems.first().unwrap().says, "a masked unit cannot be running");
+        assert!(compiled("[[service]]\nname = \"a\"\nmasked = true\n").is_ok());
+    }
+}

@@ -1,0 +1,165 @@
+//! `[[timer]]`: work that systemd starts at its times.
+//!
+//! ```toml
+//! [[timer]]
+//! name = "report"
+//! on_calendar = "Mon *-*-* 04:00"
+//! command = ["/usr/local/bin/report", "--weekly"]
+//! user = "ops"
+//! ```
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::Feature;
+use crate::engine::Draft;
+use crate::facts::Facts;
+use crate::problem::KeyPath;
+use crate::resources::timer::Timer;
+use crate::terms::{AbsolutePath, AccountName, UnitName, UnitSetting};
+
+/// Timers of systemd, each with the work that it starts.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Timers(Vec<TimerTable>);
+
+/// Work that systemd starts at its times: `NAME.timer` and `NAME.service` in `/etc/systemd/system`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimerTable {
+    /// The name of both units, without a suffix.
+    name: UnitName,
+    /// When: a calendar event (systemd.time(7)) such as `"daily"` or `"Mon *-*-* 04:00"`, or an array of them. systemd
+    /// says what it thinks of it before anything is written.
+    on_calendar: UnitSetting,
+    /// The command line; its first word is a path. No shell reads it.
+    command: Vec<String>,
+    /// Who runs it. Default: `"root"`.
+    user: Option<AccountName>,
+    /// What it is for, in one line. Default: its name.
+    description: Option<String>,
+    /// Whether a time that passed while the host was off is made up for at the next boot. Default: true.
+    #[serde(default = "yes")]
+    persistent: bool,
+    /// Up to how much later it may start, chosen anew each time, such as `"15min"`. Default: at its time.
+    randomized_delay: Option<String>,
+    /// How long it may take before it is ended, such as `"1h"`. Default: as long as it likes.
+    timeout: Option<String>,
+    /// Where it runs. Default: `/`.
+    working_directory: Option<AbsolutePath>,
+    /// Its environment, beside what every service has. No secrets: everybody can read unit files. Default: none.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Feature for Timers {
+    const TABLE: &'static str = "timer";
+
+    fn compile(&self, _: &Facts, plan: &mut Draft) {
+        for (index, timer) in self.0.iter().enumerate() {
+            let here = KeyPath::root().key(Self::TABLE).index(index);
+            plan.at(here.clone());
+            timer.compile(&here, plan);
+        }
+    }
+}
+
+impl TimerTable {
+    fn compile(&self, here: &KeyPath, plan: &mut Draft) {
+        let name = self.name.as_str();
+        if matches!(name.rsplit_once('.'), Some((_, "timer" | "service"))) {
+            plan.problem_at(
+                here.key("name"),
+                format!("`{name}` has a suffix"),
+                "leave it out: there are two units of this name",
+            );
+        }
+        if !self.command.first().is_some_and(|program| program.starts_with('/')) {
+            let hint =
+                "write `command = [\"/usr/bin/program\", \"argument\"]`; for a shell, `[\"/bin/sh\", \"-c\", \"…\"]`";
+            plan.problem_at(here.key("command"), "a command begins with the path of a program", hint);
+        }
+        if self.on_calendar.values().iter().all(String::is_empty) {
+            plan.problem_at(
+                here.key("on_calendar"),
+                format!("`{name}` has no times"),
+                "such as `on_calendar = \"daily\"`",
+            );
+        }
+        let lines = [
+            ("randomized_delay", &self.randomized_delay),
+            ("timeout", &self.timeout),
+            ("description", &self.description),
+        ];
+        let times = self.on_calendar.values().iter().map(|time| ("on_calendar", time));
+        let all = lines.into_iter().filter_map(|(field, line)| Some((field, line.as_ref()?))).chain(times);
+        for (field, _) in all.filter(|(_, line)| line.contains(char::is_control)) {
+            plan.problem_at(here.key(field), format!("`{field}` must be one line"), "take the line breaks out");
+        }
+        for key in self.environment.keys().filter(|key| !is_variable(key)) {
+            let says = format!("`{}` is not a name for a variable", key.escape_debug());
+            plan.problem_at(here.key("environment"), says, "letters, digits and `_`, not beginning with a digit");
+        }
+        let environment = self.environment.clone().into_iter();
+        plan.add(Timer {
+            name: name.to_owned(),
+            description: self.description.clone().unwrap_or_else(|| name.to_owned()),
+            on_calendar: self.on_calendar.values().to_vec(),
+            persistent: self.persistent,
+            randomized_delay: self.randomized_delay.clone(),
+            exec: self.command.clone(),
+            user: self.user.clone(),
+            working_directory: self.working_directory.as_ref().map(|path| path.as_path().to_owned()),
+            environment: environment.collect(),
+            timeout: self.timeout.clone(),
+        });
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Problem;
+
+    fn compiled(toml: &str) -> Result<Vec<String>, Vec<Problem>> {
+        #[derive(Deserialize)]
+        struct Recipe {
+            timer: Timers,
+        }
+        let mut draft = Draft::default();
+        toml::from_str::<Recipe>(toml).unwrap().timer.compile(&Facts::default(), &mut draft);
+        draft.finish().map(|plan| plan.ids().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_timer_is_one_resource() {
+        let toml = "[[timer]]\nname = \"a\"\non_calendar = [\"daily\", \"Mon 04:00\"]\ncommand = [\"/bin/a\"]\n";
+        assert_eq!(compiled(toml).unwrap(), ["timer:a"]);
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_it_is_said_at_once() {
+        let toml = "[[timer]]\nname = \"a.timer\"\non_calendar = []\ncommand = [\"a\"]\ntimeout = \"1\\n2\"\nenvironment = { \"1\" = \"\" }\n";
+        let says: Vec<String> = compiled(toml).unwrap_err().into_iter().map(|problem| problem.says).collect();
+        assert_eq!(
+            says,
+            [
+                "`a.timer` has a suffix",
+                "a command begins with the path of a program",
+                "`a.timer` has no times",
+                "`timeout` must be one line",
+                "`1` is not a name for a variable"
+            ]
+        );
+    }
+}
