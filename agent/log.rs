@@ -55,6 +55,8 @@ pub fn tame_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let version = env!("CARGO_PKG_VERSION");
+        // Standard error says it below; nobody may be reading that.
+        tracing::error!(target: journal::TARGET, "this is a bug in hostagent {version}{place}");
         out::complain(&format!(
             "error: this is a bug in hostagent {version}{place}\n\
              hint: please report it with this line and the recipe, its names changed; running again is safe\n"

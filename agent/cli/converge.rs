@@ -46,14 +46,16 @@ impl Converge {
         self.wanted.must_be_there("converge")?;
         if !state::is_root() {
             let says = "only root can change a host";
-            return Err(Refusal::wrong(says, format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again())));
+            return Err(Refusal::wrong(
+                says,
+                format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
+            ));
         }
-        let host = Host::here()?;
-        let plan = open::plan(&self.wanted, "converge", &host).await?;
+        let plan = open::plan(&self.wanted, "converge")?;
         // Held until the report is written.
         let _lock = self.lock().await?;
-        // What the run before this one remembered is known only now that it has ended.
-        let host = if self.wait > 0 { Host::here()? } else { host };
+        // Only now: what the run before this one remembered is known when it has ended.
+        let host = Host::here()?;
         last_run::begin(&host.touch(), &self.wanted.about())?;
 
         let (outcome, screen) = self.converge(&plan, &host, manner).await?;

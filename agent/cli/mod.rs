@@ -34,7 +34,7 @@ pub struct Cli {
     /// Show all of it; twice (`-vv`) also every look at the host, on standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// When to colour: auto is for a terminal, unless NO_COLOR is set
+    /// When to colour: auto is for a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     color: When,
 }
@@ -94,14 +94,16 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(usage) => {
             // Help and version go to standard output and are no error.
-            let text = usage.render();
-            let coloured = Ink::for_stdout(Colour::Auto).is_on();
-            let text = if coloured { text.ansi().to_string() } else { text.to_string() };
+            let styled = usage.render();
+            let text = |ink: Ink| if ink.is_on() { styled.ansi().to_string() } else { styled.to_string() };
             if usage.use_stderr() {
-                out::complain(&text);
+                out::complain(&text(Ink::for_stderr(Colour::Auto)));
                 return Exit::WRONG;
             }
-            return out::print(&text).map_or(Exit::FAILED, |()| Exit::AS_WANTED);
+            return match out::print(&text(Ink::for_stdout(Colour::Auto))) {
+                Ok(()) => Exit::AS_WANTED,
+                Err(error) => Refusal::from(error).print(Colour::Auto),
+            };
         }
     };
     let colour = match cli.color {
@@ -112,12 +114,12 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour };
     crate::log::start(manner.debug);
     let ended = match cli.verb {
-        Verb::Check(check) => check.run(),
+        Verb::Check(check) => check.run(manner),
         Verb::Plan(plan) => plan.run(manner).await,
         Verb::Converge(converge) => converge.run(manner).await,
-        Verb::Facts(facts) => facts.run().await,
+        Verb::Facts(facts) => facts.run(),
         Verb::Status(status) => status.run(manner),
-        Verb::Schema(schema) => schema.run(),
+        Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),
     };
     ended.unwrap_or_else(|refusal| refusal.print(colour))

@@ -13,10 +13,12 @@ use super::{Exit, Manner, Refusal};
 /// Show how this host differs from its recipe; changes nothing
 ///
 /// Every resource that differs is shown with its difference, texts as a unified diff, secrets never:
-///   + appears   ~ differs   - goes   ! follows from the others, such as a reload   = is as it should be
+/// `+` appears, `~` differs, `-` goes, `!` follows from others (a reload), `=` is as it should be, `x` could not look.
 /// "drift" marks what somebody changed on this host since hostagent last left it.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   sudo hostagent plan                                    the recipe in /etc/hostagent
   sudo hostagent plan web.toml --var domain=example.org
@@ -24,7 +26,8 @@ Examples:
   sudo hostagent plan --json | jq '.resources[].id'
 
 Without root it shows what it can; what may not be read is \"could not look\".
-Exit codes: 0 nothing to do · 3 changes are pending · 1 something could not be looked at · 2 the recipe is wrong")]
+Exit codes: 0 nothing to do · 3 changes are pending · 1 something could not be looked at · 2 the recipe is wrong"
+)]
 pub(super) struct Plan {
     #[command(flatten)]
     wanted: Wanted,
@@ -36,8 +39,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
         self.wanted.must_be_there("plan")?;
+        let plan = open::plan(&self.wanted, "plan")?;
         let host = Host::here()?;
-        let plan = open::plan(&self.wanted, "plan", &host).await?;
         let outcome = run::preview(&plan, &host, &mut |_event| {}).await;
         if self.json {
             out::print(&Report::of(&outcome, &self.wanted.about()).text())?;

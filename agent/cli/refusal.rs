@@ -42,8 +42,10 @@ impl Refusal {
                 Exit::WRONG
             }
             Self::Said { says, hint, exit } => {
-                let hint = hint.as_ref().map(|hint| format!("{} {hint}\n", ink.label("hint:"))).unwrap_or_default();
-                out::complain(&format!("{} {says}\n{hint}", ink.alarm("error:")));
+                out::complain(&format!("{} {says}\n", ink.alarm("error:")));
+                if let Some(advice) = hint {
+                    out::complain(&format!("{} {advice}\n", ink.label("hint:")));
+                }
                 *exit
             }
         }

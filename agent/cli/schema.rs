@@ -16,9 +16,7 @@ Examples:
 An editor completes and checks a recipe whose first line is: #:schema ./recipe.schema.json")]
 pub(super) struct Schema {}
 
-impl Schema {
-    pub(super) fn run(self) -> Result<Exit, Refusal> {
-        out::print(&format!("{:#}\n", open::schema()))?;
-        Ok(Exit::AS_WANTED)
-    }
+pub(super) fn run() -> Result<Exit, Refusal> {
+    out::print(&format!("{:#}\n", open::schema()))?;
+    Ok(Exit::AS_WANTED)
 }

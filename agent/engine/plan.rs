@@ -151,21 +151,29 @@ impl Draft {
                     self.problems.push(Problem::new(step.at.clone(), says).hint(self.nearest(id)));
                 }
             }
-            for id in step.resource.needs() {
-                if id.name() == "*" {
-                    let kind = Id::new(id.kind(), "");
-                    let all = self.by_id.range(kind..).take_while(|(other, _)| other.kind() == id.kind());
-                    first.extend(all.map(|(_, &before)| before));
-                } else {
-                    first.extend(self.by_id.get(&id));
-                }
-            }
+            first.extend(step.resource.needs().iter().flat_map(|id| self.named(id)));
             first.remove(&index);
             edges.push(first);
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            for later in step.resource.precedes().iter().flat_map(|id| self.named(id)).filter(|&later| later != index) {
+                if let Some(first) = edges.get_mut(later) {
+                    first.insert(index);
+                }
+            }
         }
         for (step, first) in self.steps.iter_mut().zip(edges) {
             step.first = first;
         }
+    }
+
+    /// The steps that a soft edge names, if the plan has them.
+    fn named(&self, id: &Id) -> Vec<usize> {
+        let Some(beginning) = id.as_str().strip_suffix('*') else {
+            return self.by_id.get(id).copied().into_iter().collect();
+        };
+        let all = self.by_id.range(Id::from(beginning)..).take_while(|(other, _)| other.as_str().starts_with(beginning));
+        all.map(|(_, &step)| step).collect()
     }
 
     fn nearest(&self, id: &Id) -> String {

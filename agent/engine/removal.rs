@@ -136,7 +136,8 @@ pub(crate) fn standing(host: &Look, path: &Path) -> Result<Standing, Cause> {
     };
     Ok(match (found.kind, written.sha256) {
         (Kind::File, wrote @ Some(_)) if host.sha256(path)? == wrote => Standing::Ours,
-        (Kind::Link, _) => Standing::Ours,
+        // Without a digest its content was never anybody's to edit: a swap file.
+        (Kind::Link, _) | (Kind::File, None) => Standing::Ours,
         (Kind::Directory, _) if host.names_in(path)?.is_empty() => Standing::Ours,
         _ => Standing::Edited,
     })

@@ -145,3 +145,51 @@ impl SourceKey {
         Some(Key { from, fingerprints: self.fingerprints.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Os;
+
+    fn compiled(text: &str) -> Result<String, Vec<String>> {
+        #[derive(Deserialize)]
+        struct Recipe {
+            apt_source: AptSources,
+        }
+        let recipe: Recipe = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let (mut draft, os) = (Draft::default(), Os { codename: "bookworm".into(), ..Os::default() });
+        recipe.apt_source.compile(&Facts { os, ..Facts::default() }, &mut draft);
+        let plan = draft.finish().map_err(|problems| problems.into_iter().map(|problem| problem.says).collect::<Vec<_>>())?;
+        Ok(format!("{plan:?}"))
+    }
+
+    #[test]
+    fn suite_and_component_have_defaults_and_a_folder_has_no_component() {
+        let key = "key = { file = \"/k\" }";
+        let plan = compiled(&format!("[[apt_source]]\nname = \"a\"\nuris = [\"https://a\"]\n{key}\n")).unwrap();
+        assert!(plan.contains("suites: [\"bookworm\"], components: [\"main\"]"), "{plan}");
+        let plan = compiled(&format!("[[apt_source]]\nname = \"a\"\nuris = [\"file:/srv\"]\nsuites = [\"./\"]\n{key}\n")).unwrap();
+        assert!(plan.contains("suites: [\"./\"], components: []"), "{plan}");
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let problems = compiled(
+            "[[apt_source]]\nname = \"a b\"\nuris = [\"deb.example.org\", \"https://a b\"]\ncomponents = []\nkey = { url = \"ftp://a\" }\n\
+             [[apt_source]]\nname = \"c\"\nuris = []\nkey = { file = \"/k\", url = \"https://k\" }\n",
+        );
+        assert_eq!(
+            problems.unwrap_err(),
+            [
+                "`a b` is not a name for a file of sources",
+                "a suite needs a component",
+                "`https://a b` cannot stand in a file of sources",
+                "`deb.example.org` is not a URI",
+                "a key from a URL needs its fingerprint: whoever holds that server could give another key",
+                "`ftp://a` is not a URL that can be fetched",
+                "`c` has no uris",
+                "a key comes from exactly one of `armored`, `file` and `url`",
+            ]
+        );
+    }
+}

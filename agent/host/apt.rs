@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::files::sha256_of;
 use super::held_starts::VARIABLE;
 use super::packages::{Transaction, Wanted};
-use super::programs::{Output, Program, last_lines};
+use super::programs::{Output, Program};
 use super::{Error, Look, STATE_DIR, Touch};
 
 /// How long one call of apt may take.
@@ -36,11 +36,14 @@ impl Touch {
     }
 
     async fn installed(&self, wanted: &[Wanted], how: Transaction, until: Instant) -> Result<(), Error> {
-        self.finish_interrupted(how).await?;
+        let whole = self.finish_interrupted(how).await?;
         let mut lists = Lists::AsFound;
         if let Some(why) = self.lists_are_stale()? {
             tracing::debug!(why, "refreshing the package lists");
             lists = self.refresh(until).await?;
+        }
+        if !whole {
+            self.complete(how, &lists).await?;
         }
         // Those that want recommended packages go by themselves, as apt knows only one way for all.
         for recommends in [false, true] {
@@ -62,7 +65,7 @@ impl Touch {
     ) -> Result<(), Error> {
         let install = program(how).args(["-o", &format!("APT::Install-Recommends={recommends}"), "install"]);
         let install = install.args(some.iter().map(|one| argument(one)));
-        let mut finished = false;
+        let mut mended = false;
         loop {
             let output = self.try_run(&install).await?;
             if output.succeeded() {
@@ -71,9 +74,11 @@ impl Touch {
             match refusal(&output) {
                 Refusal::Locked if Instant::now() < until => self.wait_for_apt_locks(until).await?,
                 Refusal::NotThere if matches!(lists, Lists::AsFound) => *lists = self.refresh(until).await?,
-                Refusal::Interrupted if !finished => {
-                    finished = true;
-                    self.configure(how).await?;
+                Refusal::Interrupted if !mended => {
+                    mended = true;
+                    if !self.configure(how).await? {
+                        self.complete(how, lists).await?;
+                    }
                 }
                 _ => {
                     let names = some.iter().map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
@@ -83,21 +88,29 @@ impl Touch {
         }
     }
 
-    /// Finishes what a killed dpkg left.
-    async fn finish_interrupted(&self, how: Transaction) -> Result<(), Error> {
+    /// Finishes what a killed dpkg left; says whether all of it could be.
+    async fn finish_interrupted(&self, how: Transaction) -> Result<bool, Error> {
         let dpkg = self.dpkg()?;
         let broken: Vec<&str> = dpkg.broken().map(|one| one.name.as_str()).collect();
         if broken.is_empty() && self.unmerged()?.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         tracing::info!(packages = ?broken, "finishing what dpkg was interrupted at");
         self.configure(how).await
     }
 
-    async fn configure(&self, how: Transaction) -> Result<(), Error> {
+    /// Configures what is unpacked; says whether all of it could be. What waits for a package that was not unpacked any
+    /// more could not.
+    async fn configure(&self, how: Transaction) -> Result<bool, Error> {
         let options = ["--force-confdef", "--force-confold"].into_iter().chain(how.unsafe_io.then_some("--force-unsafe-io"));
         let output = self.try_run(&quiet(Program::does("dpkg")).args(options).args(["--configure", "-a"])).await?;
-        if output.succeeded() { Ok(()) } else { Err(refused("dpkg could not finish what it was interrupted at", &output, &Lists::AsFound)) }
+        Ok(output.succeeded())
+    }
+
+    /// Installs what is missing to packages that are there in part.
+    async fn complete(&self, how: Transaction, lists: &Lists) -> Result<(), Error> {
+        let output = self.try_run(&program(how).args(["--fix-broken", "install"])).await?;
+        if output.succeeded() { Ok(()) } else { Err(refused("apt could not finish what it was interrupted at", &output, lists)) }
     }
 
     /// Fetches the package lists. Fails only when apt cannot work at all: a source that is away for the moment may not
@@ -119,7 +132,7 @@ impl Touch {
                 (Refusal::NotRead, _) => return Err(refused("apt could not read its sources", &output, &Lists::AsFound)),
                 (_, Some(pause)) => tokio::time::sleep(pause).await,
                 (_, None) => {
-                    let said = last_lines(&output);
+                    let said = cited(&output);
                     tracing::warn!("the package lists could not be refreshed:\n{said}");
                     return Ok(Lists::NotRefreshed(said));
                 }
@@ -179,12 +192,11 @@ impl Look {
     }
 }
 
-/// apt-get, which asks nothing, keeps configuration files as they are, and says dpkg's errors on stderr.
+/// apt-get, which asks nothing and keeps configuration files as they are.
 fn program(how: Transaction) -> Program {
     let options = [
         "Dpkg::Options::=--force-confdef",
         "Dpkg::Options::=--force-confold",
-        "Dpkg::Use-Pty=0",
         "DPkg::Lock::Timeout=60",
         "Acquire::Retries=3",
         "APT::Get::HideAutoRemove=true",
@@ -223,7 +235,7 @@ enum Refusal {
     Locked,
     /// A package is not in the lists, or not in the archive any more.
     NotThere,
-    /// dpkg was killed before.
+    /// dpkg or apt was killed before.
     Interrupted,
     /// A sources file has a mistake.
     NotRead,
@@ -233,12 +245,13 @@ enum Refusal {
 
 /// apt's messages are translated; programs run in the C locale.
 fn refusal(output: &Output) -> Refusal {
-    const WORDS: [(&str, Refusal); 15] = [
+    const WORDS: [(&str, Refusal); 16] = [
         ("Could not get lock", Refusal::Locked),
         ("Unable to acquire the dpkg frontend lock", Refusal::Locked),
         ("dpkg frontend lock was locked by another process", Refusal::Locked),
         ("Unable to lock directory", Refusal::Locked),
         ("dpkg was interrupted", Refusal::Interrupted),
+        ("Unmet dependencies. Try", Refusal::Interrupted),
         ("No space left on device", Refusal::Full),
         ("have enough free space", Refusal::Full),
         ("The list of sources could not be read", Refusal::NotRead),
@@ -264,10 +277,26 @@ fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
         Refusal::Other => ("apt-failed", "see /var/log/apt/term.log for all of it, and `dpkg --audit` for what is half done"),
     };
     let ended = output.status.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("exited with {code}"));
-    let mut says = format!("{what}: it {ended}:\n{}", last_lines(output));
+    let mut says = format!("{what}: it {ended}:\n{}", cited(output));
     if let Lists::NotRefreshed(said) = lists {
         says.push_str("\nand before that the package lists could not be refreshed:\n");
         says.push_str(said);
     }
     Error::said_with_hint(code, says, hint)
 }
+
+/// The last lines of what apt and dpkg said, without those that only tell how far they got. dpkg's words are on stdout,
+/// as apt gives it a terminal, which it copies to term.log.
+fn cited(output: &Output) -> String {
+    const PROGRESS: [&str; 20] = [
+        "Reading ", "Building ", "The following ", "  ", "0 upgraded", "Need to get ", "After this operation", "Get:", "Hit:", "Ign:",
+        "Fetched ", "Selecting ", "(Reading ", "Preparing ", "Unpacking ", "Setting up ", "Processing triggers ", "Preconfiguring ",
+        "debconf: delaying", "Correcting ",
+    ];
+    let said = output.stdout.lines().chain(output.stderr.lines()).map(str::trim_end);
+    let said: Vec<&str> = said.filter(|line| !line.is_empty() && !PROGRESS.iter().any(|start| line.starts_with(start))).collect();
+    said.iter().skip(said.len().saturating_sub(12)).map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

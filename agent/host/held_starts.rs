@@ -16,6 +16,8 @@
 //!   with the distribution's configuration before it gets its own.
 
 use std::fmt::Write as _;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use super::files::{Access, Kind};
@@ -55,7 +57,7 @@ impl Touch {
             return Ok(Held { touch: None });
         }
         let list = Path::new(RUN_DIR).join("held-starts");
-        let made = std::fs::create_dir_all(self.place(Path::new(RUN_DIR)));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(Path::new(RUN_DIR)));
         made.map_err(|source| Error::File { doing: "make", path: RUN_DIR.into(), source })?;
         let policy = policy(&self.running_units().await, &list);
         self.replace(Path::new(POLICY), policy.as_bytes(), Access { uid: 0, gid: 0, mode: 0o755 })?;

@@ -44,10 +44,19 @@ impl Touch {
     pub(super) fn write_private(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         self.write_whole(path, bytes, std::fs::File::sync_all)?;
         let directory = self.place(path.parent().unwrap_or(Path::new("/")));
-        super::files::sync_directory(&directory).map_err(|source| Error::File { doing: "write", path: path.into(), source })
+        super::files::sync_directory(&directory).map_err(|source| Error::File {
+            doing: "write",
+            path: path.into(),
+            source,
+        })
     }
 
-    fn write_whole(&self, path: &Path, bytes: &[u8], settle: fn(&std::fs::File) -> io::Result<()>) -> Result<(), Error> {
+    fn write_whole(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        settle: fn(&std::fs::File) -> io::Result<()>,
+    ) -> Result<(), Error> {
         let (real, fresh) = (self.place(path), self.place(&path.with_extension("new")));
         let write = || {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&fresh)?;

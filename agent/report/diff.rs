@@ -77,7 +77,11 @@ mod tests {
     use super::*;
 
     fn text(lines: &[Line]) -> String {
-        lines.iter().map(|(_, line)| format!("{line}\n")).collect()
+        lines.iter().flat_map(|(_, line)| [line, "\n"]).collect()
+    }
+
+    fn numbered(count: usize) -> String {
+        (1..=count).flat_map(|n| ["line ".to_owned(), n.to_string(), "\n".to_owned()]).collect()
     }
 
     #[test]
@@ -91,11 +95,10 @@ mod tests {
 
     #[test]
     fn a_long_new_text_is_cut_and_says_so() {
-        let long: String = (1..=20).map(|n| format!("line {n}\n")).collect();
+        let long = numbered(20);
         let shown = text(&new(&long, false));
         assert!(shown.ends_with("+ line 12\n… 8 more lines; `-v` shows all\n"), "{shown}");
         assert_eq!(new(&long, true).len(), 20);
-        let a_bit_long: String = (1..=15).map(|n| format!("line {n}\n")).collect();
-        assert_eq!(new(&a_bit_long, false).len(), 15);
+        assert_eq!(new(&numbered(15), false).len(), 15);
     }
 }

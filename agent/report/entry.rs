@@ -5,6 +5,7 @@ use crate::engine::{Change, Changes, Failure, Shown, Verdict};
 
 use super::colour::{Hue, Ink};
 use super::diff::{self, Line};
+use super::sheet::Sheet;
 use super::terminal::Detail;
 use super::words::{count, tame, took};
 
@@ -71,8 +72,12 @@ impl Entry {
         let mut entry = match &told.verdict {
             Verdict::Changed(changes) | Verdict::Pending(changes) => Self::differing(told, changes, detail),
             Verdict::Failed(failure) => Self::failed(failure),
-            Verdict::Skipped(reason) => Self::new(Sign::Skipped, told, (Hue::Faint, format!("skipped: {}", tame(reason)))),
-            Verdict::Ok if told.removal => Self::new(Sign::Goes, told, (Hue::Faint, "no longer in the recipe".to_owned())),
+            Verdict::Skipped(reason) => {
+                Self::new(Sign::Skipped, told, (Hue::Faint, format!("skipped: {}", tame(reason))))
+            }
+            Verdict::Ok if told.removal => {
+                Self::new(Sign::Goes, told, (Hue::Faint, "no longer in the recipe".to_owned()))
+            }
             Verdict::Ok => Self::new(Sign::Right, told, (Hue::Faint, "as it should be".to_owned())),
         };
         if told.took >= WORTH_TELLING && detail != Detail::Diffs {
@@ -119,17 +124,19 @@ impl Entry {
     pub(crate) fn text(&self, ink: Ink, width: usize) -> String {
         let (hue, sign) = self.sign.look();
         let strong = if matches!(self.sign, Sign::Right | Sign::Skipped) { Hue::Plain } else { Hue::Strong };
-        let mut text = format!("  {} {}", ink.paint(hue, sign), ink.paint(strong, &self.id));
-        let brief: Vec<String> = self.brief.iter().map(|(hue, part)| ink.paint(*hue, part)).collect();
-        if !brief.is_empty() {
-            let pad = width.saturating_sub(self.id.chars().count());
-            text.push_str(&format!("{:pad$}  {}", "", brief.join(" ")));
+        let mut headline = ink.paint(strong, &self.id);
+        if !self.brief.is_empty() {
+            let gap = width.saturating_sub(self.id.chars().count()) + 2;
+            headline.push_str(&" ".repeat(gap));
+            let brief: Vec<String> = self.brief.iter().map(|(hue, part)| ink.paint(*hue, part)).collect();
+            headline.push_str(&brief.join(" "));
         }
-        text.push('\n');
+        let mut sheet = Sheet::new(ink);
+        sheet.sign(hue, sign, &headline);
         for (hue, line) in &self.body {
-            text.push_str(&format!("      {}\n", ink.paint(*hue, line)));
+            sheet.below(*hue, line);
         }
-        text
+        sheet.into_text()
     }
 }
 
@@ -142,8 +149,10 @@ pub(crate) fn hinted(hint: &str) -> Vec<Line> {
 
 /// Whether a change says no more than the sign and the id do.
 fn is_plain_from(told: &Told, change: &Change) -> bool {
-    let says_present = change.what == "state" && change.from == Shown::Absent && change.to == Shown::Plain("present".to_owned());
-    let says_path = told.removal && change.to == Shown::Absent && change.from == Shown::Plain(told.id.name().to_owned());
+    let says_present =
+        change.what == "state" && change.from == Shown::Absent && change.to == Shown::Plain("present".to_owned());
+    let says_path =
+        told.removal && change.to == Shown::Absent && change.from == Shown::Plain(told.id.name().to_owned());
     says_present || says_path
 }
 

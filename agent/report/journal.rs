@@ -39,7 +39,10 @@ pub fn end(outcome: &Outcome) {
     let (word, took_ms) = (outcome.word(), millis(outcome.took));
     let (changed, failed, skipped, ok) =
         (outcome.count("changed"), outcome.count("failed"), outcome.count("skipped"), outcome.count("ok"));
-    let says = format!("{word}: {changed} changed, {failed} failed, {skipped} skipped, {ok} as they were, in {}", took(outcome.took));
+    let says = format!(
+        "{word}: {changed} changed, {failed} failed, {skipped} skipped, {ok} as they were, in {}",
+        took(outcome.took)
+    );
     // A field's level is fixed where it is written.
     if outcome.is_good() {
         info!(target: TARGET, MESSAGE_ID = ids::RUN_ENDED, OUTCOME = word, CHANGED = changed, FAILED = failed, SKIPPED = skipped, OK = ok, TOOK_MS = took_ms, "{says}");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::outcome::Told;
-use crate::engine::{Change, Outcome, Phase, Shown, Verdict};
+use crate::engine::{Cause, Change, Outcome, Phase, Shown, Verdict};
 use crate::host::files::sha256_of;
 
 use super::words::rfc3339;
@@ -210,9 +210,13 @@ fn shown(value: &Shown) -> Value {
     }
 }
 
-fn trouble(cause: &crate::engine::Cause, phase: Option<Phase>) -> Trouble {
-    let phase = phase.map(|phase| phase_word(phase).to_owned());
-    Trouble { code: cause.code.to_owned(), says: cause.says.clone(), hint: cause.hint.clone(), phase }
+fn trouble(cause: &Cause, phase: Option<Phase>) -> Trouble {
+    Trouble {
+        code: cause.code.to_owned(),
+        says: cause.says.clone(),
+        hint: cause.hint.clone(),
+        phase: phase.map(|at| phase_word(at).to_owned()),
+    }
 }
 
 /// The word of a phase in reports.
@@ -231,7 +235,7 @@ pub(crate) fn millis(time: std::time::Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Cause, Changes};
+    use crate::engine::Changes;
     use crate::report::testing::{changed, failed, run, skipped};
 
     #[test]
@@ -239,7 +243,11 @@ mod tests {
         let changes = Changes::none().text("content", None, "hello\n").appears("mode", "0644").creating();
         let outcome = run(vec![
             changed("file:/etc/motd", changes),
-            failed("service:nginx", Phase::Applying, Cause::new("unit-failed", "it did not start").hint("see `journalctl -u nginx`")),
+            failed(
+                "service:nginx",
+                Phase::Applying,
+                Cause::new("unit-failed", "it did not start").hint("see `journalctl -u nginx`"),
+            ),
             skipped("certificate:api", "needs service:nginx, which failed"),
         ]);
         let text = Report::of(&outcome, &About { recipe: "web.toml".into(), only: Vec::new() }).text();
@@ -275,7 +283,9 @@ mod tests {
 
     #[test]
     fn a_report_of_a_later_version_can_still_be_read() {
-        let report: Report = serde_json::from_str(r#"{"outcome":"converged","moon":"full","resources":[{"id":"a:b","tide":1}]}"#).unwrap();
+        let report: Report =
+            serde_json::from_str(r#"{"outcome":"converged","moon":"full","resources":[{"id":"a:b","tide":1}]}"#)
+                .unwrap();
         assert_eq!((report.outcome.as_str(), report.resources[0].id.as_str()), ("converged", "a:b"));
     }
 }

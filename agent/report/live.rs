@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
 
 use crate::engine::Id;
 
@@ -20,6 +22,7 @@ pub(crate) struct Live {
     foot: ProgressBar,
     running: BTreeMap<Id, ProgressBar>,
     ink: Ink,
+    _echo: NoEcho,
 }
 
 impl Live {
@@ -28,13 +31,13 @@ impl Live {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(10));
         let foot = all.add(ProgressBar::new(0));
         foot.set_style(style(ink, "  {msg:.dim} {pos} of {len}, {elapsed}", "  {msg} {pos} of {len}, {elapsed}"));
-        foot.set_message("looking:");
-        Self { all, foot, running: BTreeMap::new(), ink }
+        Self { all, foot, running: BTreeMap::new(), ink, _echo: NoEcho::begin() }
     }
 
     /// So many resources.
     pub(crate) fn began(&self, resources: usize) {
         self.foot.set_length(u64::try_from(resources).unwrap_or_default());
+        self.foot.set_message("looking:");
         self.foot.enable_steady_tick(BEAT);
     }
 
@@ -77,6 +80,37 @@ impl Live {
     pub(crate) fn clear(&self) {
         self.foot.finish_and_clear();
         drop(self.all.clear());
+    }
+}
+
+/// While this lives, a terminal does not show `^C` for Ctrl-C: that would push the moving lines out of their place.
+#[derive(Debug)]
+struct NoEcho(Option<Termios>);
+
+impl NoEcho {
+    fn begin() -> Self {
+        let was = tcgetattr(std::io::stdin()).ok();
+        if let Some(mut now) = was.clone() {
+            now.local_flags.remove(LocalFlags::ECHOCTL);
+            set(&now);
+        }
+        Self(was)
+    }
+}
+
+impl Drop for NoEcho {
+    fn drop(&mut self) {
+        if let Some(was) = &self.0 {
+            set(was);
+        }
+    }
+}
+
+/// Sets the terminal's manners, unless this process is in the background: the kernel would stop it for that (SIGTTOU).
+/// A terminal that refuses is merely less tidy.
+fn set(manners: &Termios) {
+    if tcgetpgrp(std::io::stdin()) == Ok(getpgrp()) {
+        let _ = tcsetattr(std::io::stdin(), SetArg::TCSANOW, manners);
     }
 }
 

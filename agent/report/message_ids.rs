@@ -1,4 +1,4 @@
-//! The journal's MESSAGE_ID of each kind of event (systemd.journal-fields(7)): other programs key on them, so one is
+//! The journal's `MESSAGE_ID` of each kind of event (systemd.journal-fields(7)): other programs key on them, so one is
 //! never changed and never used again.
 //!
 //! `journalctl MESSAGE_ID=1004ebb6611b46d194b548ef46f8e4a7` lists every drift that was put right on a host.

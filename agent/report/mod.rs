@@ -12,10 +12,13 @@ mod live;
 pub mod message_ids;
 pub mod out;
 pub mod screen;
+mod sheet;
 pub mod status;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use colour::{Colour, Ink};

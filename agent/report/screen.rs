@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use crate::engine::{Outcome, Verdict};
 use crate::engine::run::Event;
+use crate::engine::{Outcome, Verdict};
 
 use super::live::Live;
 use super::out;
@@ -55,7 +55,7 @@ impl Screen {
             (Event::Healed(what), _) => {
                 let text = self.page.healed(what);
                 self.say(&text);
-            },
+            }
             (Event::Ended(told), _) => {
                 if let Manner::Live(live) = &mut self.manner {
                     live.ended(&told.id);
@@ -82,9 +82,9 @@ impl Screen {
         };
         let hand = if running.is_empty() { "what is in hand".to_owned() } else { running };
         if first {
-            self.say(&format!("  ! stopping: {hand} is finished first\n"));
+            self.say(&format!("  ! stopping: finishing {hand} first\n"));
         } else {
-            self.say(&format!("  ! still finishing {hand}: half of it would be worse than all or nothing of it\n"));
+            self.say(&format!("  ! still finishing {hand}: a step cut in half is worse than a late end\n"));
         }
     }
 
@@ -93,8 +93,10 @@ impl Screen {
     /// # Errors
     /// When standard output takes no more, other than because its reader went away.
     pub fn end(self, outcome: &Outcome) -> std::io::Result<()> {
-        if let Manner::Live(live) = &self.manner {
-            live.clear();
+        match &self.manner {
+            Manner::Live(live) => live.clear(),
+            Manner::Plain => {}
+            Manner::Quiet => return Ok(()),
         }
         out::print(&self.page.end(outcome, self.said))
     }

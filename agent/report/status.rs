@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::colour::{Hue, Ink};
-use super::entry::hinted;
 use super::json::{Entry, Report};
 use super::last_run::LastRun;
+use super::sheet::Sheet;
 use super::words::{ago, list, tame, took};
 
 /// What is known when `hostagent status` asks.
@@ -29,10 +29,15 @@ impl Status {
     pub fn text(&self, ink: Ink, now: Timestamp) -> String {
         let running = self.running.as_ref().map(|holder| format!("a run is going on: {}\n", tame(holder)));
         let last = match &self.last {
-            LastRun::Never => concat!("hostagent has not run here yet\n", "hint: `hostagent plan` shows what it would change\n").to_owned(),
+            LastRun::Never => {
+                concat!("hostagent has not run here yet\n", "hint: `hostagent plan` shows what it would change\n")
+                    .to_owned()
+            }
             LastRun::Damaged => {
                 let cut = ink.paint(Hue::Bad, "cut off");
-                format!("the last run was {cut}, and its report is lost\nhint: `hostagent converge` finishes what it began\n")
+                format!(
+                    "the last run was {cut}, and its report is lost\nhint: `hostagent converge` finishes what it began\n"
+                )
             }
             LastRun::Told(report) if report.unfinished && self.running.is_some() => when(report, now),
             LastRun::Told(report) => told(report, ink, now),
@@ -42,23 +47,31 @@ impl Status {
 }
 
 fn told(report: &Report, ink: Ink, now: Timestamp) -> String {
-    let mut text = headline(report, ink) + &when(report, now);
+    let mut sheet = Sheet::new(ink);
+    sheet.raw(&headline(report, ink));
+    sheet.raw(&when(report, now));
     for healed in &report.healed {
-        text.push_str(&row("repaired", &tame(healed)));
+        sheet.row("repaired", &tame(healed));
     }
-    let drifted = report.resources.iter().filter(|entry| entry.drift && entry.verdict == "changed");
-    for entry in drifted {
+    for entry in report.resources.iter().filter(|entry| entry.drift && entry.verdict == "changed") {
         let what = list(entry.changes.iter().map(|change| change.what.as_str()));
-        text.push_str(&row("drift", &format!("{} was put right ({})", tame(&entry.id), tame(&what))));
+        sheet.row("drift", &format!("{} was put right ({})", tame(&entry.id), tame(&what)));
     }
     for id in &report.released {
-        text.push_str(&row("released", &format!("{} stays, and is no longer managed", tame(id))));
+        sheet.row("released", &format!("{} stays, and is no longer managed", tame(id)));
     }
-    text.push_str(&trouble(report, ink));
+    if let Some(trouble) = &report.trouble {
+        sheet.sign(Hue::Bad, "x", "hostagent itself");
+        sheet.cause(&trouble.says, trouble.hint.as_deref());
+    }
+    for (entry, error) in report.resources.iter().filter_map(|entry| Some((entry, entry.error.as_ref()?))) {
+        sheet.sign(Hue::Bad, "x", &failed(entry, error.phase.as_deref(), ink));
+        sheet.cause(&error.says, error.hint.as_deref());
+    }
     if report.unfinished {
-        text.push_str("hint: `hostagent converge` finishes what it began\n");
+        sheet.raw("hint: `hostagent converge` finishes what it began\n");
     }
-    text
+    sheet.into_text()
 }
 
 fn headline(report: &Report, ink: Ink) -> String {
@@ -66,7 +79,12 @@ fn headline(report: &Report, ink: Ink) -> String {
         return format!("the last run was {}: it began and never ended\n", ink.paint(Hue::Bad, "cut off"));
     }
     let mut parts = Vec::new();
-    let counts = [(report.failed, "failed"), (report.skipped, "skipped"), (report.changed, "changed"), (report.ok, "as they were")];
+    let counts = [
+        (report.failed, "failed"),
+        (report.skipped, if report.interrupted { "left undone" } else { "skipped" }),
+        (report.changed, "changed"),
+        (report.ok, "as they were"),
+    ];
     parts.extend(counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")));
     let word = match (report.outcome.as_str(), report.interrupted) {
         (_, true) => ink.paint(Hue::Differs, "was stopped"),
@@ -78,39 +96,17 @@ fn headline(report: &Report, ink: Ink) -> String {
 }
 
 fn when(report: &Report, now: Timestamp) -> String {
-    let mut text = String::new();
+    let mut sheet = Sheet::new(Ink::NONE);
     if let Ok(began) = report.began.parse::<Timestamp>() {
-        let took = if report.unfinished { String::new() } else { format!(", took {}", took(Duration::from_millis(report.took_ms))) };
-        text.push_str(&row("began", &format!("{}, {}{took}", began.strftime("%Y-%m-%d %H:%M:%S UTC"), ago(began, now))));
+        let length = Some(report.took_ms).filter(|_| !report.unfinished).map(Duration::from_millis);
+        let length_told = length.map(|time| format!(", took {}", took(time))).unwrap_or_default();
+        sheet.row("began", &format!("{}, {}{length_told}", began.strftime("%Y-%m-%d %H:%M:%S UTC"), ago(began, now)));
     }
     if !report.recipe.is_empty() {
         let only = if report.only.is_empty() { String::new() } else { format!(", only {}", report.only.join(", ")) };
-        text.push_str(&row("recipe", &tame(&format!("{}{only}", report.recipe))));
+        sheet.row("recipe", &tame(&format!("{}{only}", report.recipe)));
     }
-    text
-}
-
-fn row(name: &str, value: &str) -> String {
-    format!("  {name:<10}{value}\n")
-}
-
-/// What failed, and what to do about it.
-fn trouble(report: &Report, ink: Ink) -> String {
-    let mut text = String::new();
-    let mut tell = |headline: String, says: &str, hint: Option<&String>| {
-        text.push_str(&format!("  {} {headline}\n", ink.paint(Hue::Bad, "x")));
-        let says = says.trim_end().lines().map(|line| (Hue::Plain, tame(line)));
-        for (hue, line) in says.chain(hint.into_iter().flat_map(|hint| hinted(hint))) {
-            text.push_str(&format!("      {}\n", ink.paint(hue, &line)));
-        }
-    };
-    if let Some(trouble) = &report.trouble {
-        tell("hostagent itself".to_owned(), &trouble.says, trouble.hint.as_ref());
-    }
-    for (entry, error) in report.resources.iter().filter_map(|entry| Some((entry, entry.error.as_ref()?))) {
-        tell(failed(entry, error.phase.as_deref(), ink), &error.says, error.hint.as_ref());
-    }
-    text
+    sheet.into_text()
 }
 
 fn failed(entry: &Entry, phase: Option<&str>, ink: Ink) -> String {
@@ -162,8 +158,10 @@ the last run converged: 2 changed, 1 as they were
 
     #[test]
     fn a_failed_run_says_what_to_do() {
-        let cause = Cause::new("refused", "nginx: [emerg] unknown directive \"foo\"\nnginx: test failed").hint("correct the snippet");
-        let outcome = run(vec![failed("config_set:nginx", Phase::Applying, cause), skipped("service:nginx", "needs it")]);
+        let cause = Cause::new("refused", "nginx: [emerg] unknown directive \"foo\"\nnginx: test failed")
+            .hint("correct the snippet");
+        let outcome =
+            run(vec![failed("config_set:nginx", Phase::Applying, cause), skipped("service:nginx", "needs it")]);
         let last = LastRun::Told(Box::new(Report::of(&outcome, &about())));
         assert!(!Status { last: last.clone(), running: None }.is_good());
         assert_eq!(

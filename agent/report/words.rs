@@ -14,10 +14,10 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 
 /// `a, b, c and 4 more`.
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = if names.len() == NAMES + 1 { names.len() } else { NAMES };
-    let text = names.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(shown) {
+    let all: Vec<&str> = names.into_iter().collect();
+    let shown = if all.len() == NAMES + 1 { all.len() } else { NAMES };
+    let text = all.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(shown) {
         0 => text,
         more => format!("{text} and {more} more"),
     }
@@ -70,10 +70,16 @@ mod tests {
     #[test]
     fn times_are_told_as_a_person_would() {
         let told = |ms| took(Duration::from_millis(ms));
-        assert_eq!([told(8), told(2_449), told(34_000), told(200_000), told(7_500_000)], ["8 ms", "2.4 s", "34.0 s", "3 min 20 s", "2 h 5 min"]);
+        assert_eq!(
+            [told(8), told(2_449), told(34_000), told(200_000), told(7_500_000)],
+            ["8 ms", "2.4 s", "34.0 s", "3 min 20 s", "2 h 5 min"]
+        );
         let now = Timestamp::from_second(1_000_000).unwrap();
         let since = |secs: i64| ago(Timestamp::from_second(1_000_000 - secs).unwrap(), now);
-        assert_eq!([since(3), since(200), since(90_000), since(300_000)], ["just now", "3 min ago", "25 h ago", "3 days ago"]);
+        assert_eq!(
+            [since(3), since(200), since(90_000), since(300_000)],
+            ["just now", "3 min ago", "25 h ago", "3 days ago"]
+        );
     }
 
     #[test]

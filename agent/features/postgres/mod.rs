@@ -21,13 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Feature;
+use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::resources::file::File;
-use crate::resources::package::Package;
 use crate::resources::pg_auto_conf::PgAutoConf;
 use crate::resources::pg_cluster::PgCluster;
 use crate::resources::pg_probes::{self, Wanted};
@@ -199,7 +198,7 @@ impl Postgres {
                 Err(wrong) => plan.problem_at(here.key("source"), wrong, "this is a fault of hostagent; please report it"),
             }
         }
-        plan.add(Package::named(cluster.package()));
+        needs_package(plan, &cluster.package());
         let comes_with_package = cluster.name == "main";
         if comes_with_package && (self.data_directory.is_some() || self.locale.is_some()) {
             // Read by the package when it makes the cluster, so it must be there before.
