@@ -1,8 +1,9 @@
 //! What only Debian's own PostgreSQL under systemd can show.
 //!
-//! Runs where `HOSTAGENT_PG_MACHINE` is set: as root on a disposable Debian 12 with `postgresql-15` installed and running.
+//! Runs where `HOSTAGENT_PG_MACHINE` says 12 or 13: as root on a disposable Debian of that version with its `postgresql`
+//! and `locales` installed and running.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::*;
 use crate::engine::Plan;
@@ -11,17 +12,24 @@ use crate::host::Host;
 use crate::host::files::sha256_of;
 use crate::host::programs::Program;
 
-const DIRECTORY: &str = "/etc/postgresql/15/main";
-const UNIT: &str = "postgresql@15-main";
-
 struct Machine(Host);
 
 impl Machine {
+    /// The cluster that the distribution's package makes.
+    fn main() -> Cluster {
+        let version = Cluster::default_version(&Self::facts()).unwrap();
+        Cluster { version, name: "main".into(), data_directory: Cluster::usual_data(version, "main") }
+    }
+
+    fn facts() -> Facts {
+        let version = std::env::var("HOSTAGENT_PG_MACHINE").unwrap_or_default();
+        Facts { os: Os { id: "debian".into(), version, codename: String::new() }, ..Facts::default() }
+    }
+
     fn plan(recipe: &str) -> Plan {
         let table: Postgres = toml::from_str(recipe).unwrap();
-        let facts = Facts { os: Os { id: "debian".into(), version: "12".into(), codename: "bookworm".into() }, ..Facts::default() };
         let mut draft = Draft::default();
-        table.compile(&facts, &mut draft);
+        table.compile(&Self::facts(), &mut draft);
         draft.finish().unwrap()
     }
 
@@ -38,7 +46,7 @@ impl Machine {
     }
 
     async fn restart_reason(&self, plan: &Plan) -> Option<String> {
-        let step = plan.steps.iter().find(|step| step.id.as_str() == format!("service:{UNIT}")).unwrap();
+        let step = plan.steps.iter().find(|step| step.id.as_str() == format!("service:{}", Self::main().unit())).unwrap();
         let service: &Service = step.resource.as_any().downcast_ref().unwrap();
         assert_eq!(service.healthy.clone().unwrap().ask(&self.0.look()).await.unwrap(), None);
         service.restart_reason.clone().unwrap().ask(&self.0.look()).await.unwrap()
@@ -47,12 +55,12 @@ impl Machine {
     /// What the service does when it has loaded the files: the old ones are not needed any more.
     async fn systemctl(&self, verb: &str) {
         self.0.touch().forget_old(SET).unwrap();
-        self.0.touch().run(&Program::does("systemctl").args([verb, UNIT])).await.unwrap();
+        self.0.touch().run(&Program::does("systemctl").args([verb, &Self::main().unit()])).await.unwrap();
     }
 
     fn files() -> Vec<(PathBuf, String)> {
         let names = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf", "start.conf", "conf.d/90-hostagent.conf"];
-        names.map(|name| Path::new(DIRECTORY).join(name)).map(|path| (path.clone(), sha256_of(&std::fs::read(path).unwrap_or_default()))).into()
+        names.map(|name| Self::main().directory().join(name)).map(|path| (path.clone(), sha256_of(&std::fs::read(path).unwrap_or_default()))).into()
     }
 }
 
@@ -62,9 +70,10 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
         return;
     }
     let machine = Machine(Host::here().unwrap());
+    let (version, server) = (Machine::main().version, Machine::main().server());
     let plain = Machine::plan("");
     machine.apply(&plain, "config_set:postgres").await.unwrap();
-    assert_eq!(machine.apply(&plain, "pg_cluster:15/main").await.unwrap(), "");
+    assert_eq!(machine.apply(&plain, &format!("pg_cluster:{version}/main")).await.unwrap(), "");
     assert_eq!(machine.restart_reason(&plain).await, None);
     machine.systemctl("reload").await;
     assert_eq!(machine.restart_reason(&plain).await, None);
@@ -115,10 +124,9 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
     assert_eq!(machine.restart_reason(&plain).await, None);
 
     // ALTER SYSTEM would win over the recipe.
-    let server = plain_server();
     let touch = machine.0.touch();
     touch.change_postgres(&server, "postgres").run_alone("ALTER SYSTEM SET password_encryption = 'md5'").await.unwrap();
-    let overrides = machine.apply(&plain, "pg_auto_conf:postgresql@15-main").await.unwrap();
+    let overrides = machine.apply(&plain, &format!("pg_auto_conf:{}", server.unit)).await.unwrap();
     assert_eq!(overrides, "ALTER SYSTEM password_encryption md5 -> absent");
 
     // The port moves: the running server is still found where it is, the new one where it will be.
@@ -135,16 +143,21 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
     let said = machine.apply(&Machine::plan("settings = { no_such = 1 }"), "config_set:postgres").await.unwrap_err();
     assert!(said.contains("no_such"), "{said}");
     let role = machine.apply(&Machine::plan("[[role]]\nname = 'x'"), "pg_role:x").await.unwrap_err();
-    assert!(role.starts_with("PostgreSQL (`postgresql@15-main`, data in `/var/lib/postgresql/15/main`) does not run"), "{role}");
+    assert!(role.starts_with(&format!("PostgreSQL (`{}`, data in `/var/lib/postgresql/{version}/main`) does not run", server.unit)), "{role}");
     machine.systemctl("start").await;
 
     // A locale made while it runs: PostgreSQL cannot see it before a restart.
+    touch.change_postgres(&server, "postgres").run_alone("DROP DATABASE IF EXISTS deutsch").await.unwrap();
+    let without = "sed -i '/^de_AT/d' /etc/locale.gen; locale-gen";
+    touch.run(&Program::does("sh").args(["-c", without])).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    machine.systemctl("restart").await;
     let localised = Machine::plan("[[database]]\nname = 'deutsch'\nlocale = 'de_AT.UTF-8'\nencoding = 'UTF8'");
     assert_eq!(machine.restart_reason(&localised).await, None);
-    let generate = "grep -q '^de_AT.UTF-8' /etc/locale.gen || echo 'de_AT.UTF-8 UTF-8' >> /etc/locale.gen; locale-gen";
+    let generate = "echo 'de_AT.UTF-8 UTF-8' >> /etc/locale.gen; locale-gen";
     touch.run(&Program::does("sh").args(["-c", generate])).await.unwrap();
     assert_eq!(machine.restart_reason(&localised).await, Some("only a restart shows it the locales made since, for `deutsch`".to_owned()));
-    assert!(machine.apply(&localised, "pg_database:deutsch").await.unwrap_err().contains("invalid locale name"));
+    assert!(machine.apply(&localised, "pg_database:deutsch").await.unwrap_err().contains("locale name"));
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     machine.systemctl("restart").await;
     assert_eq!(machine.restart_reason(&localised).await, None);
@@ -153,10 +166,7 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
 
     // Another cluster than the package's.
     let other = Machine::plan("cluster = 'app'\nport = 5440");
-    assert_eq!(machine.apply(&other, "pg_cluster:15/app").await.unwrap(), "cluster absent -> /var/lib/postgresql/15/app");
-    machine.0.touch().run(&Program::does("pg_dropcluster").args(["15", "app"])).await.unwrap();
-}
-
-fn plain_server() -> crate::host::postgres::PgServer {
-    Cluster { version: 15, name: "main".into(), data_directory: Cluster::usual_data(15, "main") }.server()
+    let made = machine.apply(&other, &format!("pg_cluster:{version}/app")).await.unwrap();
+    assert_eq!(made, format!("cluster absent -> /var/lib/postgresql/{version}/app"));
+    touch.run(&Program::does("pg_dropcluster").args([version.to_string().as_str(), "app"])).await.unwrap();
 }
