@@ -51,7 +51,7 @@ impl Converge {
                 format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
             ));
         }
-        let plan = open::plan(&self.wanted, "converge").await?;
+        let plan = open::plan(&self.wanted, "converge")?;
         // Held until the report is written.
         let _lock = self.lock().await?;
         // Only now: what the run before this one remembered is known when it has ended.

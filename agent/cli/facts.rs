@@ -1,8 +1,9 @@
 //! `hostagent facts`: what a recipe can know of this host.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::facts::Fact;
 use crate::report::out;
 
 use super::{Exit, Refusal, open};
@@ -12,7 +13,7 @@ use super::{Exit, Refusal, open};
 #[command(after_help = "\
 Examples:
   hostagent facts
-  hostagent facts --json | jq .os
+  hostagent facts --json | jq .hostname
 
 A recipe uses them in any string: content = \"{{ facts.hostname }}\\n\"")]
 pub(super) struct Facts {
@@ -22,38 +23,27 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) async fn run(self) -> Result<Exit, Refusal> {
-        let facts = open::facts().await?;
-        if self.json {
-            out::print(&format!("{facts}\n"))?;
-            return Ok(Exit::AS_WANTED);
-        }
-        let mut rows = Vec::new();
-        flatten("facts", &facts, &mut rows);
-        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        let lines: Vec<String> = rows.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect();
-        out::print(&lines.concat())?;
+    pub(super) fn run(self) -> Result<Exit, Refusal> {
+        let facts = open::facts()?;
+        let text = if self.json {
+            let fields: Map<String, Value> = facts.into_iter().map(|(name, fact)| (name.to_owned(), json(fact))).collect();
+            format!("{}\n", Value::Object(fields))
+        } else {
+            let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+            let shown = |fact: Option<Fact>| fact.map_or_else(|| "(not known here)".to_owned(), |fact| fact.to_string());
+            facts.into_iter().map(|(name, fact)| format!("facts.{name:width$}  {}\n", shown(fact))).collect()
+        };
+        out::print(&text)?;
         Ok(Exit::AS_WANTED)
     }
 }
 
-/// One row for each name that a recipe can write.
-fn flatten(name: &str, value: &Value, rows: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(key, field)| flatten(&format!("{name}.{key}"), field, rows)),
-        Value::String(text) => rows.push((name.to_owned(), text.clone())),
-        other => rows.push((name.to_owned(), other.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn facts_have_the_names_that_recipes_use() {
-        let mut rows = Vec::new();
-        flatten("facts", &serde_json::json!({ "cpus": 2, "os": { "id": "debian" } }), &mut rows);
-        assert_eq!(rows, [("facts.cpus".to_owned(), "2".to_owned()), ("facts.os.id".to_owned(), "debian".to_owned())]);
+fn json(fact: Option<Fact>) -> Value {
+    match fact {
+        None => Value::Null,
+        Some(Fact::Text(text)) => text.into(),
+        Some(Fact::Number(number)) => number.into(),
+        Some(Fact::Bool(yes)) => yes.into(),
+        Some(Fact::List(list)) => list.into(),
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
         self.wanted.must_be_there("plan")?;
-        let plan = open::plan(&self.wanted, "plan").await?;
+        let plan = open::plan(&self.wanted, "plan")?;
         let host = Host::here()?;
         let outcome = run::preview(&plan, &host, &mut |_event| {}).await;
         if self.json {

@@ -169,10 +169,10 @@ impl Draft {
 
     /// The steps that a soft edge names, if the plan has them.
     fn named(&self, id: &Id) -> Vec<usize> {
-        if id.name() != "*" {
+        let Some(beginning) = id.as_str().strip_suffix('*') else {
             return self.by_id.get(id).copied().into_iter().collect();
-        }
-        let all = self.by_id.range(Id::new(id.kind(), "")..).take_while(|(other, _)| other.kind() == id.kind());
+        };
+        let all = self.by_id.range(Id::from(beginning)..).take_while(|(other, _)| other.as_str().starts_with(beginning));
         all.map(|(_, &step)| step).collect()
     }
 

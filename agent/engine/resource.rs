@@ -34,6 +34,11 @@ impl Id {
         Self::new(kind, "*")
     }
 
+    /// Every resource of a kind whose name begins with this; only for [`Resource::needs`].
+    pub fn under(kind: &str, beginning: &str) -> Self {
+        Self(format!("{kind}:{beginning}*"))
+    }
+
     /// The part before the first colon.
     pub fn kind(&self) -> &str {
         self.0.split(':').next().unwrap_or_default()
@@ -74,7 +79,8 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
     /// Names this thing and no other, such as `file:/etc/nginx/nginx.conf`.
     fn id(&self) -> Id;
 
-    /// Names what must be right first, if the plan has it. [`Id::every`] stands for all of a kind.
+    /// Names what must be right first, if the plan has it. [`Id::every`] stands for all of a kind,
+    /// [`Id::under`] for those below a place.
     fn needs(&self) -> Vec<Id> {
         Vec::new()
     }

@@ -1,19 +1,21 @@
 //! One table of the recipe a file or folder. A feature declares its table, compiles it to resources, and owns its
 //! templates and tests. Features do not know each other: they meet at resource ids.
 
-use crate::engine::{Draft, Id};
-use crate::facts::Facts;
-use crate::resources::package::Package;
-
 pub mod apt_source;
 pub mod directory;
 pub mod file;
 pub mod group;
 pub mod host;
 pub mod link;
+pub mod nginx;
+pub mod postgres;
 pub mod run;
 pub mod ssh;
 pub mod user;
+
+use crate::engine::{Draft, Id};
+use crate::facts::Facts;
+use crate::resources::package::Package;
 
 /// A table of the recipe.
 pub trait Feature {

@@ -11,5 +11,7 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
     for name in host.put_back_unchecked()? {
         healed.push(format!("a run was cut off while it changed {name}; the old files are back"));
     }
+    healed.extend(host.heal_packages().await?);
     Ok(healed)
 }
+

@@ -16,5 +16,8 @@ pub mod literal;
 pub mod loading;
 pub mod merge;
 mod syntax;
+mod tables;
 pub mod vars;
 mod wording;
+
+pub use tables::{Recipe, plan, schema};

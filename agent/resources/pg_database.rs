@@ -118,11 +118,8 @@ impl PgDatabase {
         ];
         let values = values.into_iter().filter_map(|(key, value)| Some((key, literal(value.as_deref()?))));
         let template = self.template().map(|template| ("TEMPLATE", ident(template)));
-        let mut statement = format!("CREATE DATABASE {} CONNECTION LIMIT {}", ident(&self.name), self.connection_limit);
-        for (key, value) in names.chain(values).chain(template) {
-            statement.push_str(&format!(" {key} {value}"));
-        }
-        statement
+        let options: Vec<String> = names.chain(values).chain(template).map(|(key, value)| format!(" {key} {value}")).collect();
+        format!("CREATE DATABASE {} CONNECTION LIMIT {}{}", ident(&self.name), self.connection_limit, options.concat())
     }
 }
 

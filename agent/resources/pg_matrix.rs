@@ -446,6 +446,6 @@ async fn how_long_it_takes(lab: &Lab) {
         assert!(database.check(&host.look()).await.unwrap().is_empty());
         let both = begun.elapsed();
         assert!(role.check(&host.look()).await.unwrap().is_empty());
-        eprintln!("role {role_took:?}, role and database {both:?}, the role again {:?}", begun.elapsed() - both);
+        eprintln!("role {role_took:?}, role and database {both:?}, the role again {:?}", begun.elapsed().checked_sub(both).unwrap());
     }
 }

@@ -44,7 +44,7 @@ pub fn binary() -> PathBuf {
     option_env!("CARGO_BIN_EXE_hostagent").map_or_else(build, PathBuf::from)
 }
 
-/// cargo, building into the folder that all checkouts share.
+/// cargo, building into the folder where everything else is built.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.env("CARGO_TARGET_DIR", place::target()).current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -52,7 +52,7 @@ pub fn cargo() -> Command {
 }
 
 fn build() -> PathBuf {
-    let status = cargo().args(["build", "--quiet", "--bin", "hostagent"]).status();
+    let status = cargo().args(["build", "--bin", "hostagent"]).status();
     assert!(
         status.is_ok_and(|status| status.success()),
         "hostagent does not build\nhint: HOSTAGENT_BIN=… names one that is built already"

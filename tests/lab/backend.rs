@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -73,7 +73,7 @@ impl Machine {
 
     fn plays(&self, at: &str, offer: Offer) -> Backend {
         let door = match at.strip_prefix("unix:") {
-            Some(path) => Door::unix(self.root().join(path.trim_start_matches('/'))),
+            Some(path) => Door::unix(&self.root().join(path.trim_start_matches('/'))),
             None => network::within(&self.network().inner(), || Door::tcp(at)),
         };
         Backend::behind(door, offer)
@@ -143,11 +143,11 @@ impl Door {
     }
 
     /// Listens at a path, for everybody.
-    pub fn unix(path: PathBuf) -> Self {
-        let _ = fs::remove_file(&path);
-        let listener = UnixListener::bind(&path)
-            .unwrap_or_else(|error| panic!("cannot listen at {}: {error}", path.display()));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("our own socket");
+    pub fn unix(path: &Path) -> Self {
+        let _ = fs::remove_file(path);
+        let listener =
+            UnixListener::bind(path).unwrap_or_else(|error| panic!("cannot listen at {}: {error}", path.display()));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("our own socket");
         listener.set_nonblocking(true).expect("a socket can be made so");
         Self::Unix(listener)
     }

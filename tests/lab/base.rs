@@ -2,12 +2,11 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-use sha2::{Digest as _, Sha256};
+use std::process::{self, Command};
+use std::time::{Duration, Instant};
 
 use super::release::Release;
-use super::{install, place, pool, signed, sources, tool};
+use super::{install, place, pool, signed, sources, sum, tool};
 
 /// What a base root has beside what every Debian has (`minbase`): no sudo, no sshd, no locales.
 ///
@@ -15,7 +14,7 @@ use super::{install, place, pool, signed, sources, tool};
 const INCLUDED: &str = "systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps";
 
 /// Counts changes of how a base is made that its lists do not show; a new number makes every base anew.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 1;
 
 /// One release, ready to make machines of.
 #[derive(Debug, Clone)]
@@ -28,16 +27,23 @@ impl Base {
     /// The base of a release, made now if it is not there. Two processes may ask at once.
     pub fn of(release: Release) -> Self {
         install::ensure();
-        let base = Self { release, folder: folder(release) };
+        let base = Self::at(release);
         if !base.folder.exists() {
             base.make();
         }
         base
     }
 
+    /// The base of a release, whether it is there or not.
+    pub fn at(release: Release) -> Self {
+        Self { release, folder: folder(release) }
+    }
+
     /// Forgets the base of a release, so that the next machine has today's packages.
     pub fn forget(release: Release) {
-        remove(&folder(release));
+        let folder = folder(release);
+        assert!(!is_stood_on(&folder), "a machine stands on the base of {release}\nhint: cargo lab list");
+        remove(&folder);
     }
 
     /// The root a machine is laid over; never written to.
@@ -63,16 +69,21 @@ impl Base {
     fn make(&self) {
         let cache = place::cache();
         fs::create_dir_all(&cache).expect("the cache can be made");
-        let lock = File::create(cache.join(format!("{}.lock", self.release.codename())))
-            .expect("the cache can be written");
+        let lock =
+            File::create(cache.join(format!("{}.lock", self.release.codename()))).expect("the cache can be written");
         lock.lock().expect("a lock can be waited for");
         if self.folder.exists() {
             return;
         }
         eprintln!("lab: making the base of {}, once, in {}", self.release, cache.display());
         let begun = Instant::now();
-        let draft = cache.join(format!(".draft-{}", self.release.codename()));
-        remove(&draft);
+        let drafts = format!(".draft-{}-", self.release.codename());
+        for abandoned in fs::read_dir(&cache).expect("the cache can be read").flatten() {
+            if abandoned.file_name().to_string_lossy().starts_with(&drafts) {
+                remove(&abandoned.path());
+            }
+        }
+        let draft = cache.join(format!("{drafts}{}", process::id()));
         fs::create_dir_all(draft.join("layers")).expect("the cache can be written");
 
         let sources = draft.join("sources.list");
@@ -83,13 +94,28 @@ impl Base {
         finish(&draft.join("root"));
 
         fs::rename(&draft, &self.folder).expect("the cache is one file system");
+        self.remove_older();
         eprintln!("lab: the base of {} took {} s", self.release, begun.elapsed().as_secs());
+    }
+
+    /// Removes what other definitions made more than a week ago, unless a machine still stands on it.
+    fn remove_older(&self) {
+        let start = format!("{}-", self.release.codename());
+        for entry in fs::read_dir(place::cache()).expect("the cache can be read").flatten() {
+            let folder = entry.path();
+            let is_other = entry.file_name().to_string_lossy().starts_with(&start) && folder != self.folder;
+            let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+            let is_stale = age.is_some_and(|age| age > Duration::from_hours(7 * 24));
+            if is_other && is_stale && !is_stood_on(&folder) {
+                remove(&folder);
+            }
+        }
     }
 }
 
 fn bootstrap(release: Release, sources: &Path, root: &Path) {
     let include = format!("--include={INCLUDED}");
-    let mut command = std::process::Command::new("mmdebstrap");
+    let mut command = Command::new("mmdebstrap");
     command.args(["--mode=root", "--variant=minbase", &include, release.codename()]);
     tool::heard(command.arg(root).arg(sources));
 }
@@ -114,21 +140,19 @@ fn finish(root: &Path) {
     fs::create_dir_all(root.join("var/log/journal")).expect("the base can be written");
 }
 
+/// Whether the overlay of some machine has this folder beneath it.
+fn is_stood_on(folder: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc is mounted");
+    mounts.contains(&*folder.to_string_lossy())
+}
+
 fn folder(release: Release) -> PathBuf {
     place::cache().join(format!("{}-{}", release.codename(), stamp()))
 }
 
 /// Names the definition of a base, so that a changed one is made anew.
 fn stamp() -> String {
-    let mut digest = Sha256::new();
-    digest.update(RECIPE.to_le_bytes());
-    digest.update(INCLUDED);
-    for package in pool::PACKAGES {
-        digest.update(package);
-        digest.update(" ");
-    }
-    let bytes = digest.finalize();
-    bytes.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    sum::short(format!("{RECIPE} {INCLUDED} {}", pool::PACKAGES.join(" ")))
 }
 
 /// Removes a folder of the cache, never following a mount out of it.

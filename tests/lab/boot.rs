@@ -135,9 +135,8 @@ fn leader(nspawn: u32) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{nspawn}/task/{nspawn}/children")).ok()?;
     let leader: u32 = children.trim().parse().ok()?;
     let status = fs::read_to_string(format!("/proc/{leader}/status")).ok()?;
-    let is_first = status
-        .lines()
-        .any(|line| line.strip_prefix("NSpid:").is_some_and(|ids| ids.trim().ends_with("\t1")));
+    let is_first =
+        status.lines().any(|line| line.strip_prefix("NSpid:").is_some_and(|ids| ids.trim().ends_with("\t1")));
     (is_first && status.starts_with("Name:\tsystemd\n")).then_some(leader)
 }
 

@@ -179,11 +179,11 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 fn abridged(text: &str) -> String {
     const ENDS: usize = 30;
     let lines: Vec<_> = text.lines().collect();
-    match lines.len().checked_sub(2 * ENDS) {
-        None | Some(0) => text.to_owned(),
-        Some(left_out) => {
-            let (head, tail) = (&lines[..ENDS], &lines[ENDS + left_out..]);
-            format!("{}\n… {left_out} lines …\n{}", head.join("\n"), tail.join("\n"))
-        }
-    }
+    let Some((head, rest)) = lines.split_at_checked(ENDS) else {
+        return text.to_owned();
+    };
+    let Some((left_out, tail)) = rest.len().checked_sub(ENDS).map(|middle| rest.split_at(middle)) else {
+        return text.to_owned();
+    };
+    format!("{}\n… {} lines …\n{}", head.join("\n"), left_out.len(), tail.join("\n"))
 }

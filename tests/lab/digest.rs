@@ -5,9 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use super::machine::Machine;
+use super::sum;
 
 /// Every path under a folder, with its type, mode, owner and contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,10 +60,7 @@ fn gather(file: &Path, path: &str, paths: &mut BTreeMap<String, String>) {
     let contents = if kind.is_symlink() {
         fs::read_link(file).map(|target| format!("link to {}", target.display()))
     } else if kind.is_file() {
-        fs::read(file).map(|bytes| {
-            let sum = Sha256::digest(&bytes);
-            sum.iter().map(|byte| format!("{byte:02x}")).collect()
-        })
+        fs::read(file).map(sum::of)
     } else {
         Ok(String::new())
     };

@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client, so that a test says exactly what goes over the wire.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -79,15 +79,15 @@ impl<'a> Url<'a> {
 /// Asks the server at an address for a URL, whatever its name resolves to.
 pub fn get(namespace: &Path, address: &str, url: &str, headers: &[(&str, &str)]) -> io::Result<Response> {
     let Url { host, port, path } = Url::parse(url);
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
+    let mut request = format!("GET {path} HTTP/1.1\r\n");
+    let usual = [("Host", host), ("Connection", "close")];
+    let is_given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    for (name, value) in usual.iter().filter(|(name, _)| !is_given(name)).chain(headers) {
+        let _ = write!(request, "{name}: {value}\r\n");
     }
     request += "\r\n";
     let reply = talk(namespace, SocketAddr::new(parsed(address), port), request.as_bytes())?;
-    response(url, &reply).ok_or_else(|| {
-        io::Error::other(format!("no HTTP: {}", String::from_utf8_lossy(&reply)))
-    })
+    response(url, &reply).ok_or_else(|| io::Error::other(format!("no HTTP: {}", String::from_utf8_lossy(&reply))))
 }
 
 /// Sends some bytes and returns what comes back until the server hangs up, or is silent for a while.

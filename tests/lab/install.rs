@@ -35,11 +35,8 @@ fn install() {
         Uid::effective().is_root(),
         "the lab makes namespaces and mounts, so it must run as root\nhint: sudo -E cargo lab …"
     );
-    let mut missing: Vec<_> = NEEDED
-        .iter()
-        .filter(|(program, _)| !is_there(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let mut missing: Vec<_> =
+        NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
     if !Path::new(KEYRING).exists() {
         missing.push("debian-archive-keyring");
     }
@@ -58,7 +55,5 @@ fn install() {
 
 fn is_there(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|folder| folder.join(program).exists())
+    env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).exists())
 }

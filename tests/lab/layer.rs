@@ -3,12 +3,10 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use sha2::{Digest as _, Sha256};
-
 use super::base::{Base, remove};
 use super::machine::Machine;
 use super::release::Release;
-use super::tool;
+use super::{sum, tool};
 
 /// What a machine wrote that is its own and not the packages'.
 const OWN: [&str; 12] = [
@@ -31,8 +29,7 @@ pub fn of(base: &Base, release: Release, packages: &[String]) -> PathBuf {
     let mut wanted: Vec<_> = packages.iter().map(String::as_str).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let digest = Sha256::digest(wanted.join(" "));
-    let key: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let key = sum::short(wanted.join(" "));
     let layer = base.layers().join(&key);
     if layer.exists() {
         return layer;
@@ -54,10 +51,7 @@ fn make(release: Release, packages: &[&str], layer: &std::path::Path) {
     let enabled = "systemctl list-unit-files --state=enabled --plain --no-legend | cut -d' ' -f1 | sort";
     host.sh(&format!("{enabled} >/run/before")).succeeds();
     host.installs(packages.iter().copied());
-    host.sh(&format!(
-        "{enabled} | comm -13 /run/before - | xargs -r systemctl disable --now --quiet"
-    ))
-    .succeeds();
+    host.sh(&format!("{enabled} | comm -13 /run/before - | xargs -r systemctl disable --now --quiet")).succeeds();
     host.power_off();
 
     let draft = layer.with_extension("draft");

@@ -26,7 +26,7 @@ pub struct Machine {
     power: Mutex<Option<Power>>,
     pub(super) conversation: Mutex<Vec<String>>,
     pub(super) agent: OnceLock<()>,
-    _slot: Option<Slot>,
+    slot: Option<Slot>,
 }
 
 /// What a machine shall be before it boots.
@@ -84,7 +84,7 @@ impl Blueprint {
 
         // From here on, whatever ends this test or this process also unmakes what was made.
         let mut machine = Machine::from_entry(Entry::new(self.name.as_deref()), base);
-        machine._slot = slot;
+        machine.slot = slot;
         machine.entry.note("release", &self.release.number().to_string());
         lay(&machine.entry, &lower);
         machine.network.make();
@@ -117,7 +117,7 @@ impl Machine {
     pub fn existing(name: &str) -> Self {
         let entry = Entry::existing(name);
         let release = entry.noted("release").and_then(|text| text.parse().ok());
-        let base = Base::of(Release::numbered(release.unwrap_or(12)));
+        let base = Base::at(Release::numbered(release.unwrap_or(12)));
         let power = Power::of(&entry);
         let mut machine = Self::from_entry(entry, base);
         let arguments = machine.entry.noted("arguments").unwrap_or_default();
@@ -136,7 +136,7 @@ impl Machine {
             power: Mutex::new(None),
             conversation: Mutex::new(Vec::new()),
             agent: OnceLock::new(),
-            _slot: None,
+            slot: None,
         }
     }
 

@@ -17,6 +17,9 @@
 //! Why it panics: the lab never recovers. Whatever goes wrong ends the test, or the command, with a
 //! sentence that says what was tried and what was heard.
 //!
+//! A failed test prints the whole conversation with its machine; `HOSTAGENT_LAB_KEEP=1` also keeps the
+//! machine, for `cargo lab sh NAME`.
+//!
 //! ```text
 //! install → sources → base + pool + signed      made once, outside the checkout
 //! register → network → boot → machine            one machine, and how it is unmade
@@ -24,7 +27,12 @@
 //! http, backend, names, outside                  the world around it
 //! ```
 
-#![expect(dead_code, unreachable_pub, reason = "a library in two programs: tests use one part, the command line another")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    reason = "a library in two programs: tests use one part, the command line another"
+)]
+#![expect(clippy::shadow_reuse, reason = "what is taken apart step by step keeps its name")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -55,11 +63,9 @@ pub mod release;
 pub mod said;
 pub mod signed;
 pub mod sources;
+pub mod sum;
 pub mod tool;
 pub mod unit;
 
 #[expect(unused_imports, reason = "a shorter name for what tests use most")]
-pub use self::{
-    backend::Backend, commands::eventually, machine::Machine, names::Names, release::Release,
-    said::Said,
-};
+pub use self::{backend::Backend, commands::eventually, machine::Machine, names::Names, release::Release, said::Said};

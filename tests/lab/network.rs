@@ -100,8 +100,7 @@ pub fn within<T: Send>(namespace: &Path, work: impl FnOnce() -> T + Send) -> T {
 
 /// Moves this thread, and no other, into a network namespace.
 pub fn enter(namespace: &Path) {
-    let file = File::open(namespace)
-        .unwrap_or_else(|error| panic!("cannot open {}: {error}", namespace.display()));
+    let file = File::open(namespace).unwrap_or_else(|error| panic!("cannot open {}: {error}", namespace.display()));
     setns(file, CloneFlags::CLONE_NEWNET)
         .unwrap_or_else(|error| panic!("cannot enter {}: {error}", namespace.display()));
 }

@@ -38,6 +38,7 @@ impl Machine {
     }
 
     /// Somebody outside who has this address. The machine is 10.0.0.10 to them.
+    #[expect(clippy::wrong_self_convention, reason = "it reads as the sentence it is")]
     pub fn from_outside(&self, address: &str) -> Outside<'_> {
         Outside { host: self, address: address.to_owned() }
     }
@@ -80,8 +81,7 @@ impl Outside<'_> {
 
     /// The same with headers of one's own.
     pub fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> Response {
-        self.ask(url, headers)
-            .unwrap_or_else(|error| panic!("GET {url} from {}: {error}", self.address))
+        self.ask(url, headers).unwrap_or_else(|error| panic!("GET {url} from {}: {error}", self.address))
     }
 
     /// The same, for a test that expects nobody to answer.

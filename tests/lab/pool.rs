@@ -4,11 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sha2::{Digest as _, Sha256};
+use super::{sum, tool};
 
-use super::tool;
-
-/// What recipes and tests install; each brings its dependencies along.
+/// What recipes and tests install; each brings its dependencies along. All of them can be installed together.
 pub const PACKAGES: &[&str] = &[
     // Servers that hostagent has a table for.
     "nginx",
@@ -59,11 +57,8 @@ pub fn fill(sources: &Path, root: &Path, pool: &Path) {
         fs::create_dir_all(folder).expect("the cache can be written");
     }
     apt(sources, root, &scratch, &["update"]);
-    // One at a time: two packages of the list may refuse to be installed together.
-    for package in PACKAGES {
-        let install = ["install", "--download-only", "--no-install-recommends", package];
-        apt(sources, root, &scratch, &install);
-    }
+    let install = ["install", "--download-only", "--no-install-recommends"];
+    apt(sources, root, &scratch, &[&install, PACKAGES].concat());
     for package in fs::read_dir(scratch.join("cache/archives")).expect("apt made its cache") {
         let package = package.expect("a folder can be listed").path();
         if package.extension().is_some_and(|extension| extension == "deb") {
@@ -79,7 +74,7 @@ pub fn fill(sources: &Path, root: &Path, pool: &Path) {
 pub fn index(pool: &Path) -> String {
     let mut command = Command::new("dpkg-scanpackages");
     let index = tool::heard(command.args(["-m", "."]).current_dir(pool));
-    let sum: String = Sha256::digest(&index).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = sum::of(&index);
     let release = format!(
         "Origin: lab\nLabel: lab\nSuite: lab\nCodename: lab\nDate: {}Architectures: amd64 arm64 all\n\
          SHA256:\n {sum} {} Packages\n",

@@ -13,7 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, process};
 
-use super::{place, tool};
+use super::{place, sum, tool};
 
 const UNDO: &str = include_str!("undo.sh");
 
@@ -35,10 +35,8 @@ impl Entry {
     /// Registers a new machine, and the watchdog that unmakes it when this process is gone.
     pub fn new(name: Option<&str>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = name.map_or_else(
-            || format!("ha-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)),
-            str::to_owned,
-        );
+        let name = name
+            .map_or_else(|| format!("ha-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)), str::to_owned);
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(
             name.chars().all(fits) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 32,
@@ -170,7 +168,7 @@ pub fn slot() -> Slot {
             }
         }
         assert!(
-            begun.elapsed() < Duration::from_secs(1800),
+            begun.elapsed() < Duration::from_mins(30),
             "no room for another machine within half an hour\nhint: HOSTAGENT_LAB_MACHINES, now {limit}"
         );
         sleep(Duration::from_millis(100));
@@ -191,7 +189,7 @@ fn lock() -> File {
 
 /// `undo.sh`, where a watchdog finds it when this program is gone.
 fn script() -> PathBuf {
-    let path = place::run().join(format!("undo-{:x}", fingerprint(UNDO)));
+    let path = place::run().join(format!("undo-{}", sum::short(UNDO)));
     if !path.exists() {
         write_whole(&path, UNDO);
     }
@@ -202,11 +200,4 @@ fn write_whole(path: &Path, text: &str) {
     let draft = path.with_extension(process::id().to_string());
     fs::write(&draft, text).expect("/run can be written");
     tool::run("mv", &[&draft, path]);
-}
-
-/// FNV-1a: tells two versions of the script apart.
-fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

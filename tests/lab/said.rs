@@ -7,7 +7,6 @@ use serde_json::Value;
 
 /// A command, its exit code and its words.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_field_names, reason = "`stdout` is the word for it")]
 pub struct Said {
     /// Where it ran.
     pub machine: String,
@@ -56,8 +55,7 @@ impl Said {
 
     /// What it printed, read as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("expected JSON ({error}) from\n{self}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("expected JSON ({error}) from\n{self}"))
     }
 
     /// What it printed, without blanks at the end.

@@ -19,14 +19,8 @@ pub fn of(release: Release) -> String {
         tool::run("apt-get", &["-q", "update"]);
         known = host_sources();
     }
-    assert!(
-        !known.is_empty(),
-        "this host's apt knows no Debian mirror\nhint: HOSTAGENT_LAB_MIRROR=http://…/debian"
-    );
-    known
-        .iter()
-        .map(|(mirror, suffix)| line(mirror, &format!("{}{suffix}", release.codename())))
-        .collect()
+    assert!(!known.is_empty(), "this host's apt knows no Debian mirror\nhint: HOSTAGENT_LAB_MIRROR=http://…/debian");
+    known.iter().map(|(mirror, suffix)| line(mirror, &format!("{}{suffix}", release.codename()))).collect()
 }
 
 fn line(mirror: &str, suite: &str) -> String {
@@ -36,16 +30,13 @@ fn line(mirror: &str, suite: &str) -> String {
 /// Mirrors, each with what follows the code name in its suite: `-updates`, `-security` or nothing.
 fn host_sources() -> BTreeSet<(String, String)> {
     let format = "$(ORIGIN) $(COMPONENT) $(REPO_URI) $(RELEASE)";
-    tool::run(
-        "apt-get",
-        &["indextargets", "--format", format, "Created-By: Packages"],
-    )
-    .lines()
-    .filter_map(|target| {
-        let mut words = target.strip_prefix("Debian main ")?.split_whitespace();
-        let (mirror, suite) = (words.next()?, words.next()?);
-        let suffix = suite.find('-').map_or("", |dash| suite.get(dash..).unwrap_or_default());
-        (!suffix.contains("backports")).then(|| (mirror.to_owned(), suffix.to_owned()))
-    })
-    .collect()
+    tool::run("apt-get", &["indextargets", "--format", format, "Created-By: Packages"])
+        .lines()
+        .filter_map(|target| {
+            let mut words = target.strip_prefix("Debian main ")?.split_whitespace();
+            let (mirror, suite) = (words.next()?, words.next()?);
+            let suffix = suite.find('-').map_or("", |dash| suite.get(dash..).unwrap_or_default());
+            (!suffix.contains("backports")).then(|| (mirror.to_owned(), suffix.to_owned()))
+        })
+        .collect()
 }

@@ -12,10 +12,8 @@ pub fn run(program: &str, arguments: &[impl AsRef<OsStr>]) -> String {
 
 /// Runs a prepared command and returns what it printed; ends the lab if it fails.
 pub fn heard(command: &mut Command) -> String {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     accepted(command, &output)
 }
 

@@ -79,7 +79,7 @@ pub(super) fn is_gone(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether it will be there in a moment: cannot_connect_now, a full backlog, or a socket about to be made.
+/// Whether it will be there in a moment: `cannot_connect_now`, a full backlog, or a socket about to be made.
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == ErrorKind::WouldBlock,
@@ -104,10 +104,8 @@ pub(super) fn refused(error: &sqlx::Error, server: &PgServer, database: &str) ->
 }
 
 fn in_its_words(said: &PgDatabaseError, server: &PgServer, database: &str) -> Error {
-    let mut says = format!("PostgreSQL says: {}", said.message());
-    if let Some(detail) = said.detail() {
-        says.push_str(&format!("; {detail}"));
-    }
+    let detail = said.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
+    let says = format!("PostgreSQL says: {}{detail}", said.message());
     let user = &server.user;
     match said.code() {
         "28000" => {
