@@ -94,7 +94,7 @@ fn is_global6(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if !v6.is_unicast_link_local() && !v6.is_loopback())
 }
 
-/// The interface of the default route with the least metric in /proc/net/route.
+/// The interface of the default route with the least metric in `/proc/net/route`.
 fn default_route(table: &str) -> Option<&str> {
     let routes = table.lines().skip(1).filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -104,7 +104,7 @@ fn default_route(table: &str) -> Option<&str> {
     routes.min().map(|(_, interface)| interface)
 }
 
-/// The same for /proc/net/ipv6_route, where a host without a route has one to nowhere on `lo`.
+/// The same for `/proc/net/ipv6_route`, where a host without a route has one to nowhere on `lo`.
 fn default_route6(table: &str) -> Option<&str> {
     let routes = table.lines().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();

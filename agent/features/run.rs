@@ -44,8 +44,8 @@ pub struct Run {
     /// How many seconds it may take before it is ended. Default: `600`.
     #[serde(default = "timeout")]
     pub timeout: u32,
-    /// What it comes after, by id, such as `"service:nginx"`; packages, files, directories, links and users come first
-    /// anyway. Default: nothing else.
+    /// What it comes after, by id, such as `"service:nginx"`; packages, files, directories, links and its user come
+    /// first anyway. Default: nothing else.
     #[serde(default)]
     pub after: Vec<String>,
 }

@@ -19,7 +19,6 @@ use crate::secret::SecretRef;
 use crate::terms::{AbsolutePath, AccountName, SshKey};
 
 /// A user. Made if missing, kept as written here, never deleted.
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of the recipe")]
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
@@ -34,7 +33,7 @@ pub struct User {
     /// Home directory. Default: `"/home/NAME"` for a new user; one that is there keeps its own.
     #[serde(default)]
     pub home: Option<AbsolutePath>,
-    /// Whether a missing home directory is made. Default: `true`, but for a system user `false`.
+    /// Whether a missing home directory is made. Default: `true`; for a system user, also one that is there, `false`.
     #[serde(default)]
     pub create_home: Option<bool>,
     /// Login shell. Default: `"/bin/bash"`; for a new system user `"/usr/sbin/nologin"`; a user below number 1000 that is
@@ -56,9 +55,10 @@ pub struct User {
     /// The crypt(5) hash of a password, such as `{ file = "/run/credentials/ops" }` that holds `$y$j9T$…`. Default: none.
     #[serde(default)]
     pub password_hash: Option<SecretRef>,
-    /// Whether, without `password_hash`, no password logs in; keys still do. Default: `true`.
-    #[serde(default = "yes")]
-    pub locked_password: bool,
+    /// Whether, without `password_hash`, no password logs in; keys still do. Default: `true`; a user below number 1000 that is
+    /// there keeps its own.
+    #[serde(default)]
+    pub locked_password: Option<bool>,
     /// Lines of `~/.ssh/authorized_keys`, options allowed. A line that goes from here goes from the file. Default: none.
     #[serde(default)]
     pub ssh_authorized_keys: Vec<SshKey>,
@@ -69,10 +69,6 @@ pub struct User {
     /// `false`: nothing from here.
     #[serde(default)]
     pub sudo: Sudo,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What a user may do with sudo.
@@ -124,11 +120,10 @@ impl JsonSchema for Sudo {
 }
 
 impl User {
-    fn login(&self) -> Login {
+    fn login(&self) -> Option<Login> {
         match &self.password_hash {
-            Some(reference) => Login::Hash(reference.clone()),
-            None if self.locked_password => Login::Locked,
-            None => Login::Kept,
+            Some(reference) => Some(Login::Hash(reference.clone())),
+            None => self.locked_password.map(|locked| if locked { Login::Locked } else { Login::Kept }),
         }
     }
 
@@ -138,7 +133,7 @@ impl User {
             uid: self.uid,
             comment: self.comment.clone(),
             home: self.home.clone().map(PathBuf::from),
-            create_home: self.create_home.unwrap_or(!self.system),
+            create_home: self.create_home,
             shell: self.shell.clone().map(PathBuf::from),
             group: self.group.clone(),
             groups: self.groups.iter().cloned().collect(),
@@ -171,7 +166,6 @@ impl User {
         }
     }
 
-    /// The same file whether it has a rule or had one: hostagent takes it away when no rule is left.
     fn rules(&self, plan: &mut Draft, rule: &str) {
         needs_package(plan, "sudo");
         let path = format!("{}/hostagent-{}", sudoers::DIRECTORY, self.name);

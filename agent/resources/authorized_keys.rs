@@ -36,11 +36,11 @@ impl AuthorizedKeys {
         found.ok_or_else(|| Error::NoAccount { kind: "user", name: self.user.to_string() })
     }
 
-    /// The file as it is.
-    fn now(host: &Look, user: &User) -> Result<String, Cause> {
+    /// The file as it is, if it is there.
+    fn now(host: &Look, user: &User) -> Result<Option<String>, Cause> {
         let home = host.resolved(Path::new(&user.home))?.unwrap_or_else(|| PathBuf::from(&user.home));
-        let bytes = host.read_guarded(&home, Path::new(".ssh/authorized_keys"))?.unwrap_or_default();
-        String::from_utf8(bytes).map_err(|_| {
+        let bytes = host.read_guarded(&home, Path::new(".ssh/authorized_keys"))?;
+        bytes.map(String::from_utf8).transpose().map_err(|_| {
             let says = format!("`{}/.ssh/authorized_keys` is not text", user.home);
             Cause::new("not-text", says).hint("move it away; it is written anew")
         })
@@ -122,9 +122,9 @@ impl Resource for AuthorizedKeys {
             Err(_) if self.keys.is_empty() && !self.exclusive => return Ok(Changes::none()),
             now => now?,
         };
-        let want = self.want(&now);
-        let changes =
-            if now == want { Changes::none() } else { Changes::none().text("keys", Some(now.as_str()), &want) };
+        let want = self.want(now.as_deref().unwrap_or_default());
+        let same = now.as_deref().unwrap_or_default() == want;
+        let changes = if same { Changes::none() } else { Changes::none().text("keys", now.as_deref(), &want) };
         if self.keys.is_empty() && changes.is_empty() {
             return Ok(changes);
         }
@@ -142,8 +142,8 @@ impl Resource for AuthorizedKeys {
         let access = |mode| Access { uid: user.uid, gid: user.gid, mode };
         let (now, directory) = (Self::now(host, &user)?, home.join(".ssh"));
         host.make_directory(&directory, access(0o700))?;
-        let (file, want) = (directory.join("authorized_keys"), self.want(&now));
-        if now == want && host.found(&file)?.is_some() {
+        let (file, want) = (directory.join("authorized_keys"), self.want(now.as_deref().unwrap_or_default()));
+        if now.as_ref() == Some(&want) {
             return Ok(host.set_access(&file, access(0o600))?);
         }
         Ok(host.replace(&file, want.as_bytes(), access(0o600))?)

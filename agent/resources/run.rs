@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::ledger::Record;
 use crate::host::programs::Program;
-use crate::host::{Look, Touch};
+use crate::host::{Error, Look, Touch};
 use crate::terms::AccountName;
 
 /// A command and when it is needed.
@@ -46,15 +46,12 @@ impl Run {
     fn program(&self, program: Program, argv: &[String], host: &Look) -> Result<Program, Cause> {
         let mut program = program.directory(&self.directory).patience(self.timeout);
         if self.user != AccountName::root() {
-            let user = host.uid(self.user.as_str()).and_then(|_| host.user(self.user.as_str()))?;
-            let home = user.map_or_else(|| "/".to_owned(), |user| user.home);
-            let (uid, gid) =
-                (self.user.as_str(), host.users()?.into_iter().find(|user| user.name == self.user.as_str()));
-            let gid = gid.map_or(0, |user| user.gid);
-            // setpriv(1) takes the user's other groups along; execve(2) alone would not.
-            program =
-                program.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--init-groups".into(), "--".into()]);
-            program = program.env("HOME", home).env("USER", uid).env("LOGNAME", uid);
+            let found = host.user(self.user.as_str())?;
+            let user = found.ok_or_else(|| Error::NoAccount { kind: "user", name: self.user.to_string() })?;
+            // setpriv(1) takes the user's other groups along; setuid(2) alone would not.
+            let who = [format!("--reuid={}", user.name), format!("--regid={}", user.gid)];
+            program = program.args(who).arg("--init-groups").arg("--");
+            program = program.env("HOME", user.home).env("USER", &user.name).env("LOGNAME", &user.name);
         }
         for (name, value) in &self.environment {
             program = program.env(name, value);
@@ -82,8 +79,8 @@ impl Resource for Run {
     }
 
     fn needs(&self) -> Vec<Id> {
-        let kinds = ["package", "file", "directory", "link", "user", "mount"];
-        kinds.into_iter().map(Id::every).collect()
+        let kinds = ["package", "file", "directory", "link", "mount"];
+        kinds.into_iter().map(Id::every).chain([Id::new("user", &self.user)]).collect()
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {

@@ -166,13 +166,21 @@ impl Resource for Swap {
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         let root = |mode: u32| Access { uid: 0, gid: 0, mode };
-        if !self.is_prepared(host)? {
+        let makes = !self.is_prepared(host)?;
+        if makes {
             self.make(host).await?;
         }
         host.set_access(&self.path, root(PRIVATE.bits()))?;
         if !host.swaps_to(&self.path)? {
-            let hint = "a container shares its host's swap: take `swap` out of its recipe; else `dmesg` says more";
-            self.call(host, "swapon", hint).await?;
+            let hint = "a container shares its host's swap, and some file systems hold none: take `swap` out of the recipe, \
+                        or name another place by `swap_path`; `dmesg` says more";
+            if let Err(cause) = self.call(host, "swapon", hint).await {
+                // Nobody else would ever take away a gibibyte that is good for nothing.
+                if makes {
+                    host.remove(&self.path)?;
+                }
+                return Err(cause);
+            }
         }
         // Last, so that a boot never waits for a file that is not swap.
         if host.read_text(&self.unit_path())?.as_ref() != Some(&self.unit_text()) {
@@ -257,6 +265,16 @@ mod tests {
         play.put("/proc/swaps", "Filename Type Size Used Priority\n");
         assert_eq!(play.differs(&swap("1MiB")).await.to_string(), "swap off -> on");
         keeps_its_word(&swap("1MiB"), &play.host).await;
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_file_the_kernel_does_not_swap_to_is_taken_away_again() {
+        let refuses =
+            |argv: &[String], _: &Path| Some((i32::from(argv[0] == "swapon"), "Operation not permitted".to_owned()));
+        let play = Play::with(refuses).file("/proc/swaps", "Filename Type Size Used Priority\n");
+        let said = swap("1MiB").apply(&play.host.touch()).await.unwrap_err();
+        assert_eq!(said.says, "`swapon /swapfile` exited with 1:\n  Operation not permitted");
+        assert!(!play.place("/swapfile").exists());
     }
 
     #[tokio::test(flavor = "current_thread")]

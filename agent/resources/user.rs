@@ -11,12 +11,12 @@ use crate::host::programs::Program;
 use crate::host::users::{self, Password};
 use crate::host::{Error, Look, Touch};
 use crate::secret::SecretRef;
-use crate::terms::AccountName;
+use crate::terms::{AccountName, Mode};
 
 /// People's user IDs begin here (`UID_MIN` of login.defs(5)); below are the system's and packages' own.
 const FIRST_PERSON: u32 = 1000;
 
-/// A user of the host. What is not said is not managed, but for the shell of a person.
+/// A user of the host. What is not said is not managed, but for a person's shell, home directory and password.
 #[derive(Debug, Clone, Serialize)]
 pub struct User {
     /// Login name.
@@ -27,8 +27,8 @@ pub struct User {
     pub comment: Option<String>,
     /// Home directory. Default for a new user: `/home/NAME`.
     pub home: Option<PathBuf>,
-    /// Whether the home directory is made when it is missing.
-    pub create_home: bool,
+    /// Whether the home directory is made when it is missing. Default: that of a person is.
+    pub create_home: Option<bool>,
     /// Login shell. Default: `/bin/bash`; for a new system user `/usr/sbin/nologin`; a system user that is there keeps its own.
     pub shell: Option<PathBuf>,
     /// Primary group. Default for a new user: one of its own name.
@@ -39,8 +39,8 @@ pub struct User {
     pub exact_groups: bool,
     /// Whether it gets a number below those of people, when it is made.
     pub system: bool,
-    /// What becomes of its password.
-    pub login: Login,
+    /// What becomes of its password. Default: that of a person is locked; a system user that is there keeps its own.
+    pub login: Option<Login>,
 }
 
 /// What becomes of a user's password.
@@ -62,25 +62,37 @@ impl User {
             uid: None,
             comment: None,
             home: None,
-            create_home: true,
+            create_home: None,
             shell: None,
             group: None,
             groups: BTreeSet::new(),
             exact_groups: false,
             system: false,
-            login: Login::Locked,
+            login: None,
         }
+    }
+
+    /// Whether it is a person's: by the recipe, and by the number of the user that is there.
+    fn is_person(&self, found: Option<&users::User>) -> bool {
+        !self.system && found.is_none_or(|found| found.uid >= FIRST_PERSON)
     }
 
     /// The shell it should have, given the user that is there.
     fn wanted_shell(&self, found: Option<&users::User>) -> Option<String> {
-        let (person, system) = ("/bin/bash", "/usr/sbin/nologin");
-        match (&self.shell, found) {
-            (Some(shell), _) => Some(shell.display().to_string()),
-            (None, None) => Some(if self.system { system } else { person }.to_owned()),
-            (None, Some(found)) if !self.system && found.uid >= FIRST_PERSON => Some(person.to_owned()),
-            (None, Some(_)) => None,
+        match &self.shell {
+            Some(shell) => Some(shell.display().to_string()),
+            None if self.is_person(found) => Some("/bin/bash".to_owned()),
+            None => found.is_none().then(|| "/usr/sbin/nologin".to_owned()),
         }
+    }
+
+    fn has_home(&self, found: Option<&users::User>) -> bool {
+        self.create_home.unwrap_or_else(|| self.is_person(found))
+    }
+
+    fn wanted_login(&self, found: &users::User) -> &Login {
+        let default = if self.is_person(Some(found)) { &Login::Locked } else { &Login::Kept };
+        self.login.as_ref().unwrap_or(default)
     }
 
     /// The groups it is in beside its primary one, and those it should be in.
@@ -101,8 +113,9 @@ impl User {
         self.group.as_ref().map_or_else(|| host.group_name(found.gid), ToString::to_string)
     }
 
-    fn password(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {
-        if self.login == Login::Kept {
+    fn password(&self, host: &Look, found: &users::User, changes: Changes) -> Result<Changes, Cause> {
+        let login = self.wanted_login(found);
+        if *login == Login::Kept {
             return Ok(changes);
         }
         let now = match host.password(self.name.as_str()) {
@@ -118,7 +131,7 @@ impl User {
             Some(Password::Hash(_)) => "set",
             None => "none",
         };
-        match &self.login {
+        match login {
             Login::Hash(reference) => {
                 let want = reference.value(&self.secret_name(), host)?;
                 let same = matches!((&now, &want), (Some(Password::Hash(now)), Some(want)) if now == want.expose());
@@ -156,7 +169,7 @@ impl User {
         if !self.groups.is_empty() {
             program = program.arg("--groups").arg(joined(self.groups.iter().map(AccountName::as_str)));
         }
-        program = program.arg(if self.create_home { "--create-home" } else { "--no-create-home" });
+        program = program.arg(if self.has_home(None) { "--create-home" } else { "--no-create-home" });
         host.run(&program.arg(self.name.as_str())).await?;
         Ok(())
     }
@@ -192,11 +205,11 @@ impl User {
         Ok(())
     }
 
-    async fn set_password(&self, host: &Touch) -> Result<(), Cause> {
-        if self.password(host, Changes::none())?.is_empty() {
+    async fn set_password(&self, host: &Touch, found: &users::User) -> Result<(), Cause> {
+        if self.password(host, found, Changes::none())?.is_empty() {
             return Ok(());
         }
-        match &self.login {
+        match self.wanted_login(found) {
             Login::Kept => {}
             Login::Locked => drop(host.run(&Program::does("usermod").arg("--lock").arg(self.name.as_str())).await?),
             Login::Hash(reference) => {
@@ -207,6 +220,14 @@ impl User {
         }
         Ok(())
     }
+}
+
+/// What a new home directory's mode leaves out, if `/etc/login.defs` says it.
+fn home_mask(host: &Look) -> Result<Option<String>, Error> {
+    let text = host.read_text(Path::new("/etc/login.defs"))?.unwrap_or_default();
+    let mode =
+        text.lines().find_map(|line| Mode::try_from(line.trim().strip_prefix("HOME_MODE")?.trim().to_owned()).ok());
+    Ok(mode.map(|mode| format!("{:04o}", 0o777 & !mode.bits())))
 }
 
 fn joined<'n>(names: impl Iterator<Item = &'n str>) -> String {
@@ -239,7 +260,7 @@ impl Resource for User {
         changes = changes.value("shell", &found.shell, &shell);
         let home = self.home.as_ref().map_or_else(|| found.home.clone(), |home| home.display().to_string());
         changes = changes.value("home", &found.home, &home);
-        if self.create_home
+        if self.has_home(Some(&found))
             && !host.found(Path::new(&home))?.is_some_and(|it| matches!(it.kind, Kind::Directory | Kind::Link))
         {
             changes = changes.appears("home directory", &home);
@@ -247,7 +268,7 @@ impl Resource for User {
         let (now, want) = self.memberships(host, &found)?;
         let names = |set: &BTreeSet<String>| joined(set.iter().map(String::as_str));
         changes = changes.value("groups", &names(&now), &names(&want));
-        self.password(host, changes)
+        self.password(host, &found, changes)
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -259,11 +280,12 @@ impl Resource for User {
             None => self.add(host).await?,
             Some(found) => self.change(host, &found).await?,
         }
-        self.set_password(host).await?;
         let Some(found) = host.user(self.name.as_str())? else { return Ok(()) };
-        if self.create_home && host.found(Path::new(&found.home))?.is_none() {
-            // As useradd does it: owned by the user, with what is in /etc/skel.
-            host.run(&Program::does("mkhomedir_helper").arg(self.name.as_str())).await?;
+        self.set_password(host, &found).await?;
+        if self.has_home(Some(&found)) && host.found(Path::new(&found.home))?.is_none() {
+            // As useradd does it: owned by the user, with what is in /etc/skel, and closed as login.defs(5) has it.
+            let helper = Program::does("mkhomedir_helper").arg(self.name.as_str());
+            host.run(&helper.args(home_mask(host)?)).await?;
         }
         Ok(())
     }
@@ -282,7 +304,7 @@ impl Resource for User {
         if !self.groups.is_empty() {
             changes = changes.appears("groups", joined(self.groups.iter().map(AccountName::as_str)));
         }
-        if let Login::Hash(_) = self.login {
+        if let Some(Login::Hash(_)) = self.login {
             changes = changes.secret("password", false);
         }
         changes.creating()

@@ -111,18 +111,17 @@ async fn groups_it_is_in_beside_are_kept_unless_exactly_these_are_wanted() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_system_user_that_is_there_keeps_its_shell_and_home() {
+async fn a_system_user_that_is_there_keeps_its_shell_home_and_password() {
     let play = play().file("/etc/passwd", "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n");
-    play.put("/etc/shadow", "www-data:*:1::::::\n");
-    let user = User { create_home: false, ..User::new(name("www-data")) };
-    assert!(play.differs(&user).await.is_empty());
+    play.put("/etc/shadow", "www-data:$y$hash:1::::::\n");
+    assert!(play.differs(&User::new(name("www-data"))).await.is_empty());
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_password_hash_is_set_through_stdin_and_never_told() {
     let play = play().file("/run/hash", &format!("{CANARY}\n"));
     let file: AbsolutePath = "/run/hash".to_owned().try_into().unwrap();
-    let user = User { login: Login::Hash(SecretRef::File(file)), ..ops() };
+    let user = User { login: Some(Login::Hash(SecretRef::File(file))), ..ops() };
     keeps_its_word(&user, &play.host).await;
     assert_eq!(play.ran()[1], "chpasswd --encrypted");
 }
