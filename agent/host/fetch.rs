@@ -32,25 +32,30 @@ impl Look {
                 let says = format!("`{url}` is not protected on its way, and nothing says what must come");
                 Err(Error::said_with_hint("fetch-unsafe", says, "use `https:`, or say its digest"))
             }
-            _ => Err(Error::said_with_hint("fetch-scheme", format!("`{url}` is not a URL that can be fetched"), "use `https:` or `file:`")),
+            _ => Err(Error::said_with_hint(
+                "fetch-scheme",
+                format!("`{url}` is not a URL that can be fetched"),
+                "use `https:` or `file:`",
+            )),
         }
     }
 
     fn fetch_file(&self, url: &str, path: &str, how: Fetch) -> Result<Vec<u8>, Error> {
-        let bytes = self.read(Path::new(path))?;
-        let bytes = bytes.ok_or_else(|| Error::said_with_hint("fetch-missing", format!("`{path}` is not there"), "put it there first"))?;
+        let bytes = self.read(Path::new(path))?.ok_or_else(|| {
+            Error::said_with_hint("fetch-missing", format!("`{path}` is not there"), "put it there first")
+        })?;
         if bytes.len() > how.limit { Err(too_large(url, how)) } else { Ok(bytes) }
     }
 }
 
 async fn fetch_over_http(url: &str, how: Fetch) -> Result<Vec<u8>, Error> {
-    let client = reqwest::Client::builder()
+    let built = reqwest::Client::builder()
         .https_only(!how.pinned)
         .connect_timeout(how.timeout.min(Duration::from_secs(10)))
         .timeout(how.timeout)
         .user_agent(concat!("hostagent/", env!("CARGO_PKG_VERSION")))
         .build();
-    let client = client.map_err(|error| failed(url, &error))?;
+    let client = built.map_err(|error| failed(url, &error))?;
     let mut pauses = PAUSES.into_iter();
     loop {
         match try_once(&client, url, how).await {
@@ -72,14 +77,21 @@ enum Attempt {
 }
 
 async fn try_once(client: &reqwest::Client, url: &str, how: Fetch) -> Result<Vec<u8>, Attempt> {
-    let passing = |error: reqwest::Error| match error.is_builder() || error.is_redirect() {
-        true => Attempt::Final(failed(url, &error)),
-        false => Attempt::MayPass(failed(url, &error)),
+    let passing = |error: reqwest::Error| {
+        if error.is_builder() || error.is_redirect() {
+            Attempt::Final(failed(url, &error))
+        } else {
+            Attempt::MayPass(failed(url, &error))
+        }
     };
     let mut response = client.get(url).send().await.map_err(passing)?;
     let status = response.status();
     if !status.is_success() {
-        let error = Error::said_with_hint("fetch-refused", format!("`{url}` answered {status}"), "is the address right, and open to this host?");
+        let error = Error::said_with_hint(
+            "fetch-refused",
+            format!("`{url}` answered {status}"),
+            "is the address right, and open to this host?",
+        );
         let passes = status.is_server_error() || status.as_u16() == 429;
         return Err(if passes { Attempt::MayPass(error) } else { Attempt::Final(error) });
     }
