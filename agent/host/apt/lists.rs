@@ -51,8 +51,8 @@ impl Touch {
                 (Refusal::NotRead, _) => {
                     return Err(refused("apt could not read its sources", &output, &Lists::AsFound));
                 }
-                (_, Some(pause)) => tokio::time::sleep(pause).await,
-                (_, None) => {
+                (refused, Some(pause)) if refused != Refusal::NotSigned => tokio::time::sleep(pause).await,
+                _ => {
                     let said = cited(&output);
                     tracing::warn!("the package lists could not be refreshed:\n{said}");
                     return Ok(Lists::NotRefreshed(said));

@@ -15,6 +15,8 @@ pub(super) enum Refusal {
     Interrupted,
     /// A sources file has a mistake.
     NotRead,
+    /// A source is not signed by the key it should be, or is no source at all: a second try will not help.
+    NotSigned,
     /// A file system is full.
     Full,
     /// Anything else.
@@ -23,7 +25,7 @@ pub(super) enum Refusal {
 
 /// apt's messages are translated; programs run in the C locale.
 pub(super) fn refusal(output: &Output) -> Refusal {
-    const WORDS: [(&str, Refusal); 16] = [
+    const WORDS: [(&str, Refusal); 18] = [
         ("Could not get lock", Refusal::Locked),
         ("Unable to acquire the dpkg frontend lock", Refusal::Locked),
         ("dpkg frontend lock was locked by another process", Refusal::Locked),
@@ -33,6 +35,8 @@ pub(super) fn refusal(output: &Output) -> Refusal {
         ("No space left on device", Refusal::Full),
         ("have enough free space", Refusal::Full),
         ("The list of sources could not be read", Refusal::NotRead),
+        ("is not signed", Refusal::NotSigned),
+        ("does not have a Release file", Refusal::NotSigned),
         ("Unable to locate package", Refusal::NotThere),
         ("has no installation candidate", Refusal::NotThere),
         ("was not found", Refusal::NotThere),
@@ -54,6 +58,7 @@ pub(super) fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
         }
         Refusal::Interrupted => ("dpkg-interrupted", "see `dpkg --audit`"),
         Refusal::NotRead => ("apt-sources", "mend or remove the file under /etc/apt that it names"),
+        Refusal::NotSigned => ("apt-sources", "is the key of that source the right one? see `/etc/apt/sources.list.d`"),
         Refusal::Full => ("disk-full", "see `df -h /var /usr`; `apt-get clean` frees what was downloaded"),
         Refusal::Other => {
             ("apt-failed", "see /var/log/apt/term.log for all of it, and `dpkg --audit` for what is half done")
@@ -94,7 +99,9 @@ pub(super) fn cited(output: &Output) -> String {
         "Correcting ",
     ];
     let said = output.stdout.lines().chain(output.stderr.lines()).map(str::trim_end);
-    let tells = |line: &&str| !line.is_empty() && !PROGRESS.iter().any(|start| line.starts_with(start));
+    let tells = |line: &&str| {
+        !line.is_empty() && !line.contains(" Translation-") && !PROGRESS.iter().any(|start| line.starts_with(start))
+    };
     let lines: Vec<&str> = said.filter(tells).collect();
     lines.iter().skip(lines.len().saturating_sub(12)).map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }

@@ -195,3 +195,19 @@ async fn a_policy_of_somebody_else_is_left_alone_and_a_stale_one_of_ours_is_take
     assert_eq!(machine.ran(), ["deb-systemd-invoke start cron.service"]);
     assert_eq!(machine.touch().heal_packages().await.unwrap(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_source_that_is_not_signed_is_told_of_when_a_package_is_missing_and_not_tried_again() {
+    let not_signed = ("apt-get update", 100, "E: The repository 'http://a stable InRelease' is not signed.\n");
+    let machine = Machine::new(&[("apt-get install", 100, "E: Unable to locate package nginx\n"), not_signed]);
+    machine.install().await.unwrap();
+    assert_eq!(machine.ran()[..3], ["apt-get install nginx", "apt-get update", "apt-get install nginx"]);
+
+    let missing = ("apt-get install", 100, "E: Unable to locate package nginx\n");
+    let error = Machine::new(&[missing, not_signed, missing]).install().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "apt did not install or remove `nginx`: it exited with 100:\n  E: Unable to locate package nginx\n\
+         and before that the package lists could not be refreshed:\n  E: The repository 'http://a stable InRelease' is not signed."
+    );
+}

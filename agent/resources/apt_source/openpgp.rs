@@ -20,6 +20,9 @@ const SECRET_SUBKEY: u8 = 7;
 /// # Errors
 /// What is wrong with it.
 pub(super) fn dearmored(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    if bytes.trim_ascii().is_empty() {
+        return Err("is empty".into());
+    }
     // Every packet begins with a byte above 127, and no text does.
     if bytes.first().is_some_and(|byte| *byte >= 0x80) {
         return Ok(bytes.to_vec());

@@ -88,6 +88,7 @@ async fn a_key_that_the_recipe_does_not_name_is_refused_before_anything_is_writt
             KEY_A.replace("mDME", "!!!!"),
             "is not well-formed between `BEGIN` and `END`: Invalid symbol 33, offset 0.".to_owned(),
         ),
+        ("\n".to_owned(), "is empty".to_owned()),
         ("<html>".to_owned(), "has no `-----BEGIN PGP PUBLIC KEY BLOCK-----`".to_owned()),
     ] {
         let path = root.path().join("key.asc");
