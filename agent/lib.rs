@@ -18,16 +18,19 @@
 //! | `engine` | plans and runs, no kind |
 //! | `host` | the machine |
 //!
-//! `problem`, `terms`, `secret`, `template` and `facts` are the words they share.
+//! `problem`, `log`, `terms`, `secret`, `template` and `facts` are the words they share.
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may"))]
 
+pub mod cli;
 pub mod engine;
 pub mod facts;
 pub mod features;
 pub mod host;
+pub mod log;
 pub mod problem;
 pub mod recipe;
+pub mod report;
 pub mod resources;
 pub mod secret;
 pub mod template;

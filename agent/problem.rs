@@ -152,21 +152,20 @@ impl Problems {
             text.push_str("\n\n");
         }
         let count = problems.len();
-        if count > SHOWN {
-            text.push_str(&format!("the first {SHOWN} are shown; "));
-        }
         let noun = if count == 1 { "problem" } else { "problems" };
-        text.push_str(&format!("{count} {noun}; nothing was touched\n"));
-        text
+        let shown = if count > SHOWN { format!("the first {SHOWN} are shown; ") } else { String::new() };
+        text + &shown + &format!("{count} {noun}; nothing was touched\n")
     }
 }
 
-/// The order of places.
-fn rank(place: &Place) -> (u8, Option<(SourceId, usize, usize)>, Option<&KeyPath>) {
+/// The order of places: which kind of place, which text, the bytes in it, which path.
+type Rank<'a> = (u8, Option<SourceId>, (usize, usize), Option<&'a KeyPath>);
+
+fn rank(place: &Place) -> Rank<'_> {
     match place {
-        Place::Span(span) => (0, Some((span.source, span.range.start, span.range.end)), None),
-        Place::Path(path) => (1, None, Some(path)),
-        Place::Nowhere => (2, None, None),
+        Place::Span(span) => (0, Some(span.source), (span.range.start, span.range.end), None),
+        Place::Path(path) => (1, None, (0, 0), Some(path)),
+        Place::Nowhere => (2, None, (0, 0), None),
     }
 }
 

@@ -27,9 +27,18 @@ impl Template {
     /// # Errors
     /// When the template is wrong or names something that `values` has not; says where.
     pub fn render(&self, values: &impl Serialize) -> Result<String, String> {
+        self.render_with(&[], values)
+    }
+
+    /// Renders it with the fields of `values`; it may `{% include %}` these.
+    ///
+    /// # Errors
+    /// When a template is wrong or names something that `values` has not; says where.
+    pub fn render_with(&self, parts: &[Self], values: &impl Serialize) -> Result<String, String> {
         let mut tera = tera::Tera::default();
         tera.autoescape_on(Vec::<&str>::new());
-        tera.add_raw_template(self.name, self.text).map_err(|error| self.cite(&error))?;
+        let all = parts.iter().chain([self]).map(|template| (template.name, template.text));
+        tera.add_raw_templates(all).map_err(|error| self.cite(&error))?;
         let context = tera::Context::from_serialize(values).map_err(|error| self.cite(&error))?;
         tera.render(self.name, &context).map_err(|error| self.cite(&error))
     }

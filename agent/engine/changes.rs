@@ -25,6 +25,9 @@ pub struct Change {
     pub from: Shown,
     /// What it will have.
     pub to: Shown,
+    /// Whether it merely follows from something else that differs, such as a reload: nobody drifted there.
+    #[serde(skip)]
+    pub follows: bool,
 }
 
 /// A value as it may be shown.
@@ -116,7 +119,32 @@ impl Changes {
     /// Adds a difference.
     #[must_use]
     pub fn differs(mut self, what: &str, from: Shown, to: Shown) -> Self {
-        self.list.push(Change { what: what.to_owned(), from, to });
+        self.list.push(Change { what: what.to_owned(), from, to, follows: false });
+        self
+    }
+
+    /// Adds a difference that follows from another resource's, such as that a server has yet to read a file.
+    #[must_use]
+    pub fn follows(mut self, what: &str, from: Shown, to: Shown) -> Self {
+        self.list.push(Change { what: what.to_owned(), from, to, follows: true });
+        self
+    }
+
+    /// The same differences, all of them following from another resource's.
+    #[must_use]
+    pub(crate) fn all_follow(mut self) -> Self {
+        self.list.iter_mut().for_each(|change| change.follows = true);
+        self
+    }
+
+    /// Adds the differences of a part, each named after it.
+    #[must_use]
+    pub fn within(mut self, part: &str, inner: Self) -> Self {
+        self.list.extend(inner.list.into_iter().map(|change| {
+            let what = if change.what.is_empty() { part.to_owned() } else { format!("{part} {}", change.what) };
+            Change { what, ..change }
+        }));
+        self.notes.extend(inner.notes);
         self
     }
 
@@ -143,6 +171,11 @@ impl Changes {
     /// Whether everything is as wanted.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Whether some difference is no mere consequence: if the recipe did not ask for it newly, somebody changed the host.
+    pub fn stands_alone(&self) -> bool {
+        self.list.iter().any(|change| !change.follows)
     }
 
     /// Whether the resource is not there at all yet.

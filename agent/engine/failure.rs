@@ -7,7 +7,7 @@ use super::resource::Id;
 use crate::host;
 
 /// What a resource says when it cannot look or apply. The engine adds the id and the phase.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cause {
     /// A stable word for machines.
     pub code: &'static str,
@@ -15,12 +15,14 @@ pub struct Cause {
     pub says: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether whoever could tell is merely not running: what it holds is as it was left.
+    pub asleep: bool,
 }
 
 impl Cause {
     /// A cause in words.
     pub fn new(code: &'static str, says: impl Into<String>) -> Self {
-        Self { code, says: says.into(), hint: None }
+        Self { code, says: says.into(), hint: None, asleep: false }
     }
 
     /// Adds what to do about it.
@@ -39,7 +41,7 @@ impl fmt::Display for Cause {
 
 impl From<host::Error> for Cause {
     fn from(error: host::Error) -> Self {
-        Self { code: error.code(), hint: error.hint(), says: error.to_string() }
+        Self { code: error.code(), hint: error.hint(), says: error.to_string(), asleep: error.is_asleep() }
     }
 }
 
@@ -55,7 +57,7 @@ pub enum Phase {
 }
 
 /// A resource that failed: which, when, why.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// The resource.
     pub id: Id,

@@ -6,7 +6,9 @@ pub mod changes;
 pub mod failure;
 pub mod outcome;
 pub mod plan;
+mod removal;
 pub mod resource;
+pub mod run;
 
 
 pub use changes::{Change, Changes, Shown};
@@ -14,3 +16,6 @@ pub use failure::{Cause, Failure, Phase};
 pub use outcome::{Outcome, Verdict};
 pub use plan::{Draft, Plan};
 pub use resource::{Id, Resource};
+
+#[cfg(test)]
+mod tests;

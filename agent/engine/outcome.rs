@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::changes::{Change, Changes};
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::resource::Id;
 
 /// What came of one resource.
@@ -72,8 +72,10 @@ pub struct Outcome {
     pub released: Vec<Id>,
     /// What it repaired before it began: traces of a run that was killed.
     pub healed: Vec<String>,
-    /// The signal that asked it to stop, if one did.
+    /// Whether it was asked to stop before its end.
     pub interrupted: bool,
+    /// What went wrong beside the resources, such as a ledger that could not be written.
+    pub trouble: Option<Cause>,
     /// When it began.
     pub began: SystemTime,
     /// How long it took.
@@ -88,7 +90,7 @@ impl Outcome {
 
     /// One word for the whole: `converged`, `planned`, `failed`.
     pub fn word(&self) -> &'static str {
-        match (self.count("failed") > 0 || self.interrupted, self.preview) {
+        match (self.count("failed") > 0 || self.interrupted || self.trouble.is_some(), self.preview) {
             (true, _) => "failed",
             (false, true) => "planned",
             (false, false) => "converged",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::resource::{AnyResource, Id, Resource};
-use crate::problem::{KeyPath, Place, Problem};
+use crate::problem::{KeyPath, Place, Problem, Step as KeyStep};
 
 /// A draft that features add to. [`Draft::finish`] makes it a plan or lists every problem.
 #[derive(Debug, Default)]
@@ -34,6 +34,8 @@ pub(crate) struct Step {
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) works: Vec<Work>,
+    /// Whether parts of the recipe were left out on purpose: then nothing counts as no longer wanted.
+    pub(crate) partial: bool,
 }
 
 /// What is done in one go: a step, or all steps of a kind that is applied together.
@@ -118,7 +120,7 @@ impl Draft {
     /// Every problem of the draft: those that features noted, ids that nobody declares, and cycles.
     pub fn finish(mut self) -> Result<Plan, Vec<Problem>> {
         self.resolve();
-        let (works, of_step) = self.works();
+        let works = self.works();
         let order = sorted(&works).unwrap_or_else(|ring| {
             let names = ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
             let ids: Vec<String> = names.map(|step| format!("`{}`", step.id)).collect();
@@ -133,8 +135,7 @@ impl Draft {
         let moved = |old: &usize| place.get(old).copied();
         let works = order.iter().filter_map(|&old| works.get(old));
         let works = works.map(|work| Work { steps: work.steps.clone(), first: work.first.iter().filter_map(moved).collect() }).collect();
-        drop(of_step);
-        Ok(Plan { steps: self.steps, works })
+        Ok(Plan { steps: self.steps, works, partial: false })
     }
 
     /// Turns ids into edges.
@@ -150,21 +151,29 @@ impl Draft {
                     self.problems.push(Problem::new(step.at.clone(), says).hint(self.nearest(id)));
                 }
             }
-            for id in step.resource.needs() {
-                if id.name() == "*" {
-                    let kind = Id::new(id.kind(), "");
-                    let all = self.by_id.range(kind..).take_while(|(other, _)| other.kind() == id.kind());
-                    first.extend(all.map(|(_, &before)| before));
-                } else {
-                    first.extend(self.by_id.get(&id));
-                }
-            }
+            first.extend(step.resource.needs().iter().flat_map(|id| self.named(id)));
             first.remove(&index);
             edges.push(first);
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            for later in step.resource.precedes().iter().flat_map(|id| self.named(id)).filter(|&later| later != index) {
+                if let Some(first) = edges.get_mut(later) {
+                    first.insert(index);
+                }
+            }
         }
         for (step, first) in self.steps.iter_mut().zip(edges) {
             step.first = first;
         }
+    }
+
+    /// The steps that a soft edge names, if the plan has them.
+    fn named(&self, id: &Id) -> Vec<usize> {
+        let Some(beginning) = id.as_str().strip_suffix('*') else {
+            return self.by_id.get(id).copied().into_iter().collect();
+        };
+        let all = self.by_id.range(Id::from(beginning)..).take_while(|(other, _)| other.as_str().starts_with(beginning));
+        all.map(|(_, &step)| step).collect()
     }
 
     fn nearest(&self, id: &Id) -> String {
@@ -176,7 +185,7 @@ impl Draft {
     }
 
     /// Joins the steps that are applied together, and lifts the edges to the joined ones.
-    fn works(&self) -> (Vec<Work>, Vec<usize>) {
+    fn works(&self) -> Vec<Work> {
         let mut works: Vec<Work> = Vec::new();
         let mut together: BTreeMap<String, usize> = BTreeMap::new();
         let mut of_step = Vec::with_capacity(self.steps.len());
@@ -202,7 +211,7 @@ impl Draft {
             let steps = work.steps.iter().filter_map(|&step| self.steps.get(step));
             work.first = steps.flat_map(|step| &step.first).filter_map(|&before| of_step.get(before).copied()).filter(|&w| w != number).collect();
         }
-        (works, of_step)
+        works
     }
 }
 
@@ -254,17 +263,47 @@ fn ring(works: &[Work], ordered: &[usize]) -> Vec<usize> {
 impl Plan {
     /// How many resources it has.
     pub fn len(&self) -> usize {
-        self.steps.len()
+        self.in_order().count()
     }
 
     /// Whether it wants nothing.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.len() == 0
     }
 
     /// The ids, in the order they are printed.
     pub fn ids(&self) -> impl Iterator<Item = &Id> {
         self.in_order().map(|step| &step.id)
+    }
+
+    /// Keeps what one of the selectors names, and what that needs. A selector is an id (`service:nginx`), a kind
+    /// (`service`) or a table of the recipe (`nginx`).
+    ///
+    /// # Errors
+    /// The selectors that name nothing.
+    pub fn only(mut self, selectors: &[String]) -> Result<Self, Vec<String>> {
+        let named = |step: &Step, selector: &str| {
+            let table = step.at.steps().first() == Some(&KeyStep::Key(selector.to_owned()));
+            step.id.as_str() == selector || step.id.kind() == selector || table
+        };
+        let unknown = selectors.iter().filter(|selector| !self.steps.iter().any(|step| named(step, selector)));
+        let unknown: Vec<String> = unknown.cloned().collect();
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        let chosen = |(index, step)| selectors.iter().any(|selector| named(step, selector)).then_some(index);
+        let mut left: Vec<usize> = self.steps.iter().enumerate().filter_map(chosen).collect();
+        let mut kept = BTreeSet::new();
+        while let Some(index) = left.pop() {
+            if kept.insert(index) {
+                left.extend(self.steps.get(index).into_iter().flat_map(|step| &step.first));
+            }
+        }
+        for work in &mut self.works {
+            work.steps.retain(|index| kept.contains(index));
+        }
+        self.partial = true;
+        Ok(self)
     }
 
     /// Whether `first` comes before `then`, directly or through others.

@@ -29,9 +29,14 @@ impl Id {
         Self::new(kind, path.display())
     }
 
-    /// Every resource of a kind; only for [`Resource::needs`].
+    /// Every resource of a kind; only for [`Resource::needs`] and [`Resource::precedes`].
     pub fn every(kind: &str) -> Self {
         Self::new(kind, "*")
+    }
+
+    /// Every resource of a kind whose name begins with this; only for [`Resource::needs`].
+    pub fn under(kind: &str, beginning: &str) -> Self {
+        Self(format!("{kind}:{beginning}*"))
     }
 
     /// The part before the first colon.
@@ -74,8 +79,14 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
     /// Names this thing and no other, such as `file:/etc/nginx/nginx.conf`.
     fn id(&self) -> Id;
 
-    /// Names what must be right first, if the plan has it. [`Id::every`] stands for all of a kind.
+    /// Names what must be right first, if the plan has it. [`Id::every`] stands for all of a kind,
+    /// [`Id::under`] for those below a place.
     fn needs(&self) -> Vec<Id> {
+        Vec::new()
+    }
+
+    /// Names what must wait for this, if the plan has it; [`Resource::needs`] seen from the other end.
+    fn precedes(&self) -> Vec<Id> {
         Vec::new()
     }
 
@@ -123,6 +134,7 @@ pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub(crate) trait AnyResource: fmt::Debug {
     fn id(&self) -> Id;
     fn needs(&self) -> Vec<Id>;
+    fn precedes(&self) -> Vec<Id>;
     fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>>;
     fn apply<'a>(&'a self, host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
     fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
@@ -141,6 +153,10 @@ impl<R: Resource> AnyResource for R {
 
     fn needs(&self) -> Vec<Id> {
         Resource::needs(self)
+    }
+
+    fn precedes(&self) -> Vec<Id> {
+        Resource::precedes(self)
     }
 
     fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>> {

@@ -1,10 +1,44 @@
 //! What is true of this host: plain data, gathered before anything is compiled, and only what is read.
+//!
+//! Everything here is local: files, and what the kernel tells. A fact that cannot be known here has no value, and a recipe
+//! that reads it is told so.
+
+mod local;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::host::{Error, Look};
+
+/// Every fact there is: its name, and what it says.
+pub const NAMES: &[(&str, &str)] = &[
+    ("arch", "the processor's kind as Debian has it: `amd64` or `arm64`"),
+    ("cpus", "how many processors the system runs on"),
+    ("fqdn", "the host's name with its domain, if /etc/hosts gives it one; else as `hostname`"),
+    ("hostname", "the host's name"),
+    ("instance_id", "the EC2 instance's ID, such as `i-0123456789abcdef0`; elsewhere `not-on-ec2`"),
+    ("interface", "the network interface of the default route"),
+    ("is_ec2", "whether this is an EC2 instance"),
+    ("kernel", "the kernel's release, such as `6.1.0-35-cloud-amd64`"),
+    ("machine", "the processor's kind as the kernel has it: `x86_64` or `aarch64`"),
+    ("machine_id", "32 hexadecimal digits that no other machine has, of machine-id(5)"),
+    ("memory_mib", "memory in MiB"),
+    ("mounts", "where file systems of disks are mounted"),
+    ("os_codename", "the operating system's code name, such as `bookworm`"),
+    ("os_id", "the operating system, such as `debian`"),
+    ("os_version", "its version, such as `12`"),
+    ("private_ip", "the IPv4 address on the interface of the default route"),
+    ("private_ipv6", "the IPv6 address there that is not only the link's"),
+    ("virtualization", "`ec2`, `kvm`, …, or the container's kind, such as `docker`; `none` where nothing says so"),
+];
 
 /// What is true of this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The operating system, from os-release(5).
     pub os: Os,
+    /// What else was asked for, by its name in [`NAMES`].
+    pub known: BTreeMap<String, Fact>,
 }
 
 /// The operating system.
@@ -17,3 +51,104 @@ pub struct Os {
     /// `VERSION_CODENAME`, such as `bookworm`.
     pub codename: String,
 }
+
+/// The value of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// Several texts.
+    List(Vec<String>),
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Bool(yes) => yes.fmt(f),
+            Self::List(list) => f.write_str(&list.join(" ")),
+        }
+    }
+}
+
+impl Facts {
+    /// Gathers the facts of these names, and the operating system.
+    ///
+    /// # Errors
+    /// When a file that holds one is there and cannot be read.
+    pub fn gather(host: &Look, wanted: &BTreeSet<String>) -> Result<Self, Error> {
+        let mut facts = Self { os: local::os(host)?, known: BTreeMap::new() };
+        for group in local::GROUPS.iter().filter(|group| group.names.iter().any(|name| wanted.contains(*name))) {
+            let all = (group.gather)(host)?;
+            facts.known.extend(all.into_iter().map(|(name, fact)| (name.to_owned(), fact)));
+        }
+        Ok(facts)
+    }
+
+    /// Gathers every fact.
+    ///
+    /// # Errors
+    /// When a file that holds one is there and cannot be read.
+    pub fn gather_all(host: &Look) -> Result<Self, Error> {
+        Self::gather(host, &Self::names().map(str::to_owned).collect())
+    }
+
+    /// Facts written down, for a host that is not at hand: `hostname = "web"` and so on.
+    ///
+    /// # Errors
+    /// What is no fact, or has no value that a fact may have.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        let mut facts = Self::default();
+        for (name, value) in table {
+            if !Self::names().any(|known| known == name) {
+                return Err(format!("unknown fact `{name}`"));
+            }
+            let fact = fact_of(&value)
+                .ok_or_else(|| format!("`{name}` is neither text, number, boolean nor a list of texts"))?;
+            match (name.as_str(), &fact) {
+                ("os_id", Fact::Text(text)) => facts.os.id.clone_from(text),
+                ("os_version", Fact::Text(text)) => facts.os.version.clone_from(text),
+                ("os_codename", Fact::Text(text)) => facts.os.codename.clone_from(text),
+                _ => drop(facts.known.insert(name, fact)),
+            }
+        }
+        Ok(facts)
+    }
+
+    /// The names of all facts.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(name, _)| *name)
+    }
+
+    /// The value of a fact; `None` when it cannot be known on this host, or was not asked for.
+    pub fn value(&self, name: &str) -> Option<Fact> {
+        let text = |text: &String| Some(Fact::Text(text.clone())).filter(|_| !text.is_empty());
+        match name {
+            "os_id" => text(&self.os.id),
+            "os_version" => text(&self.os.version),
+            "os_codename" => text(&self.os.codename),
+            other => self.known.get(other).cloned(),
+        }
+    }
+}
+
+fn fact_of(value: &toml::Value) -> Option<Fact> {
+    Some(match value {
+        toml::Value::String(text) => Fact::Text(text.clone()),
+        toml::Value::Integer(number) => Fact::Number(*number),
+        toml::Value::Boolean(yes) => Fact::Bool(*yes),
+        toml::Value::Array(list) => {
+            Fact::List(list.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -123,6 +123,12 @@ impl Source {
             }
         }
         for (index, uri) in self.uris.iter().enumerate() {
+            let place = uri.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+            if place.contains('@') {
+                let says = format!("a URI of `{}` holds a user name or password", self.name);
+                let hint = "put it in a file of `/etc/apt/auth.conf.d/` with mode `0600`, see apt_auth.conf(5)";
+                plan.problem_at(here.key("uris").index(index), says, hint);
+            }
             if !uri.contains(':') {
                 plan.problem_at(
                     here.key("uris").index(index),
@@ -209,7 +215,7 @@ mod tests {
     #[test]
     fn everything_wrong_is_told_at_once() {
         let problems = compiled(
-            "[[apt_source]]\nname = \"a b\"\nuris = [\"deb.example.org\", \"https://a b\"]\ncomponents = []\nkey = { url = \"ftp://a\" }\n\
+            "[[apt_source]]\nname = \"a b\"\nuris = [\"deb.example.org\", \"https://a b\", \"https://me:pw@c/d\"]\ncomponents = []\nkey = { url = \"ftp://a\" }\n\
              [[apt_source]]\nname = \"c\"\nuris = []\nkey = { file = \"/k\", url = \"https://k\" }\n",
         );
         assert_eq!(
@@ -219,6 +225,7 @@ mod tests {
                 "a suite needs a component",
                 "`https://a b` cannot stand in a file of sources",
                 "`deb.example.org` is not a URI",
+                "a URI of `a b` holds a user name or password",
                 "a key from a URL needs its fingerprint: whoever holds that server could give another key",
                 "`ftp://a` is not a URL that can be fetched",
                 "`c` has no uris",

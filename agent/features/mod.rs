@@ -2,9 +2,20 @@
 //! templates and tests. Features do not know each other: they meet at resource ids.
 
 pub mod apt_source;
+pub mod directory;
+pub mod file;
+pub mod group;
+pub mod host;
+pub mod link;
+pub mod nginx;
+pub mod postgres;
+pub mod run;
+pub mod ssh;
+pub mod user;
 
-use crate::engine::Draft;
+use crate::engine::{Draft, Id};
 use crate::facts::Facts;
+use crate::resources::package::Package;
 
 /// A table of the recipe.
 pub trait Feature {
@@ -13,4 +24,11 @@ pub trait Feature {
 
     /// Adds what it wants to the draft, or says there what is wrong with it. Does no input or output.
     fn compile(&self, facts: &Facts, plan: &mut Draft);
+}
+
+/// Adds a package that a feature cannot do without, unless the recipe names it itself, perhaps with a version.
+pub(crate) fn needs_package(plan: &mut Draft, name: &str) {
+    if !plan.has(&Id::new("package", name)) {
+        plan.add(Package::named(name));
+    }
 }

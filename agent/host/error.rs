@@ -77,6 +77,11 @@ impl Error {
         }
     }
 
+    /// Whether whoever could tell is merely not running.
+    pub fn is_asleep(&self) -> bool {
+        self.code().ends_with("-not-running")
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

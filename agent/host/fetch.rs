@@ -29,12 +29,12 @@ impl Look {
             Some((scheme, path)) if scheme == "file" => self.fetch_file(url, path.trim_start_matches("//"), how),
             Some((scheme, _)) if scheme == "https" || scheme == "http" && how.pinned => fetch_over_http(url, how).await,
             Some((scheme, _)) if scheme == "http" => {
-                let says = format!("`{url}` is not protected on its way, and nothing says what must come");
+                let says = format!("`{}` is not protected on its way, and nothing says what must come", shown(url));
                 Err(Error::said_with_hint("fetch-unsafe", says, "use `https:`, or say its digest"))
             }
             _ => Err(Error::said_with_hint(
                 "fetch-scheme",
-                format!("`{url}` is not a URL that can be fetched"),
+                format!("`{}` is not a URL that can be fetched", shown(url)),
                 "use `https:` or `file:`",
             )),
         }
@@ -46,6 +46,15 @@ impl Look {
         })?;
         if bytes.len() > how.limit { Err(too_large(url, how)) } else { Ok(bytes) }
     }
+}
+
+/// A URL as it may be shown: a user's password and a signed query stay out.
+pub(crate) fn shown(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = plain.split_once("://") else { return plain.to_owned() };
+    let (place, path) = rest.split_once('/').map_or((rest, String::new()), |(place, path)| (place, format!("/{path}")));
+    let server = place.rsplit_once('@').map_or(place, |(_account, server)| server);
+    format!("{scheme}://{server}{path}")
 }
 
 async fn fetch_over_http(url: &str, how: Fetch) -> Result<Vec<u8>, Error> {
@@ -89,7 +98,7 @@ async fn try_once(client: &reqwest::Client, url: &str, how: Fetch) -> Result<Vec
     if !status.is_success() {
         let error = Error::said_with_hint(
             "fetch-refused",
-            format!("`{url}` answered {status}"),
+            format!("`{}` answered {status}", shown(url)),
             "is the address right, and open to this host?",
         );
         let passes = status.is_server_error() || status.as_u16() == 429;
@@ -107,6 +116,7 @@ async fn try_once(client: &reqwest::Client, url: &str, how: Fetch) -> Result<Vec
 
 /// The error with every reason below it: reqwest's own text ends at "error sending request".
 fn failed(url: &str, error: &reqwest::Error) -> Error {
+    let place = shown(url);
     let mut reasons = Vec::new();
     let mut below = std::error::Error::source(error);
     while let Some(reason) = below {
@@ -114,12 +124,12 @@ fn failed(url: &str, error: &reqwest::Error) -> Error {
         below = reason.source();
     }
     let reason = if reasons.is_empty() { error.to_string() } else { reasons.join(": ") };
-    let hint = format!("see `curl -v {url}` on this host; certificates need the package `ca-certificates`");
-    Error::said_with_hint("fetch-failed", format!("could not fetch `{url}`: {reason}"), hint)
+    let hint = format!("see `curl -v {place}` on this host; certificates need the package `ca-certificates`");
+    Error::said_with_hint("fetch-failed", format!("could not fetch `{place}`: {reason}"), hint)
 }
 
 fn too_large(url: &str, how: Fetch) -> Error {
-    let says = format!("`{url}` is larger than {} bytes", how.limit);
+    let says = format!("`{}` is larger than {} bytes", shown(url), how.limit);
     Error::said_with_hint("fetch-too-large", says, "is the address right?")
 }
 
@@ -148,6 +158,17 @@ mod tests {
 
     fn look(root: &Path) -> Look {
         Host::at(root, Box::new(Real)).unwrap().look()
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        for (url, expected) in [
+            ("https://example.org/a/b.tar.gz", "https://example.org/a/b.tar.gz"),
+            ("https://me:pw@example.org/a?X-Amz-Signature=s#top", "https://example.org/a"),
+            ("http://10.0.0.1:8080", "http://10.0.0.1:8080"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
     }
 
     #[tokio::test]

@@ -90,6 +90,18 @@ impl Look {
         }
     }
 
+    /// What stands at `path`, or where the link there points; `None` if nothing does.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be searched.
+    pub fn found_through(&self, path: &Path) -> Result<Option<Found>, Error> {
+        match fs::metadata(self.place(path)) {
+            Ok(meta) => Ok(Some(found(&meta))),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(source) => Err(Error::File { doing: "look at", path: path.into(), source }),
+        }
+    }
+
     /// The content of the file at `path`, following links; `None` if there is none.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::systemd::full_name;
 
 /// What was last applied for one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ pub enum Trace {
 /// A path that hostagent wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
-    /// SHA-256 of what it wrote; none for a directory or link.
+    /// SHA-256 of what it wrote; none for a directory, a link, or a file whose content does not count.
     pub sha256: Option<String>,
     /// Whether nothing stood there before: then hostagent may remove it.
     pub made: bool,
@@ -50,6 +51,9 @@ pub struct Loaded {
     pub invocation: String,
     /// A digest of every file it reads.
     pub digest: String,
+    /// A digest of what its unit files say, as far as it was started with that.
+    #[serde(default)]
+    pub settings: String,
 }
 
 /// One line of the file.
@@ -110,7 +114,7 @@ impl Ledger {
 
     /// What a unit had loaded when hostagent last started or reloaded it.
     pub fn loaded(&self, unit: &str) -> Option<&Loaded> {
-        self.units.get(unit)
+        self.units.get(&full_name(unit))
     }
 
     /// Remembers what was applied for a resource; writes only what is new.
@@ -144,7 +148,7 @@ impl Ledger {
         self.path_is(path, Written { sha256: Some(sha256.to_owned()), made })
     }
 
-    /// Notes that hostagent makes a directory or link where nothing stood.
+    /// Notes that hostagent makes a directory, a link or a file without a content of its own where nothing stood.
     ///
     /// # Errors
     /// When the ledger cannot be written.
@@ -168,10 +172,23 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub fn has_loaded(&mut self, unit: &str, loaded: Loaded) -> Result<(), Error> {
-        if self.units.get(unit) == Some(&loaded) {
+        let unit = full_name(unit);
+        if self.units.get(&unit) == Some(&loaded) {
             return Ok(());
         }
-        self.put(Line::Unit { unit: unit.to_owned(), loaded: Some(loaded) })
+        self.put(Line::Unit { unit, loaded: Some(loaded) })
+    }
+
+    /// Notes that files a unit reads are about to change: whatever it has loaded does not count any more.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn must_load(&mut self, unit: &str) -> Result<(), Error> {
+        let unit = full_name(unit);
+        if !self.units.contains_key(&unit) {
+            return Ok(());
+        }
+        self.put(Line::Unit { unit, loaded: None })
     }
 
     /// Makes what was appended durable, and rewrites the file if most of it is history.

@@ -4,12 +4,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::{major, minor};
 
 use super::{Error, RUN_DIR};
 
@@ -61,6 +62,18 @@ impl Lock {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// Whether a run is going on, and which: as it signed the lock. Asks the kernel's list and not for the lock, so that a
+/// run that starts at this moment is not turned away.
+pub fn holder() -> Option<String> {
+    let path = Path::new(RUN_DIR).join("lock");
+    let meta = fs::metadata(&path).ok()?;
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    // `1: FLOCK  ADVISORY  WRITE 1234 00:19:1044 0 EOF` (proc_locks(5)); the device is in hex.
+    let place = format!("{:02x}:{:02x}:{}", major(meta.dev()), minor(meta.dev()), meta.ino());
+    let held = locks.lines().any(|line| line.contains("FLOCK") && line.split_whitespace().any(|word| word == place));
+    held.then(|| fs::read_to_string(&path).map(|text| text.trim().to_owned()).unwrap_or_default())
 }
 
 fn sign(file: &mut fs::File) -> std::io::Result<()> {

@@ -5,23 +5,36 @@
 //! Only processes are scripted in unit tests, through [`programs::Runner`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub mod apt;
+pub mod contents;
 pub mod deb_version;
 pub mod dpkg;
 pub mod error;
 pub mod fetch;
 pub mod files;
+pub mod heal;
 pub mod held_starts;
+pub mod identity;
+pub mod kernel;
 pub mod ledger;
+pub mod locales;
 pub mod lock;
+pub mod machine;
 pub mod packages;
+pub mod postgres;
+pub mod processes;
 pub mod programs;
+pub mod reading;
+pub mod state;
+pub mod swap;
+pub mod systemd;
+mod tail;
 pub mod undo;
 pub mod users;
 
@@ -46,13 +59,16 @@ struct Inner {
     runner: Box<dyn Runner>,
     ledger: RefCell<Ledger>,
     expected: RefCell<BTreeSet<String>>,
+    foreseen: RefCell<BTreeMap<String, systemd::Coming>>,
     writes: Cell<u64>,
+    bus: systemd::Bus,
     /// dpkg's records, as last read.
     dpkg: RefCell<Option<dpkg::Read>>,
     /// Units that this run starts itself when their configuration is there.
     units: RefCell<BTreeSet<String>>,
     /// `useradd` and its siblings lock /etc/passwd and fail at once when it is taken: one at a time.
     accounts: tokio::sync::Mutex<()>,
+    postgres: postgres::Connections,
 }
 
 impl Host {
@@ -75,10 +91,13 @@ impl Host {
             runner,
             ledger: RefCell::new(ledger),
             expected: RefCell::default(),
+            foreseen: RefCell::default(),
             writes: Cell::new(0),
+            bus: systemd::Bus::default(),
             dpkg: RefCell::default(),
             units: RefCell::default(),
             accounts: tokio::sync::Mutex::new(()),
+            postgres: postgres::Connections::default(),
         })))
     }
 
@@ -111,6 +130,7 @@ impl Host {
     /// Forgets every expectation; from here on the host speaks for itself.
     pub fn expect_nothing(&self) {
         self.0.expected.borrow_mut().clear();
+        self.0.foreseen.borrow_mut().clear();
     }
 }
 
@@ -122,6 +142,25 @@ impl Look {
     /// Tells whether this run is going to bring `id` (such as `user:ops`) although it is not there yet.
     pub fn expects(&self, id: &impl Display) -> bool {
         self.0.expected.borrow().contains(&id.to_string())
+    }
+
+    /// Every id this run is going to bring whose text begins with this, such as `file:/etc/nginx/`.
+    pub fn expected_under(&self, beginning: &str) -> Vec<String> {
+        let expected = self.0.expected.borrow();
+        let from = expected.range(beginning.to_owned()..);
+        from.take_while(|id| id.starts_with(beginning)).cloned().collect()
+    }
+
+    /// Says what `id` will put at a path when it is applied (nothing: it will be gone), so that a plan knows who has to
+    /// load it. It counts while `id` is expected, and no longer.
+    pub fn foresee(&self, id: &impl Display, path: &Path, content: Option<&[u8]>) {
+        let mut foreseen = self.0.foreseen.borrow_mut();
+        foreseen.entry(id.to_string()).or_default().insert(path.to_owned(), content.map(<[u8]>::to_vec));
+    }
+
+    /// What an expected id will put where, if it said so.
+    pub fn foreseen(&self, id: &impl Display) -> Option<systemd::Coming> {
+        self.expects(id).then(|| self.0.foreseen.borrow().get(&id.to_string()).cloned()).flatten()
     }
 
     /// What hostagent remembers of its own work here.

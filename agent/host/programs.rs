@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub struct Program {
     env: BTreeMap<String, String>,
     stdin: Option<SecretString>,
     user: Option<(u32, u32)>,
+    directory: PathBuf,
     patience: Duration,
     only_asks: bool,
 }
@@ -47,7 +49,7 @@ impl Program {
 
     fn new(name: String, only_asks: bool) -> Self {
         let env = [("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("HOME", "/root")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        Self { argv: vec![name], env: env.into(), stdin: None, user: None, patience: PATIENCE, only_asks }
+        Self { argv: vec![name], env: env.into(), stdin: None, user: None, directory: "/".into(), patience: PATIENCE, only_asks }
     }
 
     /// Adds an argument.
@@ -82,6 +84,13 @@ impl Program {
     #[must_use]
     pub fn as_user(mut self, uid: u32, gid: u32) -> Self {
         self.user = Some((uid, gid));
+        self
+    }
+
+    /// Runs it in this directory. Default: `/`.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
         self
     }
 
@@ -214,7 +223,7 @@ async fn run(program: &Program) -> Result<Output, Failed> {
     let start = |source| Failed::Start { program: program.to_string(), source };
     let mut argv = program.argv.iter();
     let mut command = tokio::process::Command::new(argv.next().map_or("", String::as_str));
-    command.args(argv).env_clear().envs(&program.env).current_dir("/").process_group(0).kill_on_drop(true);
+    command.args(argv).env_clear().envs(&program.env).current_dir(&program.directory).process_group(0).kill_on_drop(true);
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some((uid, gid)) = program.user {

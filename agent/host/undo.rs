@@ -37,8 +37,6 @@ enum Was {
     Link { target: PathBuf },
 }
 
-const PRIVATE: Access = Access { uid: 0, gid: 0, mode: 0o600 };
-
 impl Touch {
     /// Copies what stands at these paths before they change. An older copy of the same name stays the one to go back to:
     /// it is the last version that was loaded.
@@ -144,21 +142,6 @@ impl Touch {
     fn save_undo(&self, undo: &Undo) -> Result<(), Error> {
         let text = serde_json::to_vec(undo).map_err(|error| Error::said("undo", error.to_string()))?;
         self.write_private(&directory_of(&undo.name).join("undo.json"), &text)
-    }
-
-    /// Writes a file of hostagent's own: durable, and not in the ledger.
-    fn write_private(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let (real, fresh) = (self.place(path), self.place(&path.with_extension("new")));
-        let write = || {
-            use std::io::Write as _;
-            use std::os::unix::fs::OpenOptionsExt as _;
-            let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE.mode).open(&fresh)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, &real)?;
-            super::files::sync_directory(real.parent().unwrap_or(Path::new("/")))
-        };
-        write().map_err(|source| Error::File { doing: "write", path: path.into(), source })
     }
 }
 

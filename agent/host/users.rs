@@ -32,6 +32,27 @@ pub struct Group {
     pub members: Vec<String>,
 }
 
+/// How a user proves who they are, from shadow(5).
+#[derive(Clone, PartialEq, Eq)]
+pub enum Password {
+    /// No password is the right one.
+    Locked,
+    /// None is asked for.
+    Empty,
+    /// The right one has this hash. Never shown.
+    Hash(String),
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Locked => "Locked",
+            Self::Empty => "Empty",
+            Self::Hash(_) => "Hash(hidden)",
+        })
+    }
+}
+
 impl Look {
     /// Every user of the host, in the file's order.
     ///
@@ -65,6 +86,24 @@ impl Look {
     /// When /etc/group cannot be read.
     pub fn group(&self, name: &str) -> Result<Option<Group>, Error> {
         Ok(self.groups()?.into_iter().find(|group| group.name == name))
+    }
+
+    /// The password of a user; `None` without a line in /etc/shadow.
+    ///
+    /// # Errors
+    /// When /etc/shadow cannot be read.
+    pub fn password(&self, name: &str) -> Result<Option<Password>, Error> {
+        let text = self.read_text(Path::new("/etc/shadow"))?.unwrap_or_default();
+        Ok(text.lines().find_map(|line| {
+            let (user, rest) = line.split_once(':')?;
+            let hash = rest.split(':').next()?;
+            (user == name).then(|| match hash {
+                "" => Password::Empty,
+                // crypt(5): no hash begins so, so nothing matches.
+                locked if locked.starts_with(['!', '*']) => Password::Locked,
+                hash => Password::Hash(hash.to_owned()),
+            })
+        }))
     }
 
     /// The user ID for a name.
@@ -129,6 +168,18 @@ mod tests {
         assert_eq!((user.name.as_str(), user.uid, user.gid), ("ops", 1000, 1001));
         assert_eq!((user.home.as_str(), user.shell.as_str()), ("/home/ops", "/bin/bash"));
         assert_eq!(user_of("+::::::"), None);
+    }
+
+    #[test]
+    fn a_password_is_locked_empty_or_a_hash() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let shadow = "a:!:1::::::\nb:*:1::::::\nc::1::::::\nd:$y$j9T$x:1::::::\ne:!$y$x:1::::::\n";
+        std::fs::write(root.path().join("etc/shadow"), shadow).unwrap();
+        let look = crate::host::Host::at(root.path(), Box::new(crate::host::programs::Real)).unwrap().look();
+        let of = |name| look.password(name).unwrap();
+        assert_eq!([of("a"), of("b"), of("e")], [const { Some(Password::Locked) }; 3]);
+        assert_eq!([of("c"), of("d"), of("f")], [Some(Password::Empty), Some(Password::Hash("$y$j9T$x".into())), None]);
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl KeyPath {
     }
 
     /// The keys alone, as a table header wants them: `nginx.site`.
+    #[must_use]
     pub fn header(&self) -> Self {
         Self(self.0.iter().filter(|step| matches!(step, Step::Key(_))).cloned().collect())
     }

@@ -126,7 +126,7 @@ mod tests {
     fn any_span_finds_a_line() {
         let mut sources = Sources::default();
         let id = sources.add("a.toml", "ä = 1\r\nb = \"\"\"\nc\n\"\"\"\n");
-        for range in [0..1, 1..2, 0..999, 999..1000, 7..8, 12..20, 4..2] {
+        for range in [0..1, 1..2, 0..999, 999..1000, 7..8, 12..20, 4..4] {
             let cited = sources.cite(&Span::new(id, range.clone())).unwrap();
             assert!(cited.text.get(cited.range.clone()).is_some(), "{range:?} {cited:?}");
         }

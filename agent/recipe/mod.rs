@@ -15,5 +15,9 @@ pub mod interpolate;
 pub mod literal;
 pub mod loading;
 pub mod merge;
-pub mod syntax;
+mod syntax;
+mod tables;
 pub mod vars;
+mod wording;
+
+pub use tables::{Recipe, plan, schema};

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::file::{content, owned};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
-use crate::host::fetch::Fetch;
+use crate::host::fetch::{Fetch, shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
@@ -141,7 +141,7 @@ impl Key {
                     timeout: Duration::from_secs(30),
                     pinned: !self.fingerprints.is_empty(),
                 };
-                self.verified(&format!("what `{url}` holds"), &host.fetch(url, how).await?)
+                self.verified(&format!("what `{}` holds", shown(url)), &host.fetch(url, how).await?)
             }
             (_, Some(packets)) => packets,
             (_, None) => Err(Cause::new("key-missing", "there is no key")),

@@ -35,6 +35,13 @@ impl File {
         let (owner, group) = (AccountName::root(), AccountName::root());
         Self { path: path.into(), content: content.into(), mode: Mode::FILE, owner, group, secret: false, before_packages: false }
     }
+
+    /// Lets a plan tell which servers will have to load it.
+    fn foresee(&self, host: &Look) {
+        if !self.secret {
+            host.foresee(&self.id(), &self.path, Some(&self.content));
+        }
+    }
 }
 
 impl Resource for File {
@@ -44,22 +51,33 @@ impl Resource for File {
 
     fn needs(&self) -> Vec<Id> {
         let mut needs = places_above(&self.path);
-        needs.extend([Id::new("user", &self.owner), Id::new("group", &self.group)]);
+        needs.extend(accounts(&self.owner, &self.group));
         if !self.before_packages {
             needs.push(Id::every("package"));
         }
         needs
     }
 
+    fn precedes(&self) -> Vec<Id> {
+        if self.before_packages { vec![Id::every("package")] } else { Vec::new() }
+    }
+
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let found = host.found(&self.path)?;
-        let Some(found) = found else { return Ok(self.from_nothing()) };
+        let Some(found) = found else {
+            self.foresee(host);
+            return Ok(self.from_nothing());
+        };
         if found.kind != Kind::File {
             let says = format!("`{}` is {}, not a file", self.path.display(), found.kind.name());
             return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display())));
         }
         let now = host.read(&self.path)?.unwrap_or_default();
-        Ok(owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group).and_content(self, Some(&now)))
+        let changes = owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group).and_content(self, Some(&now));
+        if !changes.is_empty() {
+            self.foresee(host);
+        }
+        Ok(changes)
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -116,6 +134,12 @@ pub(crate) fn owned(
         changes = changes.value("group", &host.group_name(found.gid), &group.to_string());
     }
     changes
+}
+
+/// The ids of a file's owner and group. Root and its group are there in any case.
+pub(crate) fn accounts(owner: &AccountName, group: &AccountName) -> Vec<Id> {
+    let both = [("user", owner), ("group", group)];
+    both.into_iter().filter(|(_, name)| **name != AccountName::root()).map(|(kind, name)| Id::new(kind, name)).collect()
 }
 
 /// The ids of whatever may stand above a path: directories, links, mounts.

@@ -1,0 +1,30 @@
+//! What the process tells its caller in one number.
+
+use std::process::ExitCode;
+
+/// An exit code of hostagent. Numbers are never given another meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit(u8);
+
+impl Exit {
+    /// The host is as wanted, or the question is answered.
+    pub const AS_WANTED: Self = Self(0);
+    /// Something failed; what did not depend on it was done.
+    pub const FAILED: Self = Self(1);
+    /// The recipe or the command line is wrong; nothing was touched.
+    pub const WRONG: Self = Self(2);
+    /// `plan`: the host differs from the recipe.
+    pub const PENDING: Self = Self(3);
+    /// Another run holds the lock.
+    pub const LOCKED: Self = Self(4);
+    /// The platform could not be asked: instance metadata, credentials.
+    pub const UNASKED: Self = Self(5);
+    /// Reserved: to SSM Run Command it means "reboot, and run me again".
+    pub const REBOOT: Self = Self(194);
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.0)
+    }
+}

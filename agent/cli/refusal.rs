@@ -1,0 +1,66 @@
+//! Why a verb did not do what it was asked to.
+
+use crate::host;
+use crate::problem::{Problems, Style};
+use crate::report::{Colour, Ink, out};
+
+use super::exit::Exit;
+
+/// An end before the work: what is wrong, what to do about it, and the exit code.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The recipe is wrong, in these places.
+    Recipe(Box<Problems>),
+    /// Anything else.
+    Said {
+        /// A lowercase fragment without a full stop.
+        says: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// What the caller is told.
+        exit: Exit,
+    },
+}
+
+impl Refusal {
+    /// The command line is wrong; nothing was touched.
+    pub fn wrong(says: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Said { says: says.into(), hint: Some(hint.into()), exit: Exit::WRONG }
+    }
+
+    /// The program could not even begin.
+    pub fn at_start(error: &std::io::Error) -> Self {
+        Self::Said { says: format!("could not start: {error}"), hint: None, exit: Exit::FAILED }
+    }
+
+    /// Prints itself to standard error.
+    pub fn print(&self, colour: Colour) -> Exit {
+        let ink = Ink::for_stderr(colour);
+        match self {
+            Self::Recipe(problems) => {
+                out::complain(&problems.render(if ink.is_on() { Style::Coloured } else { Style::Plain }));
+                Exit::WRONG
+            }
+            Self::Said { says, hint, exit } => {
+                out::complain(&format!("{} {says}\n", ink.alarm("error:")));
+                if let Some(advice) = hint {
+                    out::complain(&format!("{} {advice}\n", ink.label("hint:")));
+                }
+                *exit
+            }
+        }
+    }
+}
+
+impl From<host::Error> for Refusal {
+    fn from(error: host::Error) -> Self {
+        Self::Said { says: error.to_string(), hint: error.hint(), exit: Exit::FAILED }
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    /// Standard output takes no more.
+    fn from(error: std::io::Error) -> Self {
+        Self::Said { says: format!("could not print: {error}"), hint: None, exit: Exit::FAILED }
+    }
+}

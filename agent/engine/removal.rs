@@ -1,0 +1,144 @@
+//! What the recipe stopped naming: taken away if hostagent made it, else reported and left.
+//!
+//! Data is never taken away: a resource that may hold some leaves no traces, and is *released*.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::changes::Changes;
+use super::failure::{Cause, Failure, Phase};
+use super::outcome::{Told, Verdict};
+use super::plan::Plan;
+use super::resource::Id;
+use super::run::guarded;
+use crate::host::files::Kind;
+use crate::host::ledger::Trace;
+use crate::host::{Look, Touch};
+
+/// What the ledger knows and the plan does not.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    pub(crate) removals: Vec<Removal>,
+    pub(crate) released: Vec<Id>,
+}
+
+/// A resource to be taken away.
+#[derive(Debug)]
+pub(crate) struct Removal {
+    id: Id,
+    traces: Vec<Trace>,
+}
+
+/// Finds what the plan no longer has. What was made later goes first.
+pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
+    let wanted: std::collections::BTreeSet<&str> = plan.ids().map(Id::as_str).collect();
+    // What stands under a resource that is still wanted is that resource's business.
+    let kept: std::collections::BTreeSet<Trace> = plan.steps.iter().flat_map(|step| step.resource.traces()).collect();
+    let mut leaving = Leaving::default();
+    for (id, record) in host.ledger().records().filter(|(id, _)| !wanted.contains(id)) {
+        let traces: Vec<Trace> = record.traces.iter().filter(|trace| !kept.contains(trace)).cloned().collect();
+        let made = traces.iter().any(|trace| match trace {
+            Trace::Path(path) => host.ledger().written(path).is_some_and(|written| written.made),
+            Trace::Unit(_) => true,
+        });
+        if made {
+            leaving.removals.push(Removal { id: Id::from(id), traces });
+        } else {
+            leaving.released.push(Id::from(id));
+        }
+    }
+    leaving.removals.reverse();
+    leaving
+}
+
+impl Removal {
+    /// What would be taken away.
+    pub(crate) async fn preview(self, host: &Look, began: Instant) -> Told {
+        let started = Instant::now();
+        let verdict = match self.changes(host) {
+            Ok(changes) if changes.is_empty() => (Verdict::Ok, changes),
+            Ok(changes) => (Verdict::Pending(changes.clone()), changes),
+            Err(cause) => (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none()),
+        };
+        self.told(verdict, began, started)
+    }
+
+    /// Takes it away.
+    pub(crate) async fn apply(self, host: &Touch, began: Instant) -> Told {
+        let started = Instant::now();
+        let verdict = match self.changes(host) {
+            Err(cause) => (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none()),
+            Ok(changes) => match guarded(Box::pin(self.take_away(host))).await {
+                Ok(()) if changes.is_empty() => (Verdict::Ok, changes),
+                Ok(()) => (Verdict::Changed(changes.clone()), changes),
+                Err(cause) => (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Applying, cause }), changes),
+            },
+        };
+        self.told(verdict, began, started)
+    }
+
+    fn changes(&self, host: &Look) -> Result<Changes, Cause> {
+        let mut changes = Changes::none();
+        for trace in &self.traces {
+            changes = match trace {
+                Trace::Unit(unit) => changes.disappears("unit", unit),
+                Trace::Path(path) => match standing(host, path)? {
+                    Standing::Gone => changes,
+                    Standing::Ours => changes.disappears("path", path.display()),
+                    Standing::Edited => changes.note(format!("`{}` was edited by hand since, and is kept", path.display())),
+                    Standing::Foreign => changes.note(format!("`{}` was there before hostagent, and is kept", path.display())),
+                },
+            };
+        }
+        Ok(changes)
+    }
+
+    async fn take_away(&self, host: &Touch) -> Result<(), Cause> {
+        for trace in &self.traces {
+            if let Trace::Unit(unit) = trace {
+                host.retire_unit(unit).await?;
+            }
+        }
+        for trace in self.traces.iter().rev() {
+            if let Trace::Path(path) = trace
+                && let Standing::Ours = standing(host, path)?
+            {
+                host.remove(path)?;
+            }
+        }
+        host.ledger_mut().released(self.id.as_str())?;
+        Ok(())
+    }
+
+    fn told(self, (verdict, changes): (Verdict, Changes), began: Instant, started: Instant) -> Told {
+        let notes = changes.notes().to_vec();
+        let since = started.saturating_duration_since(began);
+        Told { id: self.id, verdict, drift: false, removal: true, notes, started: since, took: started.elapsed() }
+    }
+}
+
+/// Whose a path is.
+pub(crate) enum Standing {
+    Gone,
+    /// Made by hostagent and as it left it.
+    Ours,
+    /// Made by hostagent and changed by somebody.
+    Edited,
+    /// Was there before.
+    Foreign,
+}
+
+/// Tells whose a path is.
+pub(crate) fn standing(host: &Look, path: &Path) -> Result<Standing, Cause> {
+    let Some(found) = host.found(path)? else { return Ok(Standing::Gone) };
+    let Some(written) = host.ledger().written(path).cloned().filter(|written| written.made) else {
+        return Ok(Standing::Foreign);
+    };
+    Ok(match (found.kind, written.sha256) {
+        (Kind::File, wrote @ Some(_)) if host.sha256(path)? == wrote => Standing::Ours,
+        // Without a digest its content was never anybody's to edit: a swap file.
+        (Kind::Link, _) | (Kind::File, None) => Standing::Ours,
+        (Kind::Directory, _) if host.names_in(path)?.is_empty() => Standing::Ours,
+        _ => Standing::Edited,
+    })
+}

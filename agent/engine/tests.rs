@@ -1,0 +1,241 @@
+//! The engine's promises, with toy resources on real files in a temporary root.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::run::{Event, Stop, converge, preview};
+use super::*;
+use crate::host::files::Access;
+use crate::host::ledger::Trace;
+use crate::host::programs::Real;
+use crate::host::{Host, Look, Touch};
+use crate::problem::KeyPath;
+
+/// A file that holds one word. It may need others, fail, or panic.
+#[derive(Debug, Clone, Serialize)]
+struct Word {
+    name: String,
+    word: String,
+    #[serde(skip)]
+    needs: Vec<&'static str>,
+    #[serde(skip)]
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Works,
+    Fails,
+    Panics,
+    DoesNotHold,
+    /// Can be looked at only when the first of its needs is there, as a role needs a server.
+    Blind,
+}
+
+fn word(name: &str, word: &str) -> Word {
+    Word { name: name.into(), word: word.into(), needs: Vec::new(), fate: Fate::Works }
+}
+
+impl Word {
+    fn path(&self) -> PathBuf {
+        PathBuf::from("/").join(&self.name)
+    }
+
+    fn after(self, need: &'static str) -> Self {
+        Self { needs: vec![need], ..self }
+    }
+
+    fn that(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+}
+
+impl Resource for Word {
+    fn id(&self) -> Id {
+        Id::new("word", &self.name)
+    }
+
+    fn needs(&self) -> Vec<Id> {
+        self.needs.iter().map(|id| Id::from(*id)).collect()
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        if self.fate == Fate::Blind && host.found(&PathBuf::from("/").join(self.needs[0].trim_start_matches("word:")))?.is_none() {
+            return Err(Cause::new("blind", "there is nobody to ask"));
+        }
+        let now = host.read_text(&self.path())?.unwrap_or_default();
+        Ok(Changes::none().value("word", &now, &self.word))
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        assert!(self.fate != Fate::Panics, "on purpose");
+        match self.fate {
+            Fate::Fails => Err(Cause::new("toy", "on purpose")),
+            Fate::DoesNotHold => Ok(()),
+            _ => Ok(host.replace(&self.path(), self.word.as_bytes(), root())?),
+        }
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Path(self.path())]
+    }
+}
+
+fn root() -> Access {
+    Access { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw(), mode: 0o644 }
+}
+
+fn plan(words: &[Word]) -> Plan {
+    let mut draft = Draft::default();
+    for word in words {
+        draft.add(word.clone());
+    }
+    draft.finish().unwrap()
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn host(&self) -> Host {
+        Host::at(self.0.path(), Box::new(Real)).unwrap()
+    }
+
+    fn preview(&self, words: &[Word]) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        told(&runtime.block_on(preview(&plan(words), &self.host(), &mut |_| {})))
+    }
+
+    fn converge(&self, words: &[Word]) -> Vec<String> {
+        told(&self.outcome(words, &Stop::new()))
+    }
+
+    fn outcome(&self, words: &[Word], stop: &Stop) -> Outcome {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(converge(&plan(words), &self.host(), stop, &mut |_| {}))
+    }
+}
+
+fn told(outcome: &Outcome) -> Vec<String> {
+    let line = |told: &outcome::Told| {
+        let drift = if told.drift { " (drift)" } else { "" };
+        format!("{} {}{drift}", told.id.name(), told.verdict.word())
+    };
+    outcome.resources.iter().map(line).collect()
+}
+
+#[test]
+fn what_converge_changes_is_what_plan_said_and_then_nothing_is_left() {
+    let (place, words) = (Place::new(), [word("a", "1"), word("b", "2").after("word:a").that(Fate::Blind)]);
+    assert_eq!(place.preview(&words), ["a pending", "b pending"]);
+    assert_eq!(place.host().writes(), 0);
+    assert_eq!(place.converge(&words), ["a changed", "b changed"]);
+    assert_eq!(place.preview(&words), ["a ok", "b ok"]);
+    assert_eq!(place.converge(&words), ["a ok", "b ok"]);
+}
+
+#[test]
+fn a_need_comes_first_whatever_the_order_of_the_recipe() {
+    let plan = plan(&[word("b", "2").after("word:a"), word("a", "1")]);
+    assert_eq!(plan.ids().map(Id::as_str).collect::<Vec<_>>(), ["word:a", "word:b"]);
+    assert!(plan.orders("word:a", "word:b") && !plan.orders("word:b", "word:a"));
+}
+
+#[test]
+fn a_failure_skips_what_depends_on_it_and_nothing_else() {
+    let words = [word("a", "1").that(Fate::Fails), word("b", "2").after("word:a"), word("c", "3").after("word:b"), word("d", "4")];
+    assert_eq!(Place::new().converge(&words), ["a failed", "b skipped", "c skipped", "d changed"]);
+}
+
+#[test]
+fn a_panic_is_the_failure_of_one_resource() {
+    let words = [word("a", "1").that(Fate::Panics), word("b", "2")];
+    assert_eq!(Place::new().converge(&words), ["a failed", "b changed"]);
+}
+
+#[test]
+fn what_does_not_hold_is_a_failure_every_time() {
+    let (place, words) = (Place::new(), [word("a", "1").that(Fate::DoesNotHold)]);
+    assert_eq!(place.converge(&words), ["a failed"]);
+    assert_eq!(place.converge(&words), ["a failed"]);
+}
+
+#[test]
+fn what_somebody_changed_is_drift_and_what_the_recipe_changed_is_not() {
+    let place = Place::new();
+    place.converge(&[word("a", "1"), word("b", "1")]);
+    std::fs::write(place.0.path().join("a"), "edited").unwrap();
+    assert_eq!(place.preview(&[word("a", "1"), word("b", "2")]), ["a pending (drift)", "b pending"]);
+    assert_eq!(place.converge(&[word("a", "1"), word("b", "2")]), ["a changed (drift)", "b changed"]);
+}
+
+#[test]
+fn what_the_recipe_stops_naming_goes_if_it_was_made_here_and_not_edited() {
+    let place = Place::new();
+    std::fs::write(place.0.path().join("old"), "before").unwrap();
+    place.converge(&[word("made", "1"), word("edited", "1"), word("old", "1"), word("kept", "1")]);
+    std::fs::write(place.0.path().join("edited"), "by hand").unwrap();
+
+    assert_eq!(place.preview(&[word("kept", "1")]), ["kept ok", "made pending", "edited ok"]);
+    let outcome = place.outcome(&[word("kept", "1")], &Stop::new());
+    assert_eq!(told(&outcome), ["kept ok", "made changed", "edited ok"]);
+    assert_eq!(outcome.released, [Id::from("word:old")]);
+    assert!(outcome.resources[2].notes[0].contains("edited by hand"));
+    let left = |name: &str| place.0.path().join(name).exists();
+    assert!(!left("made") && left("edited") && left("old") && left("kept"));
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_finishes_the_step_in_hand_and_says_what_is_left() {
+    let (place, stop) = (Place::new(), Stop::new());
+    let words = [word("a", "1"), word("b", "2").after("word:a")];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let asked = stop.clone();
+    let mut watch = |event: Event<'_>| {
+        if matches!(event, Event::Started(_)) {
+            asked.ask();
+        }
+    };
+    let outcome = runtime.block_on(converge(&plan(&words), &place.host(), &stop, &mut watch));
+    assert_eq!(told(&outcome), ["a changed", "b skipped"]);
+    assert_eq!((outcome.word(), outcome.interrupted), ("failed", true));
+}
+
+#[test]
+fn resources_that_wait_for_each_other_are_a_problem_that_names_them() {
+    let mut draft = Draft::default();
+    draft.add(word("a", "1").after("word:b"));
+    draft.add(word("b", "1").after("word:a"));
+    let problems = draft.finish().unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].says.contains("`word:a`") && problems[0].says.contains("`word:b`"), "{}", problems[0].says);
+}
+
+#[test]
+fn a_need_that_nobody_declares_and_one_thing_wanted_in_two_ways_are_problems() {
+    let mut draft = Draft::default();
+    draft.at(KeyPath::root().key("x"));
+    draft.add(word("a", "1")).after(&Id::from("word:b"));
+    draft.add(word("a", "1"));
+    draft.add(word("a", "2"));
+    let says: Vec<String> = draft.finish().unwrap_err().into_iter().map(|problem| problem.says).collect();
+    assert_eq!(says, [
+        "`word:a` is wanted twice, in different ways",
+        "needs `word:b`, which nothing in this recipe declares",
+    ]);
+}
+
+#[test]
+fn only_a_part_keeps_what_the_part_needs_and_removes_nothing() {
+    let place = Place::new();
+    place.converge(&[word("gone", "1")]);
+    let part = plan(&[word("a", "1"), word("b", "2").after("word:a"), word("c", "3")]).only(&["word:b".into()]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(converge(&part, &place.host(), &Stop::new(), &mut |_| {}));
+    assert_eq!(told(&outcome), ["a changed", "b changed"]);
+    assert_eq!(plan(&[word("a", "1")]).only(&["nginx".into()]).unwrap_err(), ["nginx"]);
+}

@@ -1,0 +1,196 @@
+//! What is wrong with a `[nginx]` that every single value of is right.
+
+mod served;
+
+use std::collections::BTreeMap;
+
+use super::block::Block;
+use super::site::Site;
+use super::upstream::Upstream;
+use super::words::ServerName;
+use super::{Feature, Nginx};
+use crate::engine::Draft;
+use crate::problem::{KeyPath, nearest};
+
+/// Notes every problem.
+pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
+    let here = KeyPath::root().key(Nginx::TABLE);
+    upstreams(nginx, &here, plan);
+    same_names(nginx, &here, plan);
+    same_servers(nginx, &here, plan);
+    for (at, site) in sites(nginx, &here) {
+        if site.config.is_some() {
+            alone(site, &at, plan);
+            continue;
+        }
+        names(site, &at, plan);
+        paths(site, &at, plan);
+        for (index, block) in site.blocks() {
+            let place = index.map_or(at.clone(), |number| at.key("locations").index(number));
+            served::check(&block, index.is_some(), !site.locations.is_empty(), &place, plan);
+            known(nginx, &block, &place, plan);
+        }
+    }
+}
+
+fn sites<'n>(nginx: &'n Nginx, here: &KeyPath) -> impl Iterator<Item = (KeyPath, &'n Site)> {
+    let list = here.key("site");
+    nginx.site.iter().enumerate().map(move |(index, site)| (list.index(index), site))
+}
+
+/// A site in nginx's own language says everything itself.
+fn alone(site: &Site, at: &KeyPath, plan: &mut Draft) {
+    let block = site.block();
+    let others = !block.serves().is_empty()
+        || block.rules.any()
+        || site.default_server
+        || !(site.server_name.is_empty() && site.redirect_from.is_empty() && site.locations.is_empty());
+    if others {
+        plan.problem_at(
+            at.key("config"),
+            format!("site `{}` has `config` and other keys", site.name),
+            "`config` is the whole file: say the rest in it, or take it out and use `snippet` for single lines",
+        );
+    }
+}
+
+fn names(site: &Site, at: &KeyPath, plan: &mut Draft) {
+    if site.listen.is_empty() {
+        plan.problem_at(
+            at.key("listen"),
+            format!("site `{}` listens nowhere", site.name),
+            "leave `listen` out for port 80",
+        );
+    }
+    if site.server_name.is_empty() && !site.default_server {
+        plan.problem_at(
+            at.clone(),
+            format!("site `{}` has no `server_name`", site.name),
+            "name the hosts it answers to, such as `server_name = [\"www.example.org\"]`, or let it take unknown hosts with `default_server = true`",
+        );
+    }
+    if !site.redirect_from.is_empty() && !site.server_name.first().is_some_and(ServerName::is_exact) {
+        plan.problem_at(
+            at.key("redirect_from"),
+            format!("site `{}` has no first `server_name` that is one name, to redirect to", site.name),
+            "begin `server_name` with a plain name, such as `www.example.org`",
+        );
+    }
+}
+
+/// Two locations for the same paths.
+fn paths(site: &Site, at: &KeyPath, plan: &mut Draft) {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    if !site.block().serves().is_empty() {
+        seen.insert("/".to_owned(), "the site itself".to_owned());
+    }
+    for (index, location) in site.locations.iter().enumerate() {
+        // nginx takes `^~ /x` and `/x` for the same place.
+        let words = location.path.words();
+        let place = words.strip_prefix("^~ ").unwrap_or(&words).to_owned();
+        if let Some(other) = seen.get(&place) {
+            let says = format!("`{words}` of site `{}` is already served by {other}", site.name);
+            plan.problem_at(at.key("locations").index(index).key("path"), says, "keep one of them");
+        } else {
+            seen.insert(place, format!("its location {}", index + 1));
+        }
+    }
+}
+
+fn same_names(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
+    let mut seen: BTreeMap<&str, KeyPath> = BTreeMap::new();
+    for (at, site) in sites(nginx, here) {
+        if let Some(other) = seen.get(site.name.as_str()) {
+            let hint = format!("the other one is at `{other}`; give one of them another name");
+            plan.problem_at(at.key("name"), format!("two sites are named `{}`", site.name), hint);
+        } else {
+            seen.insert(site.name.as_str(), at);
+        }
+    }
+}
+
+/// Two sites that answer to the same name, or for unknown hosts, on the same socket.
+fn same_servers(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
+    let mut taken: BTreeMap<(String, Option<&str>), &Site> = BTreeMap::new();
+    for (at, site) in sites(nginx, here) {
+        let named =
+            site.server_name.iter().enumerate().map(|(index, name)| (at.key("server_name").index(index), Some(name)));
+        let moved = site
+            .redirect_from
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (at.key("redirect_from").index(index), Some(name)));
+        let unknown = site.default_server.then(|| (at.key("default_server"), None));
+        for (place, name) in named.chain(moved).chain(unknown) {
+            for socket in site.sockets(nginx.ipv6) {
+                let Some(other) = taken.insert((socket.to_string(), name.map(ServerName::as_str)), site) else {
+                    continue;
+                };
+                let who = if std::ptr::eq(other, site) {
+                    "the same site".to_owned()
+                } else {
+                    format!("site `{}`", other.name)
+                };
+                let (says, hint) = match name {
+                    Some(known) => (
+                        format!("`{}` on `{socket}` is already answered by {who}", known.as_str()),
+                        "nginx would never ask the second one: take the name out of one, or let one listen elsewhere",
+                    ),
+                    None => (
+                        format!("unknown hosts on `{socket}` already go to {who}"),
+                        "keep `default_server = true` in one site, or let one listen elsewhere",
+                    ),
+                };
+                plan.problem_at(place.clone(), says, hint);
+                break;
+            }
+        }
+    }
+}
+
+fn upstreams(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
+    let mut seen: BTreeMap<&str, KeyPath> = BTreeMap::new();
+    for (index, group) in nginx.upstream.iter().enumerate() {
+        let at = here.key("upstream").index(index);
+        let Upstream { name, servers, strategy, .. } = group;
+        if name.is_id() {
+            let hint =
+                "a name of its own, such as `backend`; an id stands where a site refers to something of this recipe";
+            plan.problem_at(at.key("name"), format!("`{name}` is an id and cannot name an upstream"), hint);
+        }
+        if let Some(other) = seen.get(name.as_str()) {
+            plan.problem_at(
+                at.key("name"),
+                format!("two upstreams are named `{name}`"),
+                format!("the other one is at `{other}`"),
+            );
+        }
+        let of_site = nginx.site.iter().find(|site| name.as_str().strip_prefix(site.name.as_str()).is_some_and(is_own));
+        if let Some(site) = of_site {
+            let says = format!("`{name}` is what hostagent names the servers of site `{}`", site.name);
+            plan.problem_at(at.key("name"), says, "give the upstream another name");
+        }
+        served::servers(servers, strategy.as_ref(), &at.key("servers"), plan);
+        seen.insert(name.as_str(), at);
+    }
+}
+
+/// Whether it is what follows the name of a site in the names of its own groups.
+fn is_own(rest: &str) -> bool {
+    rest.strip_prefix("_backend").is_some_and(|number| number.is_empty() || number.starts_with('_'))
+}
+
+/// A group of servers that nobody declares. One that is an id is looked for when the plan is whole.
+fn known(nginx: &Nginx, block: &Block<'_>, at: &KeyPath, plan: &mut Draft) {
+    let Some(name) = block.upstream_name().filter(|name| !name.is_id()) else { return };
+    let declared = || nginx.upstream.iter().map(|group| group.name.as_str());
+    if declared().any(|known| known == name.as_str()) {
+        return;
+    }
+    let hint = match nearest(name.as_str(), declared()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("declare it: `[[nginx.upstream]]` with `name = \"{name}\"` and `servers`"),
+    };
+    let place = if block.upstream.is_some() { at.key("upstream") } else { at.key("proxy").key("upstream") };
+    plan.problem_at(place, format!("upstream `{name}` is not declared"), hint);
+}

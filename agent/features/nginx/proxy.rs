@@ -1,0 +1,151 @@
+//! `proxy = { … }`: requests are handed on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::upstream::Server;
+use super::words::{
+    DnsName, HeaderName, HeaderValue, Period, Resolvers, ServerAddress, Strategy, UpstreamName, UrlPath,
+};
+
+/// Hands requests on: to addresses (`to`), to a name that is looked up while nginx runs (`service`), or to a group of
+/// servers (`upstream`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// Addresses with ports, and unix sockets: `["127.0.0.1:3000", "unix:/run/app.sock"]`, or tables such as
+    /// `{ address = "127.0.0.1:3000", weight = 2 }`.
+    #[serde(default)]
+    pub to: Vec<Backend>,
+    /// A DNS name that is looked up again and again while nginx runs; needs `port` and `resolver`.
+    pub service: Option<DnsName>,
+    /// The port of `service`.
+    #[schemars(range(min = 1))]
+    pub port: Option<u16>,
+    /// The name servers to ask for `service`: addresses with a space between.
+    pub resolver: Option<Resolvers>,
+    /// How long an answer of `resolver` counts, whatever its TTL says. Default: `"5s"`.
+    pub valid: Option<Period>,
+    /// Whether `service` is also looked up on IPv6. Default: `false`.
+    #[serde(default)]
+    pub resolver_ipv6: bool,
+    /// The name of one of `[[nginx.upstream]]`, or an id such as `app:bingo`.
+    pub upstream: Option<UpstreamName>,
+    /// How requests are spread over `to`: `least_conn`, `ip_hash`, `random`, `hash KEY [consistent]`. Default: in turns.
+    pub strategy: Option<Strategy>,
+    /// How many idle connections to `to` each worker keeps open; 0 for none. Default: 16.
+    pub keepalive: Option<u32>,
+    /// What the path of the location is replaced with before the request is handed on, such as `/`. Default: it is kept.
+    pub path: Option<UrlPath>,
+    /// Whether connections may become websockets. Default: `true`.
+    #[serde(default = "yes")]
+    pub websockets: bool,
+    /// Headers that the application gets beside the usual ones (`Host`, `X-Real-IP`, `X-Forwarded-For`, `-Proto`, `-Host`,
+    /// `X-Request-Id`); one of the same name takes its place, an empty one takes it out. Default: none.
+    #[serde(default)]
+    pub set_headers: BTreeMap<HeaderName, HeaderValue>,
+    /// How long it may take to connect. Default: `"5s"`.
+    pub connect_timeout: Option<Period>,
+    /// How long the application may be silent; a websocket too. Default: nginx's own, 60 s.
+    pub read_timeout: Option<Period>,
+    /// How long the application may take nothing. Default: nginx's own, 60 s.
+    pub send_timeout: Option<Period>,
+    /// Whether answers are collected before they are sent on. Default: nginx's own, `true`; `false` for event streams.
+    pub buffering: Option<bool>,
+    /// Whether requests are collected before they are handed on. Default: nginx's own, `true`; `false` for large uploads.
+    pub request_buffering: Option<bool>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Proxy {
+    /// To a group of servers, with every default.
+    pub(super) fn to_upstream(name: &UpstreamName) -> Self {
+        Self {
+            to: Vec::new(),
+            service: None,
+            port: None,
+            resolver: None,
+            valid: None,
+            resolver_ipv6: false,
+            upstream: Some(name.clone()),
+            strategy: None,
+            keepalive: None,
+            path: None,
+            websockets: true,
+            set_headers: BTreeMap::new(),
+            connect_timeout: None,
+            read_timeout: None,
+            send_timeout: None,
+            buffering: None,
+            request_buffering: None,
+        }
+    }
+
+    /// The headers that the application gets, in order.
+    pub(super) fn headers(&self) -> Vec<String> {
+        let usual: [(&str, &str); 6] = [
+            ("Host", "$host"),
+            ("X-Real-IP", "$remote_addr"),
+            ("X-Forwarded-For", "$proxy_add_x_forwarded_for"),
+            ("X-Forwarded-Proto", "$scheme"),
+            ("X-Forwarded-Host", "$host"),
+            ("X-Request-Id", "$request_id"),
+        ];
+        // An empty `Connection` keeps the connection to the application open; nginx would close it.
+        let connection: &[(&str, &str)] = if self.websockets {
+            &[("Upgrade", "$http_upgrade"), ("Connection", "$hostagent_connection")]
+        } else {
+            &[("Connection", "\"\"")]
+        };
+        let kept = usual.iter().chain(connection).filter(|(name, _)| !self.set_headers.keys().any(|own| own.is(name)));
+        let own = self.set_headers.iter().map(|(name, value)| format!("{} {}", name.as_str(), value.word()));
+        kept.map(|(name, value)| format!("{name} {value}")).chain(own).collect()
+    }
+}
+
+/// A server that requests go to: an address, or a table with more about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend(pub Server);
+
+impl<'de> Deserialize<'de> for Backend {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Backend;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address, or a table with `address`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Backend, E> {
+                ServerAddress::try_from(text.to_owned()).map(|address| Backend(Server::at(address))).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Backend, A::Error> {
+                Server::deserialize(MapAccessDeserializer::new(map)).map(Backend)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for Backend {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Backend".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (address, table) = (generator.subschema_for::<ServerAddress>(), generator.subschema_for::<Server>());
+        json_schema!({ "anyOf": [address, table], "description": "A server: an address, or a table with more about it." })
+    }
+}

@@ -1,0 +1,132 @@
+//! `[[nginx.site]]`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::block::{Block, Rules};
+use super::location::Location;
+use super::proxy::Proxy;
+use super::static_files::StaticFiles;
+use super::words::{
+    AccessLog, Buffer, ConfigPath, ErrorLog, ErrorPage, HeaderName, HeaderValue, Listen, LocationPath, Network,
+    ServerName, SiteName, Socket, StatusCode, StatusCodes, Target, Text, UpstreamName, Url,
+};
+
+/// A site: names it answers to, and what it answers with. It serves one of `proxy`, `upstream`, `static`, `redirect`,
+/// `return`; `locations` serve other things below it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Its name, and that of its file in `/etc/nginx/hostagent.d/`.
+    pub name: SiteName,
+    /// The names it answers to. May only be left out with `default_server` or `config`.
+    #[serde(default)]
+    pub server_name: Vec<ServerName>,
+    /// Names that are redirected (308) to the first of `server_name`. Default: none.
+    #[serde(default)]
+    pub redirect_from: Vec<ServerName>,
+    /// Where it listens: ports, addresses with a port, unix sockets. Default: `[80]`.
+    #[serde(default = "port_80")]
+    pub listen: Vec<Listen>,
+    /// Whether it also answers for hosts that no site names. Default: `false`.
+    #[serde(default)]
+    pub default_server: bool,
+    /// Hands requests on to an application.
+    pub proxy: Option<Proxy>,
+    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`, or what an id such as `app:bingo` brings.
+    pub upstream: Option<UpstreamName>,
+    /// Serves files.
+    #[serde(rename = "static")]
+    pub files: Option<StaticFiles>,
+    /// Redirects (308) to another host, keeping path and query, or to one address.
+    pub redirect: Option<Url>,
+    /// Answers with a status.
+    #[serde(rename = "return")]
+    pub answer: Option<Return>,
+    /// Paths of the site that are served otherwise.
+    #[serde(default)]
+    pub locations: Vec<Location>,
+    /// The whole file of the site in nginx's own language; then no other key may be given than `name`.
+    pub config: Option<String>,
+    /// The largest body of a request; `"0"` for any. Default: that of `[nginx]`.
+    pub client_max_body_size: Option<Buffer>,
+    /// Headers that every answer gets. Default: none.
+    #[serde(default)]
+    pub add_headers: BTreeMap<HeaderName, HeaderValue>,
+    /// Pages for errors by their statuses, such as `{ 404 = "/404.html", "502 503" = "/50x.html" }`. Default: nginx's own.
+    #[serde(default)]
+    pub error_page: BTreeMap<StatusCodes, ErrorPage>,
+    /// Where its requests are logged. Default: that of `[nginx]`.
+    pub access_log: Option<AccessLog>,
+    /// Where its troubles are logged. Default: that of `[nginx]`.
+    pub error_log: Option<ErrorLog>,
+    /// Who may ask; everybody else may not, unless `deny` says otherwise. Default: everybody.
+    #[serde(default)]
+    pub allow: Vec<Network>,
+    /// Who may not ask; comes after `allow`. Default: nobody, or `["all"]` where `allow` is given.
+    #[serde(default)]
+    pub deny: Vec<Network>,
+    /// Lines of one's own, in nginx's language, inside of `server`.
+    pub snippet: Option<String>,
+    /// A file with such lines, under `/etc/hostagent/` or `/etc/nginx/`.
+    pub snippet_file: Option<ConfigPath>,
+}
+
+/// An answer of a status alone, a text, or an address to go to.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Return {
+    /// Its status, such as 204; 444 closes without an answer.
+    pub code: StatusCode,
+    /// Its text, as `text/plain`; variables allowed. Default: nginx's own page for the status.
+    pub text: Option<Text>,
+    /// Where it leads, for 301, 302, 303, 307 and 308.
+    pub url: Option<Target>,
+}
+
+fn port_80() -> Vec<Listen> {
+    vec![Listen::Port(80)]
+}
+
+impl Site {
+    /// The sockets it listens on, each once.
+    pub(super) fn sockets(&self, ipv6: bool) -> Vec<Socket> {
+        let mut sockets: Vec<Socket> = Vec::new();
+        for socket in self.listen.iter().flat_map(|listen| listen.sockets(ipv6)) {
+            if !sockets.contains(&socket) {
+                sockets.push(socket);
+            }
+        }
+        sockets
+    }
+
+    /// What it says of itself, and then its locations with their numbers from 0.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (Option<usize>, Block<'_>)> {
+        let locations = self.locations.iter().enumerate();
+        std::iter::once((None, self.block())).chain(locations.map(|(index, it)| (Some(index), it.block())))
+    }
+
+    pub(super) fn block(&self) -> Block<'_> {
+        Block {
+            path: LocationPath::root(),
+            proxy: self.proxy.as_ref(),
+            upstream: self.upstream.as_ref(),
+            files: self.files.as_ref(),
+            redirect: self.redirect.as_ref(),
+            answer: self.answer.as_ref(),
+            rules: Rules {
+                client_max_body_size: self.client_max_body_size.as_ref(),
+                add_headers: &self.add_headers,
+                error_page: &self.error_page,
+                access_log: self.access_log.as_ref(),
+                error_log: self.error_log.as_ref(),
+                allow: &self.allow,
+                deny: &self.deny,
+                snippet: self.snippet.as_deref(),
+                snippet_file: self.snippet_file.as_ref(),
+            },
+        }
+    }
+}

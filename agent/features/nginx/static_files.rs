@@ -1,0 +1,32 @@
+//! `static = { … }`: files are served.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::words::{ConfigPath, Name, TryFile, UrlPath};
+
+/// Serves files.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaticFiles {
+    /// The directory that paths are looked up in, the location's own included.
+    pub root: Option<ConfigPath>,
+    /// The directory that stands for the path of a location; in place of `root`.
+    pub alias: Option<ConfigPath>,
+    /// Files that stand for a directory. Default: nginx's own, `["index.html"]`.
+    #[serde(default)]
+    pub index: Vec<Name>,
+    /// What is tried for a path, in turn, such as `["$uri", "$uri/", "=404"]`. Default: the file, then the directory.
+    #[serde(default)]
+    pub try_files: Vec<TryFile>,
+    /// Whether directories without an index are listed. Default: `false`.
+    #[serde(default)]
+    pub autoindex: bool,
+    /// Whether it is an application of one page: an unknown path gets `index.html`, one with a file extension is a 404,
+    /// and `index.html` itself is never served from a cache without asking. Default: `false`.
+    #[serde(default)]
+    pub spa: bool,
+    /// Where such an application keeps files that never change because their names hold a digest: those may be kept for a
+    /// year. Default: `["/assets/"]` with `spa`, below the path of the location.
+    pub immutable: Option<Vec<UrlPath>>,
+}

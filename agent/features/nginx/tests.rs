@@ -1,0 +1,214 @@
+//! Golden cases: `golden/CASE/recipe.toml` becomes exactly the other files there; `golden/problems/CASE.toml` has exactly
+//! the problems of `CASE.txt`. `HOSTAGENT_GOLDEN=write` writes what is, to be read in the diff.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::problem::{Problems, Style};
+
+#[derive(Debug, Deserialize)]
+struct Recipe {
+    nginx: Nginx,
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("agent/features/nginx/golden")
+}
+
+fn nginx_of(text: &str) -> Nginx {
+    toml::from_str::<Recipe>(text).unwrap_or_else(|error| panic!("{error}")).nginx
+}
+
+fn problems_of(nginx: &Nginx) -> String {
+    let mut draft = Draft::default();
+    nginx.compile(&Facts::default(), &mut draft);
+    let mut problems = Problems::default();
+    problems.extend(draft.finish().err().unwrap_or_default());
+    problems.render(Style::Plain)
+}
+
+fn same(path: &Path, is: &str) {
+    if std::env::var_os("HOSTAGENT_GOLDEN").is_some() {
+        fs::write(path, is).unwrap();
+    }
+    let wanted = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(is, wanted, "{} differs; HOSTAGENT_GOLDEN=write accepts it", path.display());
+}
+
+fn names_in(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_recipe_becomes_exactly_these_files() {
+    for folder in names_in(&golden()).into_iter().filter(|folder| folder.join("recipe.toml").exists()) {
+        let nginx = nginx_of(&fs::read_to_string(folder.join("recipe.toml")).unwrap());
+        assert_eq!(problems_of(&nginx), "0 problems; nothing was touched\n", "{}", folder.display());
+        let mut left = names_in(&folder);
+        left.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+        for file in render::files(&nginx).unwrap() {
+            let place = folder.join(file.path.file_name().unwrap());
+            same(&place, std::str::from_utf8(&file.content).unwrap());
+            left.retain(|path| *path != place);
+        }
+        assert!(left.is_empty(), "nobody renders {left:?}");
+    }
+}
+
+#[test]
+fn a_wrong_recipe_has_exactly_these_problems() {
+    for path in
+        names_in(&golden().join("problems")).into_iter().filter(|path| path.extension().is_some_and(|it| it == "toml"))
+    {
+        let nginx = nginx_of(&fs::read_to_string(&path).unwrap());
+        same(&path.with_extension("txt"), &problems_of(&nginx));
+    }
+}
+
+#[test]
+fn configurations_read_as_if_written_by_hand() {
+    for path in names_in(&golden())
+        .iter()
+        .flat_map(|folder| names_in(folder))
+        .filter(|path| path.extension().is_some_and(|it| it == "conf"))
+    {
+        let text = fs::read_to_string(&path).unwrap();
+        let shown = path.display();
+        assert!(text.starts_with("# managed by hostagent: changes here are put back"), "{shown}");
+        assert!(text.ends_with("}\n") && !text.ends_with("\n\n"), "{shown} ends badly");
+        assert!(!text.contains("\n\n\n"), "{shown} has two empty lines in a row");
+        assert!(
+            !text.contains("{\n\n") && !text.contains("\n\n}") && !text.contains("\n\n    }"),
+            "{shown} has an empty line beside a brace"
+        );
+        for line in text.lines() {
+            assert_eq!(line, line.trim_end(), "{shown}");
+            assert!(!line.contains('\t'), "{shown}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_package_comes_first_then_the_files_then_the_service() {
+    let mut draft = Draft::default();
+    nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\n")
+        .compile(&Facts::default(), &mut draft);
+    let plan = draft.finish().unwrap();
+    assert_eq!(plan.ids().map(Id::as_str).collect::<Vec<_>>(), ["package:nginx", "config_set:nginx", "service:nginx"]);
+    assert!(plan.orders("package:nginx", "config_set:nginx") && plan.orders("config_set:nginx", "service:nginx"));
+}
+
+#[test]
+fn a_file_and_a_user_that_the_configuration_names_come_first() {
+    let text = "[nginx]\nuser = \"web\"\n[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\nsnippet_file = \"/etc/hostagent/a.conf\"\n";
+    let mut draft = Draft::default();
+    draft.add(crate::resources::file::File::new("/etc/hostagent/a.conf", "deny all;\n"));
+    nginx_of(text).compile(&Facts::default(), &mut draft);
+    let plan = draft.finish().unwrap();
+    assert!(plan.orders("file:/etc/hostagent/a.conf", "config_set:nginx"));
+}
+
+#[test]
+fn something_that_brings_a_group_of_servers_must_be_in_the_recipe() {
+    let nginx = nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nupstream = \"app:bingo\"\n");
+    assert!(problems_of(&nginx).contains("needs `app:bingo`, which nothing in this recipe declares"));
+}
+
+#[test]
+fn no_value_of_a_recipe_breaks_out_of_its_directive() {
+    // Every string of the richest recipe is tried with words that would open a block of their own.
+    let recipe = fs::read_to_string(golden().join("everything/recipe.toml")).unwrap();
+    let evil = ["x; } evil {", "x\n evil on;", "\"; evil on; #", "'; evil on; '", "\\", "x {", "$evil; evil on"];
+    let raw = ["extra_conf", "extra_http", "snippet", "config"];
+    let mut tried = 0;
+    let document: toml::Table = toml::from_str(&recipe).unwrap();
+    for path in strings_of(&toml::Value::Table(document.clone()), &[]) {
+        if path.iter().any(|key| raw.contains(&key.as_str())) {
+            continue;
+        }
+        for text in evil {
+            let mut changed = toml::Value::Table(document.clone());
+            *at(&mut changed, &path) = toml::Value::String(text.into());
+            let Ok(recipe) = changed.try_into::<Recipe>() else { continue };
+            tried += 1;
+            for file in render::files(&recipe.nginx).unwrap() {
+                let text = String::from_utf8(file.content).unwrap();
+                let directives = directives_of(&text);
+                assert!(!directives.iter().any(|name| name == "evil"), "{path:?} = {text:?}:\n{text}");
+            }
+        }
+    }
+    assert!(tried > 20, "only {tried} were taken at all");
+}
+
+fn strings_of(value: &toml::Value, path: &[String]) -> Vec<Vec<String>> {
+    let below = |key: String, inner| strings_of(inner, &[path, &[key]].concat());
+    match value {
+        toml::Value::String(_) => vec![path.to_vec()],
+        toml::Value::Array(all) => {
+            all.iter().enumerate().flat_map(|(index, value)| below(index.to_string(), value)).collect()
+        }
+        toml::Value::Table(all) => all.iter().flat_map(|(key, value)| below(key.clone(), value)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn at<'v>(value: &'v mut toml::Value, path: &[String]) -> &'v mut toml::Value {
+    path.iter().fold(value, |inner, key| match inner {
+        toml::Value::Array(all) => &mut all[key.parse::<usize>().unwrap()],
+        other => &mut other.as_table_mut().unwrap()[key.as_str()],
+    })
+}
+
+/// The first word of every directive, as nginx splits them.
+fn directives_of(text: &str) -> Vec<String> {
+    let (mut names, mut words, mut word) = (Vec::new(), Vec::<String>::new(), String::new());
+    let (mut quote, mut escaped, mut comment) = (None::<char>, false, false);
+    for c in text.chars() {
+        if comment {
+            comment = c != '\n';
+        } else if escaped {
+            escaped = false;
+            word.push(c);
+        } else if c == '\\' {
+            escaped = true;
+        } else if let Some(open) = quote {
+            if c == open { quote = None } else { word.push(c) }
+        } else if matches!(c, '"' | '\'') && word.is_empty() {
+            quote = Some(c);
+        } else if c == '#' && word.is_empty() {
+            comment = true;
+        } else if c.is_whitespace() || matches!(c, ';' | '{' | '}') {
+            if !word.is_empty() {
+                words.push(std::mem::take(&mut word));
+            }
+            if matches!(c, ';' | '{' | '}') {
+                names.extend(words.first().cloned());
+                words.clear();
+            }
+        } else {
+            word.push(c);
+        }
+    }
+    names
+}
+
+#[test]
+fn the_schema_knows_every_key_with_its_words() {
+    let schema = serde_json::to_value(schemars::schema_for!(Nginx)).unwrap();
+    let mut bare: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let definitions = schema["$defs"].as_object().unwrap();
+    for (name, definition) in definitions.iter().chain([(&"Nginx".to_owned(), &schema)]) {
+        for (key, value) in definition["properties"].as_object().into_iter().flatten() {
+            if value["description"].as_str().unwrap_or_default().is_empty() {
+                bare.entry(name.clone()).or_default().push(key.clone());
+            }
+        }
+    }
+    assert!(bare.is_empty(), "without a description: {bare:?}");
+    assert_eq!(schema["properties"]["worker_processes"]["default"], "auto");
+}

@@ -1,0 +1,306 @@
+//! Values: times, amounts, headers, statuses.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{is_one_line, quoted};
+
+/// A string, or a whole number in its place: `80` and `"80"` are the same.
+#[derive(Debug, Clone)]
+pub struct TextOrNumber(pub String);
+
+impl<'de> Deserialize<'de> for TextOrNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl Visitor<'_> for Either {
+            type Value = TextOrNumber;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a whole number")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<TextOrNumber, E> {
+                Ok(TextOrNumber(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<TextOrNumber, E> {
+                match u64::try_from(number) {
+                    Ok(positive) => self.visit_u64(positive),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+                }
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<TextOrNumber, E> {
+                Ok(TextOrNumber(number.to_string()))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for TextOrNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TextOrNumber".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
+/// A time in nginx's words: a number and a unit, `ms`, `s`, `m`, `h`, `d`; such as `30s` or `1h30m`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^(\d+(ms|s|m|h|d))+$"))]
+pub struct Period(String);
+
+impl Period {
+    /// A time known to the program.
+    pub fn known(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Period {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if is_period(&text) {
+            return Ok(Self(text));
+        }
+        Err(format!("`{text}` is not a time\nhint: a number and a unit, such as `\"500ms\"`, `\"30s\"` or `\"5m\"`"))
+    }
+}
+
+fn is_period(text: &str) -> bool {
+    let mut rest = text;
+    let mut parts = 0;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let Some((number, after)) = rest.split_at_checked(digits) else { return false };
+        let known = ["ms", "s", "m", "h", "d"].into_iter().find(|unit| after.starts_with(unit));
+        let (Some(unit), 1..=9) = (known, number.len()) else { return false };
+        rest = after.get(unit.len()..).unwrap_or_default();
+        parts += 1;
+    }
+    parts > 0
+}
+
+/// An amount of bytes in nginx's words: a number with `k`, `m` or `g`, such as `20m`; `0` where it means no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^\d+[kmgKMG]?$"))]
+pub struct Buffer(String);
+
+impl Buffer {
+    /// An amount known to the program.
+    pub fn known(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Buffer {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = text.strip_suffix(['k', 'm', 'g', 'K', 'M', 'G']).unwrap_or(&text);
+        if (1..=12).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(Self(text));
+        }
+        Err(format!("`{text}` is not a size\nhint: a number with `k`, `m` or `g`, such as `\"20m\"`"))
+    }
+}
+
+/// The name of a header: letters, digits, `-` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^[A-Za-z0-9_-]+$"))]
+pub struct HeaderName(String);
+
+impl HeaderName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether they are the same header: case does not count.
+    pub fn is(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+impl TryFrom<String> for HeaderName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "`{}` is not the name of a header\nhint: letters, digits, `-` and `_`, such as `X-Robots-Tag`",
+            text.escape_debug()
+        ))
+    }
+}
+
+/// The value of a header, on one line; nginx's variables (`$request_id`) may be in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct HeaderValue(String);
+
+impl HeaderValue {
+    /// The value as a word of a directive.
+    pub fn word(&self) -> String {
+        quoted_unless_variable(&self.0)
+    }
+}
+
+/// Values are quoted as people do; a lone variable is not.
+fn quoted_unless_variable(text: &str) -> String {
+    let lone = text.strip_prefix('$').is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
+    if lone { text.to_owned() } else { quoted(text) }
+}
+
+impl TryFrom<String> for HeaderValue {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if is_one_line(&text) {
+            return Ok(Self(text));
+        }
+        Err("the value of a header has more than one line\nhint: keep it on one line".to_owned())
+    }
+}
+
+/// Text that an answer consists of, or that is logged; nginx's variables may be in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct Text(String);
+
+impl Text {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Text {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')) {
+            return Ok(Self(text));
+        }
+        Err("control characters other than line ends and tabs cannot stand here\nhint: take them out".to_owned())
+    }
+}
+
+/// A status that an answer may have: 200 to 599, and nginx's own 444 (no answer at all).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u16")]
+#[schemars(extend("minimum" = 200, "maximum" = 599))]
+pub struct StatusCode(u16);
+
+impl StatusCode {
+    /// The number.
+    pub fn code(self) -> u16 {
+        self.0
+    }
+
+    /// Whether it leads elsewhere.
+    pub fn redirects(self) -> bool {
+        matches!(self.0, 301 | 302 | 303 | 307 | 308)
+    }
+}
+
+impl TryFrom<u16> for StatusCode {
+    type Error = String;
+
+    fn try_from(code: u16) -> Result<Self, String> {
+        if (200..600).contains(&code) {
+            return Ok(Self(code));
+        }
+        Err(format!(
+            "{code} is not a status to answer with\nhint: 200 to 599, such as 204 or 404; 444 closes without an answer"
+        ))
+    }
+}
+
+/// How many worker processes: a number, or `auto` for one a processor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "TextOrNumber")]
+#[schemars(with = "TextOrNumber")]
+pub struct WorkerProcesses(String);
+
+impl WorkerProcesses {
+    /// One a processor.
+    pub fn auto() -> Self {
+        Self("auto".to_owned())
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<TextOrNumber> for WorkerProcesses {
+    type Error = String;
+
+    fn try_from(TextOrNumber(text): TextOrNumber) -> Result<Self, String> {
+        if text == "auto" || text.parse::<u16>().is_ok_and(|count| (1..=1024).contains(&count)) {
+            return Ok(Self(text));
+        }
+        Err(format!("`{text}` is not a number of worker processes\nhint: `\"auto\"` for one a processor, or 1 to 1024"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all<T: TryFrom<String, Error = String>>(fine: &[&str], wrong: &[&str]) {
+        for text in fine {
+            assert!(T::try_from((*text).to_owned()).is_ok(), "{text}");
+        }
+        for text in wrong {
+            let said = T::try_from((*text).to_owned()).err().unwrap_or_else(|| panic!("{text:?} was taken"));
+            assert!(said.contains("\nhint: "), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_value_has_its_rule() {
+        all::<Period>(&["30s", "500ms", "1h30m", "1d"], &["", "30", "s", "30 s", "30s;", "-1s", "1w2", "9999999999s"]);
+        all::<Buffer>(&["0", "8k", "20M", "1g"], &["", "20mb", "m", "1.5m", "20m;", "20 m"]);
+        all::<HeaderName>(&["X-Robots-Tag", "x_y"], &["", "X Y", "X:", "X\n", "X;"]);
+        all::<HeaderValue>(&["", "a; b", "say \"hi\"", "$request_id"], &["a\nb", "a\0"]);
+        all::<Text>(&["", "ok\n"], &["a\0"]);
+    }
+
+    #[test]
+    fn a_lone_variable_stands_without_quotes() {
+        assert_eq!(HeaderValue("$request_id".into()).word(), "$request_id");
+        assert_eq!(HeaderValue("id $request_id".into()).word(), "\"id $request_id\"");
+        assert_eq!(HeaderValue("no-cache".into()).word(), "\"no-cache\"");
+    }
+}

@@ -1,0 +1,162 @@
+//! What only Debian's own PostgreSQL under systemd can show.
+//!
+//! Runs where `HOSTAGENT_PG_MACHINE` is set: as root on a disposable Debian 12 with `postgresql-15` installed and running.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::engine::Plan;
+use crate::facts::Os;
+use crate::host::Host;
+use crate::host::files::sha256_of;
+use crate::host::programs::Program;
+
+const DIRECTORY: &str = "/etc/postgresql/15/main";
+const UNIT: &str = "postgresql@15-main";
+
+struct Machine(Host);
+
+impl Machine {
+    fn plan(recipe: &str) -> Plan {
+        let table: Postgres = toml::from_str(recipe).unwrap();
+        let facts = Facts { os: Os { id: "debian".into(), version: "12".into(), codename: "bookworm".into() }, ..Facts::default() };
+        let mut draft = Draft::default();
+        table.compile(&facts, &mut draft);
+        draft.finish().unwrap()
+    }
+
+    /// Applies one resource of a plan if it differs; says what differed, or why it could not be.
+    async fn apply(&self, plan: &Plan, id: &str) -> Result<String, String> {
+        let step = plan.steps.iter().find(|step| step.id.as_str() == id).unwrap();
+        let changes = step.resource.check(&self.0.look()).await.map_err(|cause| cause.says)?;
+        if changes.is_empty() {
+            return Ok(String::new());
+        }
+        step.resource.apply(&self.0.touch()).await.map_err(|cause| cause.says)?;
+        assert!(step.resource.check(&self.0.look()).await.unwrap().is_empty());
+        Ok(changes.to_string())
+    }
+
+    async fn restart_reason(&self, plan: &Plan) -> Option<String> {
+        let step = plan.steps.iter().find(|step| step.id.as_str() == format!("service:{UNIT}")).unwrap();
+        let service: &Service = step.resource.as_any().downcast_ref().unwrap();
+        assert_eq!(service.healthy.clone().unwrap().ask(&self.0.look()).await.unwrap(), None);
+        service.restart_reason.clone().unwrap().ask(&self.0.look()).await.unwrap()
+    }
+
+    /// What the service does when it has loaded the files: the old ones are not needed any more.
+    async fn systemctl(&self, verb: &str) {
+        self.0.touch().forget_old(SET).unwrap();
+        self.0.touch().run(&Program::does("systemctl").args([verb, UNIT])).await.unwrap();
+    }
+
+    fn files() -> Vec<(PathBuf, String)> {
+        let names = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf", "start.conf", "conf.d/90-hostagent.conf"];
+        names.map(|name| Path::new(DIRECTORY).join(name)).map(|path| (path.clone(), sha256_of(&std::fs::read(path).unwrap_or_default()))).into()
+    }
+}
+
+#[tokio::test]
+async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
+    if std::env::var_os("HOSTAGENT_PG_MACHINE").is_none() {
+        return;
+    }
+    let machine = Machine(Host::here().unwrap());
+    let plain = Machine::plan("");
+    machine.apply(&plain, "config_set:postgres").await.unwrap();
+    assert_eq!(machine.apply(&plain, "pg_cluster:15/main").await.unwrap(), "");
+    assert_eq!(machine.restart_reason(&plain).await, None);
+    machine.systemctl("reload").await;
+    assert_eq!(machine.restart_reason(&plain).await, None);
+
+    // Refused, in PostgreSQL's words, and put back byte for byte; and again.
+    let before = Machine::files();
+    for (recipe, words) in [
+        ("settings = { no_such = 1 }", "unrecognized configuration parameter \"no_such\""),
+        ("settings = { work_mem = 'banana' }", "invalid value for parameter \"work_mem\": \"banana\""),
+        ("settings = { shared_buffers = '100TB' }", "invalid value for parameter \"shared_buffers\""),
+        ("settings = { wal_level = 'bogus' }", "Available values: minimal, replica, logical."),
+        ("[[hba]]\ntype = 'host'\naddress = 'all'\nmethod = 'ldap'", "authentication method \"ldap\" requires argument"),
+        ("[[hba]]\ntype = 'local'\nmethod = 'peer'\noptions = { colour = 'red' }", "unrecognized authentication option name: \"colour\""),
+        ("[[ident]]\nmap = 'm'\nsystem_user = '/('\ndatabase_user = 'x'", "invalid regular expression"),
+    ] {
+        for _ in 0..2 {
+            let said = machine.apply(&Machine::plan(recipe), "config_set:postgres").await.unwrap_err();
+            assert!(said.contains(words), "{said}");
+            assert_eq!(Machine::files(), before, "{recipe}");
+        }
+    }
+
+    // A reload is enough, and foreseen to be.
+    let reload = Machine::plan("settings = { work_mem = '6MB', \"app.tenant\" = \"it's\" }");
+    assert_eq!(machine.restart_reason(&reload).await, None);
+    machine.apply(&reload, "config_set:postgres").await.unwrap();
+    machine.systemctl("reload").await;
+    assert_eq!(machine.restart_reason(&reload).await, None);
+
+    // A restart is needed, foreseen, needed after the reload, and then not any more; in any unit.
+    let restart = Machine::plan("listen_addresses = ['*']\nsettings = { max_connections = 50, shared_buffers = '131072kB' }");
+    let why = Some("only a restart changes `listen_addresses`, `max_connections`".to_owned());
+    assert_eq!(machine.restart_reason(&restart).await, why);
+    machine.apply(&restart, "config_set:postgres").await.unwrap();
+    assert_eq!(machine.restart_reason(&restart).await, why);
+    machine.systemctl("reload").await;
+    assert_eq!(machine.restart_reason(&restart).await, why);
+    machine.systemctl("restart").await;
+    assert_eq!(machine.restart_reason(&restart).await, None);
+
+    // A setting that the recipe stops naming.
+    let why = Some("only a restart changes `listen_addresses`, `max_connections`, `shared_buffers`".to_owned());
+    assert_eq!(machine.restart_reason(&plain).await, why);
+    machine.apply(&plain, "config_set:postgres").await.unwrap();
+    let why = Some("only a restart changes `listen_addresses`, `max_connections`".to_owned());
+    assert_eq!(machine.restart_reason(&plain).await, why);
+    machine.systemctl("restart").await;
+    assert_eq!(machine.restart_reason(&plain).await, None);
+
+    // ALTER SYSTEM would win over the recipe.
+    let server = plain_server();
+    let touch = machine.0.touch();
+    touch.change_postgres(&server, "postgres").run_alone("ALTER SYSTEM SET password_encryption = 'md5'").await.unwrap();
+    let overrides = machine.apply(&plain, "pg_auto_conf:postgresql@15-main").await.unwrap();
+    assert_eq!(overrides, "ALTER SYSTEM password_encryption md5 -> absent");
+
+    // The port moves: the running server is still found where it is, the new one where it will be.
+    let moved = Machine::plan("port = 5433");
+    machine.apply(&moved, "config_set:postgres").await.unwrap();
+    assert_eq!(machine.restart_reason(&moved).await, Some("only a restart changes `port`".to_owned()));
+    machine.systemctl("restart").await;
+    assert_eq!(machine.restart_reason(&moved).await, None);
+    machine.apply(&plain, "config_set:postgres").await.unwrap();
+    machine.systemctl("restart").await;
+
+    // Stopped: the program still checks, the question waits.
+    machine.systemctl("stop").await;
+    let said = machine.apply(&Machine::plan("settings = { no_such = 1 }"), "config_set:postgres").await.unwrap_err();
+    assert!(said.contains("no_such"), "{said}");
+    let role = machine.apply(&Machine::plan("[[role]]\nname = 'x'"), "pg_role:x").await.unwrap_err();
+    assert!(role.starts_with("PostgreSQL (`postgresql@15-main`, data in `/var/lib/postgresql/15/main`) does not run"), "{role}");
+    machine.systemctl("start").await;
+
+    // A locale made while it runs: PostgreSQL cannot see it before a restart.
+    let localised = Machine::plan("[[database]]\nname = 'deutsch'\nlocale = 'de_AT.UTF-8'\nencoding = 'UTF8'");
+    assert_eq!(machine.restart_reason(&localised).await, None);
+    let generate = "grep -q '^de_AT.UTF-8' /etc/locale.gen || echo 'de_AT.UTF-8 UTF-8' >> /etc/locale.gen; locale-gen";
+    touch.run(&Program::does("sh").args(["-c", generate])).await.unwrap();
+    assert_eq!(machine.restart_reason(&localised).await, Some("only a restart shows it the locales made since, for `deutsch`".to_owned()));
+    assert!(machine.apply(&localised, "pg_database:deutsch").await.unwrap_err().contains("invalid locale name"));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    machine.systemctl("restart").await;
+    assert_eq!(machine.restart_reason(&localised).await, None);
+    machine.apply(&localised, "pg_database:deutsch").await.unwrap();
+    touch.change_postgres(&server, "postgres").run_alone("DROP DATABASE deutsch").await.unwrap();
+
+    // Another cluster than the package's.
+    let other = Machine::plan("cluster = 'app'\nport = 5440");
+    assert_eq!(machine.apply(&other, "pg_cluster:15/app").await.unwrap(), "cluster absent -> /var/lib/postgresql/15/app");
+    machine.0.touch().run(&Program::does("pg_dropcluster").args(["15", "app"])).await.unwrap();
+}
+
+fn plain_server() -> crate::host::postgres::PgServer {
+    Cluster { version: 15, name: "main".into(), data_directory: Cluster::usual_data(15, "main") }.server()
+}

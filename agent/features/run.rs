@@ -1,0 +1,142 @@
+//! `[[run]]`: the escape hatch, a command with a guard.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Feature;
+use crate::engine::{Draft, Id};
+use crate::facts::Facts;
+use crate::problem::KeyPath;
+use crate::resources;
+use crate::resources::run::Guard;
+use crate::terms::{AbsolutePath, AccountName};
+
+/// A command of your own. It needs one guard, `creates`, `unless` or `once`, which tells whether it is still to be run.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// What it is for. Names it in plans and reports.
+    pub name: String,
+    /// The program and its arguments. No shell reads them, unless it is the program: `["sh", "-c", "…"]`. They are public:
+    /// no secret may stand here.
+    pub command: Vec<String>,
+    /// Guard: it is not run while something stands at this path.
+    #[serde(default)]
+    pub creates: Option<AbsolutePath>,
+    /// Guard: it is not run while this command exits with 0. A plan runs it too, so it must change nothing.
+    #[serde(default)]
+    pub unless: Option<Vec<String>>,
+    /// Guard: it is run once on a host, and once more whenever it is changed here. Default: `false`.
+    #[serde(default)]
+    pub once: bool,
+    /// Who runs it, with all groups of theirs. Default: `"root"`.
+    #[serde(default = "AccountName::root")]
+    pub user: AccountName,
+    /// Where it runs. Default: `"/"`.
+    #[serde(default)]
+    pub directory: Option<AbsolutePath>,
+    /// Its environment beside `PATH`, `HOME` and `LC_ALL`. Default: none.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// How many seconds it may take before it is ended. Default: `600`.
+    #[serde(default = "timeout")]
+    pub timeout: u32,
+    /// What it comes after, by id, such as `"service:nginx"`; packages, files, directories, links and users come first
+    /// anyway. Default: nothing else.
+    #[serde(default)]
+    pub after: Vec<String>,
+}
+
+fn timeout() -> u32 {
+    600
+}
+
+impl Run {
+    fn guard(&self) -> Result<Guard, &'static str> {
+        let creates = self.creates.clone().map(|path| Guard::Creates(path.into()));
+        let unless = self.unless.clone().map(Guard::Unless);
+        let once = self.once.then_some(Guard::Once);
+        let mut guards = creates.into_iter().chain(unless).chain(once);
+        match (guards.next(), guards.next()) {
+            (Some(guard), None) => Ok(guard),
+            (None, _) => Err("has no guard, and would run every time"),
+            (Some(_), Some(_)) => Err("has more than one guard"),
+        }
+    }
+
+    fn add(&self, here: &KeyPath, plan: &mut Draft) {
+        let commands = [("command", Some(&self.command)), ("unless", self.unless.as_ref())];
+        for (key, command) in commands {
+            if command.is_some_and(|argv| argv.first().is_none_or(String::is_empty)) {
+                plan.problem_at(
+                    here.key(key),
+                    "names no program",
+                    "write the program and its arguments: `[\"/usr/bin/warm\"]`",
+                );
+            }
+        }
+        let guard = match self.guard() {
+            Ok(guard) => guard,
+            Err(says) => {
+                let says = format!("`{}` {says}", self.name);
+                return plan
+                    .problem(says, "give it one of `creates = \"/path\"`, `unless = [\"test\", …]` or `once = true`");
+            }
+        };
+        let run = plan.add(resources::run::Run {
+            name: self.name.clone(),
+            command: self.command.clone(),
+            guard,
+            user: self.user.clone(),
+            directory: self.directory.clone().map_or_else(|| "/".into(), Into::into),
+            environment: self.environment.clone(),
+            timeout: Duration::from_secs(self.timeout.into()),
+        });
+        self.after.iter().fold(run, |run, id| run.after(&Id::from(id.as_str())));
+    }
+}
+
+impl Feature for Vec<Run> {
+    const TABLE: &'static str = "run";
+
+    fn compile(&self, _facts: &Facts, plan: &mut Draft) {
+        for (index, run) in self.iter().enumerate() {
+            let here = KeyPath::root().key(Self::TABLE).index(index);
+            plan.at(here.clone());
+            run.add(&here, plan);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Recipe {
+        run: Vec<Run>,
+    }
+
+    fn problems(lines: &str) -> Vec<String> {
+        let recipe: Recipe =
+            toml::from_str(&format!("[[run]]\nname = \"warm\"\ncommand = [\"true\"]\n{lines}")).unwrap();
+        let mut plan = Draft::default();
+        recipe.run.compile(&Facts::default(), &mut plan);
+        plan.finish().err().unwrap_or_default().into_iter().map(|problem| problem.says).collect()
+    }
+
+    #[test]
+    fn a_command_has_exactly_one_guard() {
+        assert_eq!(problems("creates = \"/a\"\n"), Vec::<String>::new());
+        assert_eq!(problems(""), ["`warm` has no guard, and would run every time"]);
+        assert_eq!(problems("creates = \"/a\"\nonce = true\n"), ["`warm` has more than one guard"]);
+        assert_eq!(problems("unless = []\n"), ["names no program"]);
+        assert_eq!(
+            problems("once = true\nafter = [\"service:nginx\"]\n"),
+            ["needs `service:nginx`, which nothing in this recipe declares"]
+        );
+    }
+}

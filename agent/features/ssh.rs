@@ -1,0 +1,211 @@
+//! `[ssh]`: settings of the SSH server, in a drop-in of hostagent's own that comes before all others.
+//!
+//! For those who come from the role geerlingguy.security: `security_ssh_port` is `Port`, `security_ssh_permit_root_login` is
+//! `PermitRootLogin`, and so on: every setting has the server's own name. `security_sudoers_passwordless` is
+//! `[[user]] sudo = true`.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+
+use super::{Feature, needs_package};
+use crate::engine::Draft;
+use crate::facts::Facts;
+use crate::problem::KeyPath;
+use crate::resources::config_set::ConfigFile;
+use crate::resources::sshd;
+
+/// The SSH server. Its package is installed and its service runs; settings are checked by `sshd -t` before it reloads, and
+/// whoever is logged in stays so.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ssh {
+    /// Settings by their names in `sshd_config(5)`, such as `PasswordAuthentication = false`. They win over those of other
+    /// files. Default: none.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Setting>,
+    /// Settings for some connections only. Default: none.
+    #[serde(default, rename = "match")]
+    pub matches: Vec<Match>,
+}
+
+/// Settings for some connections.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// What it is for.
+    pub name: String,
+    /// Which connections, as `Match` in `sshd_config(5)` has it, such as `"Group sftponly"`.
+    pub criteria: String,
+    /// Settings by their names in `sshd_config(5)`.
+    pub settings: BTreeMap<String, Setting>,
+}
+
+/// The value of a setting: text, a number, `true` or `false` for `yes` or `no`, or a list for a setting that is given
+/// several times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting(Vec<String>);
+
+impl<'de> Deserialize<'de> for Setting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SettingVisitor)
+    }
+}
+
+struct SettingVisitor;
+
+impl<'de> Visitor<'de> for SettingVisitor {
+    type Value = Setting;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, a number, a boolean, or a list of texts")
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Setting, E> {
+        Ok(Setting(vec![if yes { "yes" } else { "no" }.to_owned()]))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Setting, E> {
+        Ok(Setting(vec![number.to_string()]))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Setting, E> {
+        Ok(Setting(vec![number.to_string()]))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Setting, E> {
+        Ok(Setting(vec![text.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Setting, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = seq.next_element::<String>()? {
+            all.push(one);
+        }
+        Ok(Setting(all))
+    }
+}
+
+impl JsonSchema for Setting {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SshSetting".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer", "boolean", "array"], "items": { "type": "string" } })
+    }
+}
+
+impl Ssh {
+    fn text(&self) -> String {
+        let mut text = "# Written by hostagent from its recipe; changes here are undone.\n".to_owned();
+        let add = |text: &mut String, indent: &str, settings: &BTreeMap<String, Setting>| {
+            for (name, value) in settings.iter().flat_map(|(name, all)| all.0.iter().map(move |value| (name, value))) {
+                let _ = writeln!(text, "{indent}{name} {value}");
+            }
+        };
+        add(&mut text, "", &self.settings);
+        for one in &self.matches {
+            let _ = write!(text, "\n# {}\nMatch {}\n", one.name, one.criteria);
+            add(&mut text, "    ", &one.settings);
+        }
+        // What follows in other files is again for everybody.
+        if !self.matches.is_empty() {
+            text += "\nMatch all\n";
+        }
+        text
+    }
+
+    fn problems(&self, here: &KeyPath, plan: &mut Draft) {
+        settings_problems(&self.settings, &here.key("settings"), plan);
+        for (index, one) in self.matches.iter().enumerate() {
+            let here = here.key("match").index(index);
+            if [&one.name, &one.criteria].into_iter().any(|text| text.contains('\n') || text.trim().is_empty()) {
+                plan.problem_at(
+                    here.clone(),
+                    "`name` and `criteria` are one line each",
+                    "such as `criteria = \"Group sftponly\"`",
+                );
+            }
+            settings_problems(&one.settings, &here.key("settings"), plan);
+        }
+    }
+}
+
+fn settings_problems(settings: &BTreeMap<String, Setting>, here: &KeyPath, plan: &mut Draft) {
+    for (name, value) in settings {
+        let here = here.key(name);
+        if name.eq_ignore_ascii_case("match") || name.eq_ignore_ascii_case("include") {
+            plan.problem_at(
+                here,
+                format!("`{name}` is no setting"),
+                "write `[[ssh.match]]`, or a `[[file]]` under /etc/ssh/sshd_config.d/",
+            );
+        } else if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            plan.problem_at(
+                here,
+                format!("`{name}` is no setting of sshd_config(5)"),
+                "it is one word of letters, such as `PermitRootLogin`",
+            );
+        } else if value.0.iter().any(|text| text.contains(['\n', '\r']) || text.trim().is_empty()) {
+            plan.problem_at(here, "a value is one line", "a list gives a setting several times");
+        }
+    }
+}
+
+impl Feature for Ssh {
+    const TABLE: &'static str = "ssh";
+
+    fn compile(&self, _facts: &Facts, plan: &mut Draft) {
+        let here = KeyPath::root().key(Self::TABLE);
+        plan.at(here.clone());
+        self.problems(&here, plan);
+        needs_package(plan, sshd::PACKAGE);
+        let needs = plan.add(sshd::privilege_separation()).id();
+        let file = ConfigFile::new(format!("{}/10-hostagent.conf", sshd::DIRECTORY), self.text());
+        let set = plan.add(sshd::drop_ins(sshd::SET, vec![file])).after(&needs).id();
+        plan.add(sshd::service()).after(&set);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ssh(text: &str) -> Ssh {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn settings_have_the_servers_names_and_matches_end() {
+        let ssh = ssh(
+            "[settings]\nPort = [\"22\", \"2222\"]\nPermitRootLogin = \"prohibit-password\"\nPasswordAuthentication = false\nMaxAuthTries = 3\n\
+                       [[match]]\nname = \"drop box\"\ncriteria = \"Group sftponly\"\nsettings = { ForceCommand = \"internal-sftp\" }\n",
+        );
+        let expected = "PasswordAuthentication no\nPermitRootLogin prohibit-password\nPort 22\nPort 2222\n\n\
+                        # drop box\nMatch Group sftponly\n    ForceCommand internal-sftp\n\nMatch all\n";
+        let expected = format!("MaxAuthTries 3\n{expected}");
+        assert_eq!(ssh.text().split_once('\n').unwrap().1, expected);
+    }
+
+    #[test]
+    fn the_server_is_there_checked_and_reloaded() {
+        let mut plan = Draft::default();
+        ssh("settings = { UseDNS = false }").compile(&Facts::default(), &mut plan);
+        let plan = plan.finish().unwrap();
+        let ids: Vec<String> = plan.ids().map(ToString::to_string).collect();
+        assert_eq!(ids, ["package:openssh-server", "directory:/run/sshd", "config_set:sshd", "service:ssh"]);
+    }
+
+    #[test]
+    fn a_setting_is_a_word_and_its_value_a_line() {
+        let mut plan = Draft::default();
+        ssh("settings = { \"Use DNS\" = false, Match = \"User a\", Banner = \"a\\nb\" }")
+            .compile(&Facts::default(), &mut plan);
+        let says: Vec<String> = plan.finish().unwrap_err().into_iter().map(|problem| problem.says).collect();
+        assert_eq!(says, ["a value is one line", "`Match` is no setting", "`Use DNS` is no setting of sshd_config(5)"]);
+    }
+}

@@ -1,0 +1,177 @@
+//! What files and whole trees hold: a digest to compare, and times to tell what is newer.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::files::{Kind, sha256_of};
+use super::systemd::{Coming, TICK};
+use super::{Error, Look};
+
+/// How deep trees are followed; deeper there is a link that leads back up.
+const DEEPEST: usize = 32;
+
+/// What stands at some places and below them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents(BTreeMap<PathBuf, Content>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Content {
+    /// SHA-256 of a file's content; none for a directory, a device, a link to nothing.
+    sha256: Option<String>,
+    /// When it last changed: nanoseconds since the epoch.
+    changed: i128,
+    directory: bool,
+}
+
+impl Look {
+    /// Reads files and trees, following links.
+    ///
+    /// # Errors
+    /// When something there cannot be read.
+    pub fn contents(&self, places: &[PathBuf]) -> Result<Contents, Error> {
+        let mut contents = Contents::default();
+        let mut left: Vec<(PathBuf, usize)> = places.iter().map(|place| (place.clone(), 0)).collect();
+        while let Some((path, depth)) = left.pop() {
+            let Some(itself) = self.found(&path)? else { continue };
+            let behind = self.found_through(&path)?;
+            let changed = behind.as_ref().map_or(itself.ctime, |behind| behind.ctime.max(itself.ctime));
+            let kind = behind.map(|behind| behind.kind);
+            let directory = kind == Some(Kind::Directory);
+            let sha256 = if kind == Some(Kind::File) { self.sha256(&path)? } else { None };
+            if directory && depth < DEEPEST {
+                let names = self.names_in(&path)?;
+                left.extend(names.iter().filter(|name| !is_draft(name)).map(|name| (path.join(name), depth + 1)));
+            }
+            contents.0.insert(path, Content { sha256, changed, directory });
+        }
+        Ok(contents)
+    }
+}
+
+/// Whether it is a file that hostagent is about to rename to its place.
+fn is_draft(name: &std::ffi::OsStr) -> bool {
+    name.to_string_lossy().strip_prefix('.').is_some_and(|rest| rest.ends_with(".hostagent"))
+}
+
+impl Contents {
+    /// The same with what is to come, as far as that is at or below one of the places.
+    #[must_use]
+    pub fn with(mut self, coming: &Coming, places: &[PathBuf]) -> Self {
+        for (path, content) in coming.iter().filter(|(path, _)| places.iter().any(|place| path.starts_with(place))) {
+            match content {
+                None => drop(self.0.remove(path)),
+                Some(bytes) => {
+                    let content = Content { sha256: Some(sha256_of(bytes)), changed: 0, directory: false };
+                    self.0.insert(path.clone(), content);
+                }
+            }
+        }
+        self
+    }
+
+    /// The same for the same files with the same content. Directories, owners and modes do not count.
+    pub fn digest(&self) -> String {
+        let mut text = String::new();
+        for (path, content) in self.0.iter().filter(|(_, content)| !content.directory) {
+            text.push_str(&format!("{}\0{}\n", path.display(), content.sha256.as_deref().unwrap_or("-")));
+        }
+        sha256_of(text.as_bytes())
+    }
+
+    /// What changed after a moment (microseconds since the epoch) or may have. A directory is named only if no file is.
+    pub fn newer_than(&self, moment: u64) -> Vec<&Path> {
+        let from = i128::from(moment) * 1000 - tick(TICK);
+        let newer = |directory: bool| {
+            let found = self.0.iter().filter(move |(_, content)| content.directory == directory && content.changed > from);
+            found.map(|(path, _)| path.as_path()).collect::<Vec<_>>()
+        };
+        let files = newer(false);
+        if files.is_empty() { newer(true) } else { files }
+    }
+}
+
+fn tick(tick: Duration) -> i128 {
+    i128::try_from(tick.as_nanos()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::host::Host;
+    use crate::host::programs::Real;
+
+    fn host() -> (tempfile::TempDir, Look) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("etc/a/b")).unwrap();
+        fs::write(root.path().join("etc/a/one"), "1").unwrap();
+        fs::write(root.path().join("etc/a/b/two"), "2").unwrap();
+        let host = Host::at(root.path(), Box::new(Real)).unwrap();
+        (root, host.look())
+    }
+
+    fn digest(host: &Look) -> String {
+        host.contents(&["/etc/a".into()]).unwrap().digest()
+    }
+
+    #[test]
+    fn a_tree_has_another_digest_when_a_file_in_it_changes_comes_or_goes() {
+        let (root, host) = host();
+        let first = digest(&host);
+        assert_eq!(first, digest(&host));
+        fs::write(root.path().join("etc/a/b/two"), "3").unwrap();
+        assert_ne!(first, digest(&host));
+        fs::write(root.path().join("etc/a/b/two"), "2").unwrap();
+        assert_eq!(first, digest(&host));
+        fs::write(root.path().join("etc/a/new"), "").unwrap();
+        assert_ne!(first, digest(&host));
+        fs::remove_file(root.path().join("etc/a/new")).unwrap();
+        std::os::unix::fs::symlink("nowhere", root.path().join("etc/a/link")).unwrap();
+        assert_ne!(first, digest(&host));
+    }
+
+    #[test]
+    fn links_are_followed_and_a_loop_of_them_ends() {
+        let (root, host) = host();
+        std::os::unix::fs::symlink("../a", root.path().join("etc/a/loop")).unwrap();
+        std::os::unix::fs::symlink("b/two", root.path().join("etc/a/link")).unwrap();
+        let first = digest(&host);
+        fs::write(root.path().join("etc/a/b/two"), "3").unwrap();
+        assert_ne!(first, digest(&host));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_not_there_yet() {
+        let (root, host) = host();
+        let first = digest(&host);
+        fs::write(root.path().join("etc/a/.one.hostagent"), "draft").unwrap();
+        assert_eq!(first, digest(&host));
+    }
+
+    #[test]
+    fn what_is_to_come_counts_as_there() {
+        let (root, host) = host();
+        let places = [PathBuf::from("/etc/a")];
+        let coming: Coming = [("/etc/a/new".into(), Some(b"x".to_vec())), ("/etc/a/one".into(), None), ("/etc/z".into(), Some(vec![]))].into();
+        let foreseen = host.contents(&places).unwrap().with(&coming, &places).digest();
+        fs::write(root.path().join("etc/a/new"), "x").unwrap();
+        fs::remove_file(root.path().join("etc/a/one")).unwrap();
+        assert_eq!(foreseen, digest(&host));
+    }
+
+    #[test]
+    fn a_file_newer_than_a_moment_is_named() {
+        let (root, host) = host();
+        std::thread::sleep(2 * TICK);
+        let now = u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros()).unwrap();
+        let contents = || host.contents(&["/etc/a".into()]).unwrap();
+        assert!(contents().newer_than(now).is_empty());
+        fs::write(root.path().join("etc/a/b/two"), "3").unwrap();
+        assert_eq!(contents().newer_than(now), [Path::new("/etc/a/b/two")]);
+        fs::remove_file(root.path().join("etc/a/b/two")).unwrap();
+        assert_eq!(contents().newer_than(now), [Path::new("/etc/a/b")]);
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a running server can be reached: it says so in its data directory.
+
+use std::path::{Path, PathBuf};
+
+use super::PgServer;
+use crate::host::{Error, Look};
+
+/// The socket of a running server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Socket {
+    pub(super) directory: PathBuf,
+    pub(super) port: u16,
+}
+
+impl Look {
+    /// Where the server can be reached, from its `postmaster.pid`. The files of its configuration may say otherwise
+    /// already: they speak of the next start.
+    pub(super) fn postgres_socket(&self, server: &PgServer) -> Result<Socket, Error> {
+        let text = self.read_text(&server.data_directory.join("postmaster.pid"))?;
+        let Some(text) = text else { return Err(not_running(server, "its data directory has no `postmaster.pid`")) };
+        match socket_of(&text) {
+            Some(socket) if socket.directory.as_os_str().is_empty() => {
+                let says = format!("PostgreSQL (`{}`) has no unix socket", server.unit);
+                Err(Error::said_with_hint("pg-no-socket", says, "give `unix_socket_directories` one directory"))
+            }
+            Some(socket) => Ok(socket),
+            None => Err(not_running(server, "its `postmaster.pid` is not complete: it is starting, or ended abruptly")),
+        }
+    }
+}
+
+/// That the server does not run, and why that is known.
+pub(super) fn not_running(server: &PgServer, why: &str) -> Error {
+    let says = format!("PostgreSQL (`{}`, data in `{}`) does not run: {why}", server.unit, server.data_directory.display());
+    Error::said_with_hint("pg-not-running", says, format!("see `systemctl status {0}` and `journalctl -u {0}`", server.unit))
+}
+
+/// Lines 4 and 5 of postmaster.pid; see `src/include/utils/pidfile.h` of PostgreSQL.
+fn socket_of(text: &str) -> Option<Socket> {
+    let mut lines = text.lines().skip(3);
+    let port = lines.next()?.trim().parse().ok()?;
+    Some(Socket { port, directory: Path::new(lines.next()?.trim()).to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_server_says_where_it_is() {
+        let text = "1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n/var/run/postgresql\nlocalhost\n      471         4\nready   \n";
+        assert_eq!(socket_of(text), Some(Socket { directory: "/var/run/postgresql".into(), port: 5433 }));
+        assert_eq!(socket_of("1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n\n*\n").unwrap().directory, Path::new(""));
+        assert_eq!(socket_of("1611\n/var/lib/postgresql/15/main\n"), None);
+    }
+}

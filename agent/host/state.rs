@@ -1,0 +1,92 @@
+//! What hostagent keeps for itself in `/var/lib/hostagent`, beside the ledger: written whole, readable by root alone.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::{Error, Look, STATE_DIR, Touch};
+
+/// Readable and writable by root alone.
+pub(super) const PRIVATE: u32 = 0o600;
+
+/// Whether this process may change a host.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+impl Look {
+    /// What was last kept under this name, if anything.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_state(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.read(&Path::new(STATE_DIR).join(name))
+    }
+}
+
+impl Touch {
+    /// Keeps something under this name: a reader, and whoever comes after a kill, sees the old bytes or the new ones.
+    ///
+    /// It does not wait for the disk, which would cost a run with nothing to do more than all its looks: a power cut
+    /// may lose the newest bytes.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let directory = Path::new(STATE_DIR);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(directory));
+        made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })?;
+        self.write_whole(&directory.join(name), bytes, |_| Ok(()))
+    }
+
+    /// Writes a file of hostagent's own: durable, and not in the ledger.
+    pub(super) fn write_private(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        self.write_whole(path, bytes, std::fs::File::sync_all)?;
+        let directory = self.place(path.parent().unwrap_or(Path::new("/")));
+        super::files::sync_directory(&directory).map_err(|source| Error::File {
+            doing: "write",
+            path: path.into(),
+            source,
+        })
+    }
+
+    fn write_whole(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        settle: fn(&std::fs::File) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let (real, fresh) = (self.place(path), self.place(&path.with_extension("new")));
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&fresh)?;
+            file.write_all(bytes)?;
+            settle(&file)?;
+            std::fs::rename(&fresh, &real)
+        };
+        write().map_err(|source| Error::File { doing: "write", path: path.into(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::host::{Host, programs};
+
+    #[test]
+    fn what_is_kept_is_private_and_comes_back_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path(), Box::new(programs::Real)).unwrap();
+        assert_eq!(host.look().read_state("last-run.json").unwrap(), None);
+
+        host.touch().write_state("last-run.json", b"first").unwrap();
+        host.touch().write_state("last-run.json", b"second").unwrap();
+
+        assert_eq!(host.look().read_state("last-run.json").unwrap().unwrap(), b"second");
+        let mode = |path: &str| std::fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode("var/lib/hostagent"), 0o700);
+        assert_eq!(mode("var/lib/hostagent/last-run.json"), 0o600);
+        assert_eq!(std::fs::read_dir(root.path().join("var/lib/hostagent")).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,249 @@
+//! From bytes to the tree a recipe means: parsed, laid over its bases, with variables and facts put in.
+//!
+//! It goes in two stages, because facts are gathered only when a recipe reads them: [`load`] needs no facts,
+//! [`Document::facts_read`] says which are read, and [`Document::resolve`] puts them in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::document::{self, Entry, Node, Table, Value};
+use super::interpolate::{Facts, Namespace, Weaver, references};
+use super::merge;
+use super::vars::Vars;
+use crate::problem::{KeyPath, Problem, Problems, SourceId, Sources, Span};
+
+/// The format this program reads.
+pub const FORMAT: i64 = 1;
+
+/// How many bases may stand under one another.
+const MOST_BASES: usize = 8;
+
+/// The display name and the bytes of a base, or why it cannot be had.
+pub type BaseText = Result<(String, Vec<u8>), String>;
+
+/// The recipes that others may extend.
+#[derive(Clone, Copy)]
+pub struct Bases<'a> {
+    /// The names there are; names with a `:` (`https://…`) need not be among them.
+    pub names: &'a [String],
+    /// Reads one of them.
+    pub read: &'a dyn Fn(&str) -> BaseText,
+}
+
+impl fmt::Debug for Bases<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bases").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Bases<'_> {
+    /// No base can be had.
+    pub fn none() -> Self {
+        Self { names: &[], read: &|_| Err("there are no bases here".to_owned()) }
+    }
+}
+
+/// A recipe over its bases, before facts.
+#[derive(Clone, Debug)]
+pub struct Document {
+    problems: Problems,
+    root: Node,
+    vars: Vars,
+}
+
+/// Reads a recipe and its bases, and declares its variables.
+///
+/// `name` is what problems call the file. The error is what keeps the text from being read at all; other problems
+/// stay in the document, to be reported together with those of [`Document::resolve`] and of its reader.
+pub fn load(
+    name: &str,
+    bytes: &[u8],
+    overrides: &BTreeMap<String, String>,
+    bases: &Bases<'_>,
+) -> Result<Document, Problems> {
+    let mut chain = Chain { problems: Problems::default(), layers: Vec::new() };
+    if !chain.read(name, bytes, bases) {
+        return Err(chain.problems);
+    }
+    let Chain { mut problems, layers } = chain;
+    let mut vars = Table::new();
+    let mut root: Option<Node> = None;
+    for layer in layers.into_iter().rev() {
+        // A declaration replaces the base's as a whole: a default instead of `required`, say.
+        vars.extend(layer.vars);
+        root = Some(match root {
+            Some(base) => merge::merge(base, layer.root, &mut problems),
+            None => layer.root,
+        });
+    }
+    let Some(mut merged) = root else {
+        return Err(problems);
+    };
+    merge::refuse_unset(&mut merged, &mut problems);
+    let declared = Vars::declare(vars, overrides, &mut problems);
+    Ok(Document { problems, root: merged, vars: declared })
+}
+
+impl Document {
+    /// The names of the facts that the recipe reads.
+    pub fn facts_read(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut note = |namespace: Namespace, name: &str| {
+            if namespace == Namespace::Facts {
+                names.insert(name.to_owned());
+            }
+        };
+        references(&self.root, &mut note);
+        self.vars.references(&mut note);
+        names
+    }
+
+    /// The tree with variables and facts put in, and all problems so far.
+    ///
+    /// `format`, `base` and `vars` are used up and no longer in it. What a problem is about is withheld, so the tree
+    /// is to be read (`deserialize::read`) even when there are problems: to find the others.
+    pub fn resolve(&self, facts: &Facts<'_>) -> (Node, Problems) {
+        let mut problems = self.problems.clone();
+        let mut root = self.root.clone();
+        let mut weaver = Weaver::new(facts);
+        let values = self.vars.values(&mut weaver, &mut problems);
+        weaver.weave(&mut root, &values, &mut problems);
+        (root, problems)
+    }
+
+    /// Where a value was written, or else the nearest table around it; `None` when no part of the path was written.
+    pub fn locate(&self, path: &KeyPath) -> Option<Span> {
+        let first = path.steps().first()?;
+        self.root.step(first)?;
+        Some(self.root.locate(path))
+    }
+
+    /// The texts of the recipe and its bases.
+    pub fn sources(&self) -> &Sources {
+        self.problems.sources()
+    }
+
+    /// What is wrong so far.
+    pub fn problems(&self) -> &Problems {
+        &self.problems
+    }
+}
+
+/// One file of a recipe.
+struct Layer {
+    root: Node,
+    vars: Table,
+}
+
+/// A recipe and the bases under it, the recipe first.
+struct Chain {
+    problems: Problems,
+    layers: Vec<Layer>,
+}
+
+impl Chain {
+    /// Reads a recipe and all bases; `false` when one cannot be read.
+    fn read(&mut self, name: &str, bytes: &[u8], bases: &Bases<'_>) -> bool {
+        let mut seen: Vec<String> = Vec::new();
+        let mut next = self.layer(name, bytes);
+        loop {
+            let base = match next {
+                None => return false,
+                Some(None) => return true,
+                Some(Some(base)) => base,
+            };
+            let Some(wanted) = base.string().map(str::to_owned) else {
+                self.problems.push(Problem::new(&base.span, "expected the name of a base, in quotes"));
+                return false;
+            };
+            let refusal = if wanted.contains("{{") {
+                Some(("a base is read before variables are known".to_owned(), "write its name out".to_owned()))
+            } else if seen.contains(&wanted) {
+                Some((format!("the base `{wanted}` is its own base"), "take `base` out of one of them".to_owned()))
+            } else if seen.len() >= MOST_BASES {
+                Some((format!("more than {MOST_BASES} bases stand under one another"), "join some of them".to_owned()))
+            } else {
+                None
+            };
+            if let Some((says, hint)) = refusal {
+                self.problems.push(Problem::new(&base.span, says).hint(hint));
+                return false;
+            }
+            let Some((base_name, text)) = self.base(&wanted, &base.span, bases) else {
+                return false;
+            };
+            seen.push(wanted);
+            next = self.layer(&base_name, &text);
+        }
+    }
+
+    fn base(&mut self, wanted: &str, span: &Span, bases: &Bases<'_>) -> Option<(String, Vec<u8>)> {
+        if !wanted.contains(':') && !bases.names.iter().any(|name| name == wanted) {
+            let problem = Problem::new(span, format!("unknown base `{wanted}`"));
+            let listed = match bases.names {
+                [] => problem.hint("there are no bases here"),
+                names => problem.hint(format!("the bases here are `{}`", names.join("`, `"))),
+            };
+            self.problems.push(listed.did_you_mean(wanted, bases.names.iter().map(String::as_str)));
+            return None;
+        }
+        match (bases.read)(wanted) {
+            Ok(found) => Some(found),
+            Err(why) => {
+                self.problems.push(Problem::new(span, format!("the base `{wanted}` cannot be read: {why}")));
+                None
+            }
+        }
+    }
+
+    /// Parses one file; `None` when it cannot be read, else its `base`.
+    #[expect(clippy::option_option, reason = "unreadable, without a base, with one")]
+    fn layer(&mut self, name: &str, bytes: &[u8]) -> Option<Option<Node>> {
+        let text = String::from_utf8_lossy(bytes);
+        let source = self.problems.sources_mut().add(name, &text);
+        if let Err(error) = std::str::from_utf8(bytes) {
+            let at = error.valid_up_to();
+            let span = Span::new(source, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
+            self.problems.push(Problem::new(span, "the recipe is not UTF-8").hint("save the file as UTF-8"));
+            return None;
+        }
+        let mut root = document::parse(source, &text, &mut self.problems)?;
+        let table = root.table_mut()?;
+        let format = table.remove("format");
+        let base = table.remove("base");
+        let vars = table.remove("vars");
+        let is_thin = base.is_some() && table.is_empty();
+        self.check_format(source, format, is_thin);
+        let declared = self.vars(vars);
+        self.layers.push(Layer { root, vars: declared });
+        Some(base.map(|entry| entry.value))
+    }
+
+    /// A recipe that only sets variables of its base has the base's format.
+    fn check_format(&mut self, source: SourceId, format: Option<Entry>, is_thin: bool) {
+        let problem = match format {
+            Some(entry) if entry.value.value == Value::Integer(FORMAT) => return,
+            None if is_thin => return,
+            None => Problem::new(Span::new(source, 0..0), "the recipe does not say its `format`")
+                .hint(format!("begin it with `format = {FORMAT}`")),
+            Some(entry) => Problem::new(&entry.value.span, "a format that this program does not read")
+                .hint(format!("write `format = {FORMAT}`")),
+        };
+        self.problems.push(problem);
+    }
+
+    fn vars(&mut self, entry: Option<Entry>) -> Table {
+        match entry.map(|found| found.value) {
+            Some(Node { value: Value::Table(table), .. }) => table,
+            Some(node) if !node.is_withheld() => {
+                let problem = Problem::new(&node.span, "`vars` is not a table");
+                self.problems.push(problem.hint("write `[vars]`, and a variable on each line after it"));
+                Table::new()
+            }
+            _ => Table::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

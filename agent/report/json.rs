@@ -1,0 +1,291 @@
+//! What came of a plan or a run, for machines: `--json`, and `last-run.json`.
+//!
+//! Fields are only ever added. `format` changes when one changes its meaning.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::engine::outcome::Told;
+use crate::engine::{Cause, Change, Outcome, Phase, Shown, Verdict};
+use crate::host::files::sha256_of;
+
+use super::words::rfc3339;
+
+/// The version of this shape.
+const FORMAT: u32 = 1;
+/// Bytes of a text that are put into a report; of a longer one only the digest is.
+const LONGEST: usize = 64 * 1024;
+
+/// What came of a plan or a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// `converged`, `planned` or `failed`.
+    pub outcome: String,
+    /// How many resources were put right.
+    pub changed: usize,
+    /// How many could not be looked at or put right.
+    pub failed: usize,
+    /// How many differ (a plan).
+    pub pending: usize,
+    /// How many were left alone, because something they need failed or the run was asked to stop.
+    pub skipped: usize,
+    /// How many were as wanted.
+    pub ok: usize,
+    /// The version of this shape.
+    pub format: u32,
+    /// The version of hostagent.
+    pub hostagent: String,
+    /// When it began (RFC 3339).
+    pub began: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The recipe.
+    pub recipe: String,
+    /// The tables or ids it was restricted to; empty: the whole recipe.
+    pub only: Vec<String>,
+    /// Whether it has not come to its end: it is going on, or was killed.
+    pub unfinished: bool,
+    /// Whether it was asked to stop before its end.
+    pub interrupted: bool,
+    /// What a killed run had left and this one put right first.
+    pub healed: Vec<String>,
+    /// What the recipe stopped naming, and stays because it may hold data.
+    pub released: Vec<String>,
+    /// What went wrong beside the resources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
+    /// Every resource, in the plan's order.
+    pub resources: Vec<Entry>,
+}
+
+/// One resource of a report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Entry {
+    /// Its id, such as `file:/etc/motd`.
+    pub id: String,
+    /// `ok`, `changed`, `pending`, `failed` or `skipped`.
+    pub verdict: String,
+    /// How it differed.
+    pub changes: Vec<Difference>,
+    /// How long its looks and its apply took, in milliseconds.
+    pub ms: u64,
+    /// From the start of the run to its first touch, in milliseconds.
+    pub started_ms: u64,
+    /// Whether somebody changed the host, and not the recipe.
+    pub drift: bool,
+    /// Whether the recipe names it no more.
+    pub removal: bool,
+    /// Remarks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Trouble>,
+}
+
+/// One difference: `null` stands for nothing there, `"(hidden)"` for a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Difference {
+    /// What differs.
+    pub what: String,
+    /// What the host had.
+    pub from: Value,
+    /// What it gets.
+    pub to: Value,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trouble {
+    /// A stable word.
+    pub code: String,
+    /// What happened, in the words of whoever refused.
+    pub says: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// `looking`, `applying` or `verifying`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+}
+
+/// Of what a report speaks.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// The recipe.
+    pub recipe: String,
+    /// The tables or ids it is restricted to.
+    pub only: Vec<String>,
+}
+
+impl Report {
+    /// The report of a run that has only begun: until it says otherwise it has failed.
+    pub fn born(about: &About) -> Self {
+        Self {
+            outcome: "failed".to_owned(),
+            unfinished: true,
+            began: rfc3339(std::time::SystemTime::now()),
+            ..Self::about(about)
+        }
+    }
+
+    /// The report of a plan or a run.
+    pub fn of(outcome: &Outcome, about: &About) -> Self {
+        Self {
+            outcome: outcome.word().to_owned(),
+            changed: outcome.count("changed"),
+            failed: outcome.count("failed"),
+            pending: outcome.count("pending"),
+            skipped: outcome.count("skipped"),
+            ok: outcome.count("ok"),
+            began: rfc3339(outcome.began),
+            took_ms: millis(outcome.took),
+            interrupted: outcome.interrupted,
+            healed: outcome.healed.clone(),
+            released: outcome.released.iter().map(ToString::to_string).collect(),
+            trouble: outcome.trouble.as_ref().map(|cause| trouble(cause, None)),
+            resources: outcome.resources.iter().map(Entry::of).collect(),
+            ..Self::about(about)
+        }
+    }
+
+    /// Its text, with a line end.
+    pub fn text(&self) -> String {
+        // Plain data with text keys: there is nothing in it that JSON could not say.
+        let mut text = serde_json::to_string(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    fn about(about: &About) -> Self {
+        let hostagent = env!("CARGO_PKG_VERSION").to_owned();
+        Self { format: FORMAT, hostagent, recipe: about.recipe.clone(), only: about.only.clone(), ..Self::default() }
+    }
+}
+
+impl Entry {
+    fn of(told: &Told) -> Self {
+        let (mut reason, mut error) = (None, None);
+        match &told.verdict {
+            Verdict::Failed(failure) => error = Some(trouble(&failure.cause, Some(failure.phase))),
+            Verdict::Skipped(why) => reason = Some(why.clone()),
+            Verdict::Ok | Verdict::Changed(_) | Verdict::Pending(_) => {}
+        }
+        Self {
+            id: told.id.to_string(),
+            verdict: told.verdict.word().to_owned(),
+            changes: told.verdict.changes().iter().map(Difference::of).collect(),
+            ms: millis(told.took),
+            started_ms: millis(told.started),
+            drift: told.drift,
+            removal: told.removal,
+            notes: told.notes.clone(),
+            reason,
+            error,
+        }
+    }
+}
+
+impl Difference {
+    fn of(change: &Change) -> Self {
+        Self { what: change.what.clone(), from: shown(&change.from), to: shown(&change.to) }
+    }
+}
+
+fn shown(value: &Shown) -> Value {
+    match value {
+        Shown::Absent => Value::Null,
+        Shown::Plain(text) | Shown::Text(text) if text.len() > LONGEST => {
+            Value::String(format!("({} bytes, SHA-256 {})", text.len(), sha256_of(text.as_bytes())))
+        }
+        Shown::Plain(text) | Shown::Text(text) => Value::String(text.clone()),
+        Shown::Hidden | Shown::Unknown => Value::String(value.to_string()),
+    }
+}
+
+fn trouble(cause: &Cause, phase: Option<Phase>) -> Trouble {
+    Trouble {
+        code: cause.code.to_owned(),
+        says: cause.says.clone(),
+        hint: cause.hint.clone(),
+        phase: phase.map(|at| phase_word(at).to_owned()),
+    }
+}
+
+/// The word of a phase in reports.
+pub(crate) fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Looking => "looking",
+        Phase::Applying => "applying",
+        Phase::Verifying => "verifying",
+    }
+}
+
+pub(crate) fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Changes;
+    use crate::report::testing::{changed, failed, run, skipped};
+
+    #[test]
+    fn a_run_as_json_begins_with_what_matters_most() {
+        let changes = Changes::none().text("content", None, "hello\n").appears("mode", "0644").creating();
+        let outcome = run(vec![
+            changed("file:/etc/motd", changes),
+            failed(
+                "service:nginx",
+                Phase::Applying,
+                Cause::new("unit-failed", "it did not start").hint("see `journalctl -u nginx`"),
+            ),
+            skipped("certificate:api", "needs service:nginx, which failed"),
+        ]);
+        let text = Report::of(&outcome, &About { recipe: "web.toml".into(), only: Vec::new() }).text();
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!(
+            concat!(
+                r#"{{"outcome":"failed","changed":1,"failed":1,"pending":0,"skipped":1,"ok":0,"format":1,"hostagent":"{}","#,
+                r#""began":"2026-01-02T03:04:05.006Z","took_ms":14200,"recipe":"web.toml","only":[],"unfinished":false,"#,
+                r#""interrupted":false,"healed":[],"released":[],"resources":["#,
+                r#"{{"id":"file:/etc/motd","verdict":"changed","changes":[{{"what":"content","from":null,"to":"hello\n"}},"#,
+                r#"{{"what":"mode","from":null,"to":"0644"}}],"ms":2,"started_ms":1,"drift":false,"removal":false}},"#,
+                r#"{{"id":"service:nginx","verdict":"failed","changes":[],"ms":2,"started_ms":1,"drift":false,"removal":false,"#,
+                r#""error":{{"code":"unit-failed","says":"it did not start","hint":"see `journalctl -u nginx`","phase":"applying"}}}},"#,
+                r#"{{"id":"certificate:api","verdict":"skipped","changes":[],"ms":2,"started_ms":1,"drift":false,"removal":false,"#,
+                r#""reason":"needs service:nginx, which failed"}}]}}"#,
+                "\n"
+            ),
+            version
+        );
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap().text(), text);
+    }
+
+    #[test]
+    fn a_secret_is_hidden_and_a_huge_text_is_a_digest() {
+        let huge = "x".repeat(LONGEST + 1);
+        let changes = Changes::none().secret("password", false).text("content", None, &huge);
+        let report = Report::of(&run(vec![changed("pg_role:app", changes)]), &About::default());
+        let differences = &report.resources[0].changes;
+        assert_eq!((&differences[0].from, &differences[0].to), (&Value::from("(hidden)"), &Value::from("(hidden)")));
+        assert!(differences[1].to.as_str().unwrap().starts_with("(65537 bytes, SHA-256 "));
+    }
+
+    #[test]
+    fn a_report_of_a_later_version_can_still_be_read() {
+        let report: Report =
+            serde_json::from_str(r#"{"outcome":"converged","moon":"full","resources":[{"id":"a:b","tide":1}]}"#)
+                .unwrap();
+        assert_eq!((report.outcome.as_str(), report.resources[0].id.as_str()), ("converged", "a:b"));
+    }
+}

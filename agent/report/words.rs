@@ -1,0 +1,95 @@
+//! Numbers, times and names in words.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+/// The longest list of names that is shown whole.
+const NAMES: usize = 3;
+
+/// `1 change`, `2 changes`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// `a, b, c and 4 more`.
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let all: Vec<&str> = names.into_iter().collect();
+    let shown = if all.len() == NAMES + 1 { all.len() } else { NAMES };
+    let text = all.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(shown) {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
+/// `8 ms`, `2.4 s`, `34.0 s`, `3 min 20 s`, `2 h 5 min`.
+pub(crate) fn took(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        1..60 => format!("{:.1} s", time.as_secs_f64()),
+        secs @ 60..3600 => format!("{} min {} s", secs / 60, secs % 60),
+        secs => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+    }
+}
+
+/// How long ago, with one unit: `just now`, `3 min ago`, `2 days ago`.
+pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
+    match now.as_second().saturating_sub(then.as_second()) {
+        ..60 => "just now".to_owned(),
+        secs @ 60..3600 => format!("{} min ago", secs / 60),
+        secs @ 3600..172_800 => format!("{} h ago", secs / 3600),
+        secs => format!("{} days ago", secs / 86_400),
+    }
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    Timestamp::try_from(time).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// A text without anything that a terminal would obey: file contents and servers' words may hold any byte.
+pub(crate) fn tame(text: &str) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Bidirectional marks can make a line read as another one (CVE-2021-42574).
+        let bidi = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+        if (c.is_control() && c != '\t') || bidi {
+            tamed.extend(c.escape_default());
+        } else {
+            tamed.push(c);
+        }
+    }
+    tamed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_a_person_would() {
+        let told = |ms| took(Duration::from_millis(ms));
+        assert_eq!(
+            [told(8), told(2_449), told(34_000), told(200_000), told(7_500_000)],
+            ["8 ms", "2.4 s", "34.0 s", "3 min 20 s", "2 h 5 min"]
+        );
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let since = |secs: i64| ago(Timestamp::from_second(1_000_000 - secs).unwrap(), now);
+        assert_eq!(
+            [since(3), since(200), since(90_000), since(300_000)],
+            ["just now", "3 min ago", "25 h ago", "3 days ago"]
+        );
+    }
+
+    #[test]
+    fn one_more_name_is_shorter_than_the_words_for_it() {
+        assert_eq!(list(["a", "b", "c", "d"]), "a, b, c, d");
+        assert_eq!(list(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_is_shown() {
+        assert_eq!(tame("a\tb\u{1b}[2Jc\r\u{202e}"), "a\tb\\u{1b}[2Jc\\r\\u{202e}");
+    }
+}

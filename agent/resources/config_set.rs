@@ -1,0 +1,220 @@
+//! The files that one server reads: rendered whole, written together, checked by the server's own checker, and put back
+//! byte for byte if it says no. So the disk never keeps a configuration that its server refuses.
+//!
+//! The old versions stay (`host::undo`) until the server runs with the new ones: a value that the checker likes and the
+//! start refuses is put back too. A refused set differs again at the next look, so it fails every run until it is mended.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::file::{content, owned, places_above};
+use super::probe::Probe;
+use crate::engine::{Cause, Changes, Id, Resource};
+use crate::host::files::{Access, Kind};
+use crate::host::ledger::Trace;
+use crate::host::programs::{Program, last_lines};
+use crate::host::{Look, Touch};
+use crate::terms::{AccountName, Mode};
+
+/// A set of configuration files that stand or fall together.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfigSet {
+    /// Its name: the server's, such as `nginx`.
+    pub name: String,
+    /// The files, whole.
+    pub files: Vec<ConfigFile>,
+    /// Files or links that must not be there, such as a distribution's default site.
+    pub absent: Vec<PathBuf>,
+    /// Who must like the files before they may stay. All of them are asked.
+    pub checks: Vec<ConfigCheck>,
+    /// The unit that reads the files, if one does: a change here makes it load them.
+    pub read_by: Option<String>,
+}
+
+/// One file of a set.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfigFile {
+    /// Where.
+    pub path: PathBuf,
+    /// Every byte of it.
+    pub content: Vec<u8>,
+    /// Permission bits.
+    pub mode: Mode,
+    /// Who owns it.
+    pub owner: AccountName,
+    /// Which group owns it.
+    pub group: AccountName,
+}
+
+impl ConfigFile {
+    /// A file of root's that everybody may read.
+    pub fn new(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        let (owner, group) = (AccountName::root(), AccountName::root());
+        Self { path: path.into(), content: content.into(), mode: Mode::FILE, owner, group }
+    }
+}
+
+/// Somebody who must like the files.
+#[derive(Debug, Clone, Serialize)]
+pub enum ConfigCheck {
+    /// A program that exits with 0 if it does, such as `nginx -t`.
+    Program {
+        /// Its command line.
+        argv: Vec<String>,
+        /// Who runs it. Default: root.
+        user: Option<AccountName>,
+    },
+    /// A question to the running server that is answered with what it dislikes.
+    Asked(Probe),
+}
+
+impl ConfigCheck {
+    /// A check by a program.
+    pub fn program<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self::Program { argv: argv.into_iter().map(Into::into).collect(), user: None }
+    }
+
+    /// What it dislikes, in its own words.
+    async fn complaint(&self, host: &Look) -> Result<Option<String>, Cause> {
+        let (argv, user) = match self {
+            Self::Asked(probe) => return probe.ask(host).await,
+            Self::Program { argv, user } => (argv, user),
+        };
+        let mut argv = argv.iter().cloned();
+        let mut program = Program::asks(argv.next().unwrap_or_default()).args(argv);
+        if let Some(name) = user {
+            program = program.as_user(host.uid(name.as_str())?, host.gid(name.as_str())?);
+        }
+        let output = host.ask(&program).await?;
+        Ok((!output.succeeded()).then(|| format!("`{program}` says:\n{}", last_lines(&output))))
+    }
+}
+
+impl ConfigSet {
+    /// A set without checks.
+    pub fn new(name: impl Into<String>, files: Vec<ConfigFile>) -> Self {
+        Self { name: name.into(), files, absent: Vec::new(), checks: Vec::new(), read_by: None }
+    }
+
+    /// What it wrote earlier and does not want any more.
+    fn orphans(&self, host: &Look) -> Vec<PathBuf> {
+        let wanted: BTreeSet<&Path> = self.files.iter().map(|file| file.path.as_path()).collect();
+        let ledger = host.ledger();
+        let earlier = ledger.record(self.id().as_str()).into_iter().flat_map(|record| &record.traces);
+        let paths = earlier.filter_map(|trace| match trace {
+            Trace::Path(path) if !wanted.contains(path.as_path()) => Some(path.clone()),
+            _ => None,
+        });
+        paths.filter(|path| ledger.written(path).is_some_and(|written| written.made)).collect()
+    }
+
+    /// Of what it no longer wants: what stands there as it was left, and what somebody edited.
+    fn leaving(&self, host: &Look) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Cause> {
+        let (mut ours, mut edited) = (Vec::new(), Vec::new());
+        for path in self.orphans(host) {
+            let Some(now) = host.sha256(&path)? else { continue };
+            let left = host.ledger().written(&path).and_then(|written| written.sha256.clone());
+            if left == Some(now) { ours.push(path) } else { edited.push(path) }
+        }
+        Ok((ours, edited))
+    }
+
+    async fn write(&self, host: &Touch, leaving: &[PathBuf]) -> Result<(), Cause> {
+        for file in &self.files {
+            let (uid, gid) = (host.uid(file.owner.as_str())?, host.gid(file.group.as_str())?);
+            let access = Access { uid, gid, mode: file.mode.bits() };
+            if host.read(&file.path)?.as_deref() == Some(&file.content) {
+                host.set_access(&file.path, access)?;
+            } else {
+                host.replace(&file.path, &file.content, access)?;
+            }
+        }
+        for path in self.absent.iter().chain(leaving) {
+            host.remove(path)?;
+        }
+        let mut complaints = Vec::new();
+        for check in &self.checks {
+            complaints.extend(check.complaint(host).await?);
+        }
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        Err(Cause::new("config-refused", complaints.join("\n"))
+            .hint("correct the recipe; the old files are back and the server was not disturbed"))
+    }
+}
+
+impl Resource for ConfigSet {
+    fn id(&self) -> Id {
+        Id::new("config_set", &self.name)
+    }
+
+    fn needs(&self) -> Vec<Id> {
+        let mut needs: Vec<Id> = self.files.iter().flat_map(|file| places_above(&file.path)).collect();
+        needs.extend(self.files.iter().flat_map(|file| [Id::new("user", &file.owner), Id::new("group", &file.group)]));
+        needs.push(Id::every("package"));
+        needs
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        let mut changes = Changes::none();
+        let mut there = 0;
+        for file in &self.files {
+            let path = file.path.display();
+            match host.found(&file.path)? {
+                None => changes = content(changes, &path.to_string(), None, &file.content, false),
+                Some(found) if found.kind == Kind::File => {
+                    there += 1;
+                    let now = host.read(&file.path)?.unwrap_or_default();
+                    let inner = owned(host, Changes::none(), &found, file.mode, &file.owner, &file.group);
+                    let inner = content(inner, "", Some(&now), &file.content, false);
+                    changes = changes.within(&path.to_string(), inner);
+                }
+                Some(found) => {
+                    let says = format!("`{path}` is {}, not a file", found.kind.name());
+                    return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {path} {path}.old`")));
+                }
+            }
+        }
+        let (ours, edited) = self.leaving(host)?;
+        for path in self.absent.iter().filter(|path| host.found(path).is_ok_and(|found| found.is_some())).chain(&ours) {
+            changes = changes.disappears(&path.display().to_string(), "present");
+        }
+        for path in edited {
+            changes = changes.note(format!("`{}` was edited by hand since, and is kept; remove it yourself", path.display()));
+        }
+        Ok(if there == 0 { changes.creating() } else { changes })
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        let (leaving, _edited) = self.leaving(host)?;
+        let written = self.files.iter().map(|file| file.path.clone());
+        let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();
+        let mut undo = host.keep_old(&self.name, &paths)?;
+        if let Some(unit) = &self.read_by {
+            host.ledger_mut().must_load(unit)?;
+        }
+        match self.write(host, &leaving).await {
+            Ok(()) if self.read_by.is_some() => Ok(host.undo_is_checked(&mut undo)?),
+            // Nobody loads these later: the check was the proof.
+            Ok(()) => Ok(host.forget_old(&self.name)?),
+            Err(mut cause) => {
+                if let Err(error) = host.put_back(&undo) {
+                    cause.hint = Some(format!("the old files could not be put back ({error}); copies are in /var/lib/hostagent/undo"));
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    fn from_nothing(&self) -> Changes {
+        let add = |changes, file: &ConfigFile| content(changes, &file.path.display().to_string(), None, &file.content, false);
+        self.files.iter().fold(Changes::none(), add).creating()
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        self.files.iter().map(|file| Trace::Path(file.path.clone())).collect()
+    }
+}

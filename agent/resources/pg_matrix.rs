@@ -1,0 +1,451 @@
+//! What only a real PostgreSQL can show: roles, passwords, databases and the matrix of privileges, each looked at,
+//! applied, looked at again, spoiled by hand, seen, and repaired.
+//!
+//! Runs where `HOSTAGENT_PG_DATA` names the data directory of a running server that is free to be changed, whose
+//! superuser is the account `postgres`, let in by peer authentication, and which wants SCRAM of others on its socket.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use super::pg_database::PgDatabase;
+use super::pg_extension::PgExtension;
+use super::pg_grant::{PgGrant, PgKind, PgObject};
+use super::pg_role::PgRole;
+use super::pg_schema::PgSchema;
+use crate::engine::{Changes, Resource};
+use crate::host::Host;
+use crate::host::postgres::PgServer;
+use crate::host::programs::Real;
+use crate::secret::SecretRef;
+use crate::terms::{AbsolutePath, AccountName};
+
+struct Lab {
+    host: Host,
+    server: PgServer,
+    secrets: tempfile::TempDir,
+}
+
+impl Lab {
+    fn open() -> Option<Self> {
+        let data_directory = PathBuf::from(std::env::var_os("HOSTAGENT_PG_DATA")?);
+        let user = AccountName::try_from("postgres".to_owned()).unwrap();
+        let server = PgServer { unit: "postgresql@15-main".into(), data_directory, user };
+        let host = Host::at(Path::new("/"), Box::new(Real)).unwrap();
+        Some(Self { host, server, secrets: tempfile::tempdir().unwrap() })
+    }
+
+    fn secret(&self, value: &str) -> SecretRef {
+        let path = self.secrets.path().join(crate::host::files::sha256_of(value.as_bytes()));
+        std::fs::write(&path, format!("{value}\n")).unwrap();
+        SecretRef::File(AbsolutePath::try_from(path.to_str().unwrap().to_owned()).unwrap())
+    }
+
+    async fn sql(&self, database: &str, statement: &str) {
+        self.host.touch().change_postgres(&self.server, database).run(&[statement.to_owned()]).await.unwrap();
+    }
+
+    async fn fresh_database(&self, name: &str) {
+        self.drop_database(name).await;
+        self.converges(&PgDatabase::new(self.server.clone(), name)).await;
+    }
+
+    async fn drop_database(&self, name: &str) {
+        let touch = self.host.touch();
+        touch.change_postgres(&self.server, name).leave().await;
+        let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+        touch.change_postgres(&self.server, "postgres").run_alone(&drop).await.unwrap();
+    }
+
+    async fn check(&self, resource: &impl Resource) -> Changes {
+        resource.check(&self.host.look()).await.unwrap()
+    }
+
+    async fn refusal(&self, resource: &impl Resource) -> String {
+        let cause = resource.check(&self.host.look()).await.unwrap_err();
+        format!("{}: {}", cause.code, cause.says)
+    }
+
+    /// It differs, looking does not change that, applying does, and again changes nothing. Says how it differed.
+    async fn converges(&self, resource: &impl Resource) -> String {
+        let writes = self.host.writes();
+        let before = self.check(resource).await;
+        assert!(!before.is_empty(), "nothing to do for {}", resource.id());
+        assert_eq!(self.check(resource).await, before);
+        assert_eq!(self.host.writes(), writes, "looking wrote");
+        resource.apply(&self.host.touch()).await.unwrap();
+        self.holds(resource).await;
+        before.to_string()
+    }
+
+    async fn holds(&self, resource: &impl Resource) {
+        assert_eq!(self.check(resource).await, Changes::none(), "{} did not hold", resource.id());
+        resource.apply(&self.host.touch()).await.unwrap();
+        assert_eq!(self.check(resource).await, Changes::none(), "{} did not hold twice", resource.id());
+    }
+
+    async fn stored(&self, role: &str) -> Option<String> {
+        let look = self.host.look();
+        let asks = look.postgres(&self.server, "postgres");
+        let rows = asks.rows("select rolpassword::text from pg_authid where rolname = $1", &[Some(role)]).await.unwrap();
+        rows.first().and_then(|row| row.get(0).map(str::to_owned))
+    }
+
+    async fn can_log_in(&self, role: &str, password: &str) -> bool {
+        let pid = std::fs::read_to_string(self.server.data_directory.join("postmaster.pid")).unwrap();
+        let lines: Vec<&str> = pid.lines().collect();
+        let options = PgConnectOptions::new_without_pgpass().socket(lines[4]).port(lines[3].parse().unwrap());
+        let options = options.username(role).password(password).database("postgres").ssl_mode(PgSslMode::Disable);
+        options.connect().await.is_ok()
+    }
+
+    fn role(&self, name: &str) -> PgRole {
+        PgRole::new(self.server.clone(), name)
+    }
+
+    fn grant(&self, role: &str, on: PgObject, privileges: &[&str]) -> PgGrant {
+        PgGrant {
+            server: self.server.clone(),
+            database: "matrix".into(),
+            role: role.into(),
+            on,
+            privileges: set(privileges),
+            revoke: BTreeSet::new(),
+            grant_option: false,
+            exact: false,
+            session_role: None,
+        }
+    }
+}
+
+fn set(words: &[&str]) -> BTreeSet<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn on(kind: PgKind, schema: Option<&str>, name: Option<&str>) -> PgObject {
+    PgObject { kind, schema: schema.map(str::to_owned), name: name.map(str::to_owned), for_role: None }
+}
+
+/// All in one: the server is one.
+#[tokio::test]
+async fn a_real_server_takes_the_matrix() {
+    let Some(lab) = Lab::open() else { return };
+    for database in ["matrix", "m_latin", "m-hyphen"] {
+        lab.drop_database(database).await;
+    }
+    for role in ["m_role", "m_group", "m_user", "m_owner", "m-hyphen", "m_own"] {
+        lab.sql("postgres", &format!("DROP ROLE IF EXISTS \"{role}\"")).await;
+    }
+    passwords(&lab).await;
+    attributes(&lab).await;
+    memberships_and_settings(&lab).await;
+    databases(&lab).await;
+    schemas_and_extensions(&lab).await;
+    privileges(&lab).await;
+    privileges_elsewhere(&lab).await;
+    looks_cannot_write(&lab).await;
+    how_long_it_takes(&lab).await;
+}
+
+/// `postgresql_user/tasks/test_password.yml` of community.postgresql, with what #120, #301 and #688 are about.
+async fn passwords(lab: &Lab) {
+    let mut role = lab.role("m_role");
+    role.password = Some(lab.secret("geheim"));
+    lab.converges(&role).await;
+    let stored = lab.stored("m_role").await.unwrap();
+    assert!(stored.starts_with("SCRAM-SHA-256$4096:") && lab.can_log_in("m_role", "geheim").await);
+    assert!(!lab.can_log_in("m_role", "falsch").await);
+
+    // The same again keeps the salt, also when another attribute changes.
+    lab.sql("postgres", "ALTER ROLE m_role CREATEDB").await;
+    assert_eq!(lab.converges(&role).await, "createdb true -> false");
+    assert_eq!(lab.stored("m_role").await.unwrap(), stored);
+
+    role.password = Some(lab.secret("anders"));
+    assert_eq!(lab.converges(&role).await, "password (hidden) -> (hidden)");
+    assert!(lab.can_log_in("m_role", "anders").await && !lab.can_log_in("m_role", "geheim").await);
+
+    // Somebody changed it by hand.
+    lab.sql("postgres", "ALTER ROLE m_role PASSWORD 'von hand'").await;
+    assert_eq!(lab.converges(&role).await, "password (hidden) -> (hidden)");
+
+    // An MD5 hash of the right password is brought to SCRAM.
+    lab.sql("postgres", "SET LOCAL password_encryption = 'md5'; ALTER ROLE m_role PASSWORD 'anders'").await;
+    assert!(lab.stored("m_role").await.unwrap().starts_with("md5"));
+    assert_eq!(lab.converges(&role).await, "password (hidden) -> (hidden)");
+    assert!(lab.stored("m_role").await.unwrap().starts_with("SCRAM"));
+
+    // A verifier is taken as it is, another one is a change, and so is an MD5 hash.
+    role.password = Some(lab.secret(&stored));
+    lab.converges(&role).await;
+    assert_eq!(lab.stored("m_role").await.unwrap(), stored);
+    assert!(lab.can_log_in("m_role", "geheim").await);
+    role.password = Some(lab.secret("md5c28fe7c4d0b9a8d0a3a9d2a4a1f0c6b9"));
+    lab.converges(&role).await;
+    assert_eq!(lab.stored("m_role").await.unwrap(), "md5c28fe7c4d0b9a8d0a3a9d2a4a1f0c6b9");
+
+    // Not named: left alone. Cleared, and cleared again.
+    role.password = None;
+    lab.holds(&role).await;
+    role.no_password = true;
+    lab.converges(&role).await;
+    assert_eq!(lab.stored("m_role").await, None);
+    lab.holds(&role).await;
+    role.no_password = false;
+
+    // SASLprep: Ⅸ is IX to whoever types it. An odd one goes by its bytes.
+    for password in ["Ⅸ", "it's \"\\ $1 --", "\u{7}", "пароль"] {
+        role.password = Some(lab.secret(password));
+        lab.converges(&role).await;
+        // The client in sqlx, unlike libpq, sends no password that SASLprep prohibits.
+        assert!(password == "\u{7}" || lab.can_log_in("m_role", password).await, "{password:?}");
+        lab.sql("postgres", &format!("ALTER ROLE m_role PASSWORD {}", crate::host::postgres::quote::literal(password))).await;
+        lab.holds(&role).await;
+    }
+
+    // Expiry: as a moment, not as text.
+    role.valid_until = "2030-01-01 01:00:00+01".into();
+    assert_eq!(lab.converges(&role).await, "valid_until infinity -> 2030-01-01 01:00:00+01");
+    role.valid_until = "2030-01-01T00:00:00Z".into();
+    lab.holds(&role).await;
+    role.valid_until = "2031-01-01".into();
+    lab.converges(&role).await;
+    role.valid_until = "someday".into();
+    assert_eq!(lab.refusal(&role).await, "pg-refused: PostgreSQL says: invalid input syntax for type timestamp with time zone: \"someday\"");
+    role.valid_until = "infinity".into();
+    lab.converges(&role).await;
+}
+
+/// K6, for every attribute, both ways.
+async fn attributes(lab: &Lab) {
+    let role = lab.role("m_role");
+    lab.holds(&role).await;
+    for flag in ["SUPERUSER", "CREATEDB", "CREATEROLE", "NOINHERIT", "REPLICATION", "BYPASSRLS", "NOLOGIN", "CONNECTION LIMIT 3"] {
+        lab.sql("postgres", &format!("ALTER ROLE m_role {flag}")).await;
+        lab.converges(&role).await;
+    }
+    let all = PgRole { superuser: true, createdb: true, createrole: true, replication: true, bypassrls: true, inherit: false, login: false, ..role };
+    let all = PgRole { connection_limit: 7, ..all };
+    lab.converges(&all).await;
+    lab.converges(&lab.role("m_role")).await;
+}
+
+async fn memberships_and_settings(lab: &Lab) {
+    let mut group = lab.role("m_group");
+    group.login = false;
+    lab.converges(&group).await;
+    let mut user = lab.role("m_user");
+    user.member_of = set(&["m_group", "pg_monitor"]);
+    user.config = [("search_path", "\"$user\", App, public"), ("work_mem", "8192kB"), ("TimeZone", "UTC"), ("app.tenant", "it's")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    lab.converges(&user).await;
+    lab.sql("postgres", "REVOKE m_group FROM m_user; ALTER ROLE m_user SET work_mem = '1MB'").await;
+    assert_eq!(lab.converges(&user).await, "member_of absent -> m_group, config.work_mem 1MB -> 8192kB");
+    let mut hyphen = lab.role("m-hyphen");
+    hyphen.password = Some(lab.secret("x"));
+    lab.converges(&hyphen).await;
+    assert!(lab.can_log_in("m-hyphen", "x").await);
+}
+
+async fn databases(lab: &Lab) {
+    lab.converges(&lab.role("m_owner")).await;
+    let mut database = PgDatabase::new(lab.server.clone(), "m-hyphen");
+    database.owner = Some("m_owner".into());
+    database.encoding = Some("UTF-8".into());
+    lab.converges(&database).await;
+    lab.sql("postgres", "ALTER DATABASE \"m-hyphen\" OWNER TO postgres; ALTER DATABASE \"m-hyphen\" CONNECTION LIMIT 2").await;
+    assert_eq!(lab.converges(&database).await, "connection_limit 2 -> -1, owner postgres -> m_owner");
+
+    let mut latin = PgDatabase::new(lab.server.clone(), "m_latin");
+    (latin.encoding, latin.lc_collate, latin.lc_ctype) = (Some("LATIN1".into()), Some("C".into()), Some("C".into()));
+    lab.converges(&latin).await;
+    latin.encoding = Some("UTF8".into());
+    let refusal = lab.refusal(&latin).await;
+    assert!(refusal.starts_with("pg-fixed: database `m_latin` was made otherwise"), "{refusal}");
+    assert!(refusal.ends_with("`encoding` is `LATIN1`, not `UTF8`"), "{refusal}");
+    latin.encoding = Some("UTF9".into());
+    assert_eq!(lab.refusal(&latin).await, "pg-encoding: PostgreSQL knows no encoding `UTF9`");
+
+    // A copy of template1 is made although this run has looked into template1.
+    lab.host.look().postgres(&lab.server, "template1").rows("select 1::text", &[]).await.unwrap();
+    lab.fresh_database("matrix").await;
+}
+
+async fn schemas_and_extensions(lab: &Lab) {
+    let schema = PgSchema { server: lab.server.clone(), database: "matrix".into(), name: "App-1".into(), owner: Some("m_owner".into()) };
+    lab.converges(&schema).await;
+    lab.sql("matrix", "ALTER SCHEMA \"App-1\" OWNER TO postgres").await;
+    assert_eq!(lab.converges(&schema).await, "owner postgres -> m_owner");
+
+    let extension = |name: &str| PgExtension { server: lab.server.clone(), database: "matrix".into(), name: name.into(), version: None, schema: None };
+    let refusal = lab.refusal(&extension("no_such")).await;
+    assert_eq!(refusal, "pg-no-extension: the files of extension `no_such` are not on this host");
+    let old = PgExtension { version: Some("1.5".into()), ..extension("pg_trgm") };
+    lab.converges(&old).await;
+    lab.holds(&extension("pg_trgm")).await;
+    let new = PgExtension { version: Some("latest".into()), ..extension("pg_trgm") };
+    assert!(lab.converges(&new).await.starts_with("version 1.5 -> "));
+    let moved = PgExtension { schema: Some("App-1".into()), ..new };
+    assert_eq!(lab.converges(&moved).await, "schema public -> App-1");
+}
+
+/// `postgresql_privs_general.yml` of community.postgresql: grant, again, revoked by hand, revoke, again.
+async fn privileges(lab: &Lab) {
+    let setup = "
+        CREATE TABLE public.orders (id int); CREATE TABLE public.\"Odd-Name\" (id int); CREATE VIEW public.v AS SELECT 1 AS one;
+        CREATE MATERIALIZED VIEW public.mv AS SELECT 1 AS one; CREATE SEQUENCE public.seq;
+        CREATE FUNCTION public.f(a int, b text) RETURNS int LANGUAGE sql AS 'select 1';
+        CREATE FUNCTION public.f(a int) RETURNS int LANGUAGE sql AS 'select 1';
+        CREATE FUNCTION public.\"odd-f\"() RETURNS int LANGUAGE sql AS 'select 1';
+        CREATE PROCEDURE public.p(a int) LANGUAGE sql AS 'select 1';
+        REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA public FROM PUBLIC;
+        CREATE TYPE public.t AS (a int); CREATE DOMAIN public.dom AS int; REVOKE USAGE ON TYPE public.t, public.dom FROM PUBLIC;
+        CREATE FOREIGN DATA WRAPPER w; CREATE SERVER srv FOREIGN DATA WRAPPER w";
+    lab.sql("matrix", setup).await;
+    let cases = [
+        (on(PgKind::Table, Some("public"), Some("orders")), vec!["SELECT", "UPDATE"], "TABLE public.orders"),
+        (on(PgKind::Table, Some("public"), Some("Odd-Name")), vec!["ALL"], "TABLE public.\"Odd-Name\""),
+        (on(PgKind::Table, Some("public"), Some("v")), vec!["SELECT"], "TABLE public.v"),
+        (on(PgKind::Table, Some("public"), Some("mv")), vec!["SELECT"], "TABLE public.mv"),
+        (on(PgKind::Sequence, Some("public"), Some("seq")), vec!["USAGE"], "SEQUENCE public.seq"),
+        (on(PgKind::Function, Some("public"), Some("f(int, text)")), vec!["EXECUTE"], "FUNCTION public.f(int, text)"),
+        (on(PgKind::Function, Some("public"), Some("odd-f")), vec!["EXECUTE"], "FUNCTION public.\"odd-f\"()"),
+        (on(PgKind::Procedure, Some("public"), Some("p")), vec!["ALL"], "PROCEDURE public.p(int)"),
+        (on(PgKind::Routine, Some("public"), Some("p")), vec!["EXECUTE"], "ROUTINE public.p(int)"),
+        (on(PgKind::Type, Some("public"), Some("t")), vec!["USAGE"], "TYPE public.t"),
+        (on(PgKind::Type, Some("public"), Some("dom")), vec!["ALL"], "TYPE public.dom"),
+        (on(PgKind::Schema, None, Some("App-1")), vec!["CREATE", "USAGE"], "SCHEMA \"App-1\""),
+        (on(PgKind::Database, None, Some("m-hyphen")), vec!["ALL"], "DATABASE \"m-hyphen\""),
+        (on(PgKind::Language, None, Some("sql")), vec!["USAGE"], "LANGUAGE sql"),
+        (on(PgKind::ForeignDataWrapper, None, Some("w")), vec!["USAGE"], "FOREIGN DATA WRAPPER w"),
+        (on(PgKind::ForeignServer, None, Some("srv")), vec!["ALL"], "FOREIGN SERVER srv"),
+        (on(PgKind::Tablespace, None, Some("pg_default")), vec!["CREATE"], "TABLESPACE pg_default"),
+        (on(PgKind::Parameter, None, Some("log_statement")), vec!["SET"], "PARAMETER log_statement"),
+    ];
+    for (object, privileges, in_sql) in cases {
+        let wanted = lab.grant("m-hyphen", object, &privileges);
+        let id = wanted.id();
+        lab.converges(&wanted).await;
+        lab.sql("matrix", &format!("REVOKE ALL ON {in_sql} FROM \"m-hyphen\"")).await;
+        lab.converges(&wanted).await;
+
+        // With grant option, which the plain one then leaves and the exact one takes away.
+        let option = PgGrant { grant_option: true, ..wanted.clone() };
+        assert!(lab.converges(&option).await.contains("with grant option"), "{id}");
+        lab.holds(&wanted).await;
+        let exact = PgGrant { exact: true, ..wanted.clone() };
+        lab.converges(&exact).await;
+
+        let nothing = PgGrant { privileges: BTreeSet::new(), revoke: wanted.privileges.clone(), ..wanted.clone() };
+        lab.converges(&nothing).await;
+        let nothing = PgGrant { privileges: BTreeSet::new(), exact: true, ..wanted.clone() };
+        lab.holds(&nothing).await;
+    }
+    // More than one function of that name, and every one in the schema.
+    lab.converges(&lab.grant("m_user", on(PgKind::Function, Some("public"), Some("f")), &["EXECUTE"])).await;
+    lab.converges(&lab.grant("m_user", on(PgKind::Routine, Some("public"), None), &["EXECUTE"])).await;
+    lab.converges(&lab.grant("m_user", on(PgKind::Sequence, Some("public"), None), &["ALL"])).await;
+    let tables = lab.grant("m_user", on(PgKind::Table, Some("public"), None), &["SELECT", "INSERT"]);
+    lab.converges(&tables).await;
+    lab.sql("matrix", "REVOKE INSERT ON public.orders FROM m_user").await;
+    assert_eq!(lab.converges(&tables).await, "public.orders SELECT -> INSERT, SELECT");
+    lab.sql("matrix", "CREATE TABLE public.later (id int)").await;
+    assert_eq!(lab.converges(&tables).await, "public.later absent -> INSERT, SELECT");
+    lab.holds(&lab.grant("m_user", on(PgKind::Table, Some("App-1"), None), &["SELECT"])).await;
+
+    // Beyond the recipe: left, unless exact.
+    lab.sql("matrix", "GRANT DELETE ON public.orders TO m_user").await;
+    let some = lab.grant("m_user", on(PgKind::Table, Some("public"), Some("orders")), &["SELECT"]);
+    lab.holds(&some).await;
+    assert_eq!(lab.converges(&PgGrant { exact: true, ..some }).await, "public.orders DELETE, INSERT, SELECT -> SELECT");
+}
+
+/// Roles, everybody, defaults, other grantors, and what is wrong.
+async fn privileges_elsewhere(lab: &Lab) {
+    let connect = |privileges: &[&str], revoke: &[&str]| PgGrant {
+        revoke: set(revoke),
+        ..lab.grant("PUBLIC", on(PgKind::Database, None, Some("matrix")), privileges)
+    };
+    lab.holds(&connect(&["CONNECT"], &[])).await;
+    assert_eq!(lab.converges(&connect(&[], &["CONNECT"])).await, "matrix CONNECT, TEMPORARY -> TEMPORARY");
+    lab.converges(&connect(&["CONNECT"], &[])).await;
+
+    let member = lab.grant("m_role", on(PgKind::Role, None, Some("m_group")), &["MEMBER"]);
+    assert_eq!(lab.converges(&member).await, "m_group absent -> MEMBER");
+    lab.converges(&PgGrant { grant_option: true, ..member.clone() }).await;
+    lab.converges(&PgGrant { exact: true, ..member.clone() }).await;
+    lab.converges(&PgGrant { privileges: BTreeSet::new(), revoke: set(&["MEMBER"]), ..member }).await;
+
+    for (kind, schema, privilege) in [
+        (PgKind::Table, Some("App-1"), "SELECT"),
+        (PgKind::Table, None, "SELECT"),
+        (PgKind::Sequence, Some("App-1"), "USAGE"),
+        (PgKind::Function, Some("App-1"), "EXECUTE"),
+        (PgKind::Type, None, "USAGE"),
+        (PgKind::Schema, None, "USAGE"),
+    ] {
+        let future = PgObject { for_role: Some("m_owner".into()), ..on(kind, schema, None) };
+        let wanted = lab.grant("m_user", future, &[privilege]);
+        lab.converges(&wanted).await;
+        lab.converges(&PgGrant { privileges: BTreeSet::new(), exact: true, ..wanted.clone() }).await;
+        lab.converges(&wanted).await;
+    }
+    lab.sql("matrix", "SET LOCAL ROLE m_owner; CREATE TABLE \"App-1\".future (id int)").await;
+    lab.holds(&lab.grant("m_user", on(PgKind::Table, Some("App-1"), Some("future")), &["SELECT"])).await;
+
+    // Granted in the name of another role, which only that role's revoke takes back.
+    let owned = on(PgKind::Table, Some("public"), Some("later"));
+    lab.converges(&PgGrant { grant_option: true, ..lab.grant("m_owner", owned.clone(), &["SELECT"]) }).await;
+    let passed_on = PgGrant { session_role: Some("m_owner".into()), ..lab.grant("m-hyphen", owned.clone(), &["SELECT"]) };
+    lab.sql("matrix", "GRANT USAGE ON SCHEMA public TO m_owner").await;
+    lab.converges(&passed_on).await;
+    lab.converges(&PgGrant { privileges: BTreeSet::new(), revoke: set(&["SELECT"]), ..passed_on }).await;
+
+    let refusal = lab.refusal(&lab.grant("m_user", owned.clone(), &["USAGE"])).await;
+    assert_eq!(refusal, "pg-privilege: a table has no privilege `USAGE`");
+    assert_eq!(lab.refusal(&lab.grant("nobody-here", owned, &["SELECT"])).await, "pg-no-role: there is no role `nobody-here`");
+    let missing = lab.grant("m_user", on(PgKind::Table, Some("public"), Some("none")), &["SELECT"]);
+    assert_eq!(lab.refusal(&missing).await, "pg-no-object: there is no table public.none in database `matrix`");
+    let elsewhere = PgGrant { database: "nowhere".into(), ..missing };
+    assert_eq!(lab.refusal(&elsewhere).await, "pg-no-database: PostgreSQL says: database \"nowhere\" does not exist");
+}
+
+async fn looks_cannot_write(lab: &Lab) {
+    let look = lab.host.look();
+    let asks = look.postgres(&lab.server, "matrix");
+    for statement in ["create table public.x (id int)", "delete from public.orders", "select nextval('public.seq')::text", "create role m_x", "alter role m_user superuser"] {
+        let error = asks.rows(statement, &[]).await.unwrap_err();
+        assert!(error.to_string().ends_with("in a read-only transaction"), "{error}");
+    }
+    // Also after a change went through the same session, and after the connection was lost.
+    lab.sql("matrix", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hostagent' AND pid <> pg_backend_pid()").await;
+    assert!(asks.rows("delete from public.orders", &[]).await.is_err());
+    let pid = asks.rows("select pg_backend_pid()::text", &[]).await.unwrap()[0].text(0).to_owned();
+    lab.sql("postgres", &format!("SELECT pg_terminate_backend({pid})")).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert_ne!(asks.rows("select pg_backend_pid()::text", &[]).await.unwrap()[0].text(0), pid);
+    let pid = asks.rows("select pg_backend_pid()::text", &[]).await.unwrap()[0].text(0).to_owned();
+    lab.sql("postgres", &format!("SELECT pg_terminate_backend({pid})")).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    lab.sql("matrix", "CREATE TABLE public.after_loss (id int)").await;
+}
+
+async fn how_long_it_takes(lab: &Lab) {
+    let mut role = lab.role("m_role");
+    role.password = Some(lab.secret("geheim"));
+    lab.converges(&role).await;
+    let database = PgDatabase { owner: Some("m_owner".into()), ..PgDatabase::new(lab.server.clone(), "m-hyphen") };
+    for _ in 0..5 {
+        let host = Host::at(Path::new("/"), Box::new(Real)).unwrap();
+        let begun = std::time::Instant::now();
+        assert!(role.check(&host.look()).await.unwrap().is_empty());
+        let role_took = begun.elapsed();
+        assert!(database.check(&host.look()).await.unwrap().is_empty());
+        let both = begun.elapsed();
+        assert!(role.check(&host.look()).await.unwrap().is_empty());
+        eprintln!("role {role_took:?}, role and database {both:?}, the role again {:?}", begun.elapsed().checked_sub(both).unwrap());
+    }
+}

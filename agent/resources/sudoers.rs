@@ -1,0 +1,24 @@
+//! A file of sudo rules, as a set that sudo's own checker must like: a mistake there locks everybody out.
+
+use std::path::PathBuf;
+
+use super::config_set::{ConfigCheck, ConfigFile, ConfigSet};
+use crate::terms::Mode;
+
+/// Where sudo reads further rules. It passes over names with a dot and those that end in `~`.
+pub const DIRECTORY: &str = "/etc/sudoers.d";
+
+/// What sudo insists on.
+pub const MODE: Mode = Mode::new(0o440);
+
+/// The rules in one file below [`DIRECTORY`].
+pub fn rules(name: impl Into<String>, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> ConfigSet {
+    let file = ConfigFile { mode: MODE, ..ConfigFile::new(path, content) };
+    let check = ConfigCheck::program(["visudo", "--check", "--file", &file.path.display().to_string()]);
+    ConfigSet { checks: vec![check], ..ConfigSet::new(name, vec![file]) }
+}
+
+/// The check of all rules together: an alias that two files define is wrong only there.
+pub fn all_together() -> ConfigCheck {
+    ConfigCheck::program(["visudo", "--check"])
+}

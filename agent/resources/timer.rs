@@ -1,0 +1,242 @@
+//! Work that systemd starts at its times: a timer and the service it starts.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::unit_file::{UNITS, appears, differs, write};
+use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::host::ledger::Trace;
+use crate::host::programs::{Program, last_lines};
+use crate::host::{Look, Touch};
+use crate::terms::AccountName;
+
+/// A timer `NAME.timer`, enabled and started, and the `NAME.service` that it starts.
+#[derive(Debug, Clone, Serialize)]
+pub struct Timer {
+    /// The name of both units, without suffix.
+    pub name: String,
+    /// What it is for, in one line.
+    pub description: String,
+    /// When: a calendar event (systemd.time(7)), such as `daily` or `Mon *-*-* 04:00`.
+    pub on_calendar: String,
+    /// Whether a time that passed while the host was off is made up for at the next boot.
+    pub persistent: bool,
+    /// Up to how much later it may start, chosen anew each time, such as `15min`. None: at its time.
+    pub randomized_delay: Option<String>,
+    /// The command line; the first is a path.
+    pub exec: Vec<String>,
+    /// Who runs it. None: root.
+    pub user: Option<AccountName>,
+    /// Where it runs. None: `/`.
+    pub working_directory: Option<PathBuf>,
+    /// Its environment beside what every service has.
+    pub environment: Vec<(String, String)>,
+    /// How long it may take, such as `1h`. None: as long as it likes.
+    pub timeout: Option<String>,
+}
+
+impl Timer {
+    /// A timer of root's work that makes up for missed times.
+    pub fn new(name: impl Into<String>, on_calendar: impl Into<String>, exec: Vec<String>) -> Self {
+        let name = name.into();
+        Self {
+            description: name.clone(),
+            name,
+            on_calendar: on_calendar.into(),
+            persistent: true,
+            randomized_delay: None,
+            exec,
+            user: None,
+            working_directory: None,
+            environment: Vec::new(),
+            timeout: None,
+        }
+    }
+
+    fn timer(&self) -> String {
+        format!("{}.timer", self.name)
+    }
+
+    fn service(&self) -> String {
+        format!("{}.service", self.name)
+    }
+
+    fn files(&self) -> [(String, PathBuf, String); 2] {
+        let path = |unit: &str| Path::new(UNITS).join(unit);
+        let (service, timer) = (self.service(), self.timer());
+        [(service.clone(), path(&service), self.service_text()), (timer.clone(), path(&timer), self.timer_text())]
+    }
+
+    fn service_text(&self) -> String {
+        let exec: Vec<String> = self.exec.iter().map(|word| quoted(word, true)).collect();
+        let mut text = format!("[Unit]\nDescription={}\n\n[Service]\nType=oneshot\n", escaped(&self.description));
+        let _ = writeln!(text, "ExecStart={}", exec.join(" "));
+        if let Some(user) = &self.user {
+            let _ = writeln!(text, "User={user}");
+        }
+        if let Some(directory) = &self.working_directory {
+            let _ = writeln!(text, "WorkingDirectory={}", escaped(&directory.display().to_string()));
+        }
+        for (name, value) in &self.environment {
+            let _ = writeln!(text, "Environment={}", quoted(&format!("{name}={value}"), false));
+        }
+        if let Some(timeout) = &self.timeout {
+            let _ = writeln!(text, "TimeoutStartSec={timeout}");
+        }
+        text
+    }
+
+    fn timer_text(&self) -> String {
+        let mut text = format!("[Unit]\nDescription={}\n\n[Timer]\n", escaped(&self.description));
+        let _ = writeln!(text, "OnCalendar={}\nPersistent={}", self.on_calendar, self.persistent);
+        if let Some(delay) = &self.randomized_delay {
+            let _ = writeln!(text, "RandomizedDelaySec={delay}");
+        }
+        text.push_str("\n[Install]\nWantedBy=timers.target\n");
+        text
+    }
+
+    /// Lets systemd say what it thinks of the times.
+    async fn ask_systemd(&self, host: &Look) -> Result<(), Cause> {
+        let calendar = Program::asks("systemd-analyze").args(["calendar", &self.on_calendar]);
+        let spans = [("randomized_delay", &self.randomized_delay), ("timeout", &self.timeout)];
+        let spans = spans.into_iter().filter_map(|(name, span)| Some((name, span.as_ref()?)));
+        let spans = spans.map(|(name, span)| (name, Program::asks("systemd-analyze").args(["timespan", span])));
+        for (name, program) in std::iter::once(("on_calendar", calendar)).chain(spans) {
+            let output = host.ask(&program).await?;
+            if !output.succeeded() {
+                let says = format!("systemd refuses `{name}` of the timer `{}`:\n{}", self.name, last_lines(&output));
+                return Err(Cause::new("bad-calendar", says).hint("the forms are in systemd.time(7)"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Resource for Timer {
+    fn id(&self) -> Id {
+        Id::new("timer", &self.name)
+    }
+
+    fn needs(&self) -> Vec<Id> {
+        let mut needs = vec![Id::every("package")];
+        needs.extend(self.user.iter().map(|user| Id::new("user", user)));
+        needs.extend(self.exec.first().map(|program| Id::at("file", Path::new(program))));
+        needs
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        let mut changes = Changes::none();
+        for (unit, path, text) in &self.files() {
+            let there = host.found(path)?.is_some();
+            let inner = differs(host, path, text)?;
+            changes = changes.within(unit, inner);
+            if !there {
+                changes = changes.creating();
+            }
+        }
+        if changes.creates() {
+            return Ok(started(changes));
+        }
+        let (timer, service) = (host.unit(&self.timer()).await?, host.unit(&self.service()).await?);
+        if host.needs_daemon_reload(&timer)? || host.needs_daemon_reload(&service)? {
+            changes = changes.follows("daemon-reload", Shown::Plain("due".into()), Shown::Plain("done".into()));
+        }
+        changes = changes.value("enabled", &(timer.is_enabled() == Some(true)), &true);
+        if !timer.is_up() {
+            changes = changes.value("state", &timer.state(), &"active".to_owned());
+        }
+        Ok(changes)
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        self.ask_systemd(host).await?;
+        let (timer, service) = (self.timer(), self.service());
+        for (_, path, text) in &self.files() {
+            write(host, path, text)?;
+        }
+        if host.unit(&timer).await?.is_masked() {
+            host.unmask(&timer).await?;
+        }
+        if host.unit(&timer).await?.is_enabled() != Some(true) {
+            host.enable(&timer).await?;
+        }
+        // A running timer takes new times up when systemd reads its files.
+        host.settle_units([timer.as_str(), service.as_str()]).await?;
+        if !host.unit(&timer).await?.is_up() {
+            host.start(&timer).await?;
+        }
+        Ok(())
+    }
+
+    fn from_nothing(&self) -> Changes {
+        let files = self.files();
+        let all = files.iter().fold(Changes::none(), |changes, (unit, _, text)| changes.within(unit, appears(text)));
+        started(all.creating())
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        let paths = self.files().into_iter().map(|(_, path, _)| Trace::Path(path));
+        std::iter::once(Trace::Unit(self.timer())).chain(paths).collect()
+    }
+}
+
+fn started(changes: Changes) -> Changes {
+    changes.appears("enabled", true).appears("state", "active")
+}
+
+/// Text for a unit file: systemd replaces what follows a `%` (systemd.unit(5)), and a line is a line.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%%").replace(['\n', '\r'], " ")
+}
+
+/// A word for a unit file, quoted if it must be. In a command line `$` stands for a variable (systemd.service(5)).
+fn quoted(word: &str, command: bool) -> String {
+    let mut text = String::new();
+    for c in word.chars() {
+        match c {
+            '%' => text.push_str("%%"),
+            '$' if command => text.push_str("$$"),
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            c => text.push(c),
+        }
+    }
+    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c));
+    if plain { text } else { format!("\"{text}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_is_two_unit_files() {
+        let timer = Timer {
+            randomized_delay: Some("15min".into()),
+            user: Some(AccountName::try_from("ops".to_owned()).unwrap()),
+            environment: vec![("A".into(), "1 2".into())],
+            ..Timer::new("backup", "daily", vec!["/usr/bin/backup".into(), "100% of it".into(), "$HOME".into(), String::new()])
+        };
+        assert_eq!(
+            timer.service_text(),
+            "[Unit]\nDescription=backup\n\n[Service]\nType=oneshot\n\
+             ExecStart=/usr/bin/backup \"100%% of it\" \"$$HOME\" \"\"\nUser=ops\nEnvironment=\"A=1 2\"\n"
+        );
+        assert_eq!(
+            timer.timer_text(),
+            "[Unit]\nDescription=backup\n\n[Timer]\nOnCalendar=daily\nPersistent=true\nRandomizedDelaySec=15min\n\
+             \n[Install]\nWantedBy=timers.target\n"
+        );
+    }
+
+    #[test]
+    fn its_units_stop_before_their_files_go() {
+        let traces = Timer::new("a", "daily", vec!["/bin/a".into()]).traces();
+        assert_eq!(traces.first(), Some(&Trace::Unit("a.timer".into())));
+        assert_eq!(traces.len(), 3);
+    }
+}

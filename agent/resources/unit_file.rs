@@ -1,0 +1,105 @@
+//! A unit file of ours, in /etc/systemd/system.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::file::{content, owned};
+use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::host::files::{Access, Kind};
+use crate::host::ledger::Trace;
+use crate::host::{Look, Touch};
+use crate::terms::{AccountName, Mode};
+
+/// Where unit files of people and programs are.
+pub(crate) const UNITS: &str = "/etc/systemd/system";
+
+/// A unit file, whole. Whether its unit runs is a [`Service`](super::service::Service)'s business.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitFile {
+    /// The unit's full name, such as `app.service`.
+    pub unit: String,
+    /// Every byte of it.
+    pub content: String,
+}
+
+impl UnitFile {
+    fn path(&self) -> PathBuf {
+        Path::new(UNITS).join(&self.unit)
+    }
+}
+
+impl Resource for UnitFile {
+    /// systemd reads all of them at once.
+    const TOGETHER: bool = true;
+
+    fn id(&self) -> Id {
+        Id::new("unit_file", &self.unit)
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        let changes = differs(host, &self.path(), &self.content)?;
+        if changes.is_empty() {
+            return unread(host, &self.unit).await;
+        }
+        host.foresee(&self.id(), &self.path(), Some(self.content.as_bytes()));
+        Ok(changes)
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        Self::apply_all(&[self], host).await
+    }
+
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<(), Cause> {
+        for one in all {
+            write(host, &one.path(), &one.content)?;
+        }
+        Ok(host.settle_units(all.iter().map(|one| one.unit.as_str())).await?)
+    }
+
+    fn from_nothing(&self) -> Changes {
+        appears(&self.content)
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Path(self.path())]
+    }
+}
+
+/// Whether systemd has yet to read what is on disk: a run may have been cut off before that.
+pub(super) async fn unread(host: &Look, unit: &str) -> Result<Changes, Cause> {
+    let unread = host.has_systemd() && host.needs_daemon_reload(&host.unit(unit).await?)?;
+    let (due, done) = (Shown::Plain("due".to_owned()), Shown::Plain("done".to_owned()));
+    Ok(if unread { Changes::none().follows("daemon-reload", due, done) } else { Changes::none() })
+}
+
+/// How a file of systemd's differs from one of root's with this content.
+pub(super) fn differs(host: &Look, path: &Path, wanted: &str) -> Result<Changes, Cause> {
+    let root = AccountName::root();
+    match host.found(path)? {
+        None => Ok(appears(wanted)),
+        Some(found) if found.kind == Kind::File => {
+            let now = host.read(path)?.unwrap_or_default();
+            let changes = owned(host, Changes::none(), &found, Mode::FILE, &root, &root);
+            Ok(content(changes, "content", Some(&now), wanted.as_bytes(), false))
+        }
+        Some(found) => {
+            let says = format!("`{}` is {}, not a file", path.display(), found.kind.name());
+            Err(Cause::new("wrong-kind", says).hint("is the unit masked or linked there? `systemctl unmask` or `systemctl disable` removes that"))
+        }
+    }
+}
+
+/// What a file that is not there brings.
+pub(super) fn appears(wanted: &str) -> Changes {
+    content(Changes::none(), "content", None, wanted.as_bytes(), false).creating()
+}
+
+/// Puts a file of systemd's there.
+pub(super) fn write(host: &Touch, path: &Path, content: &str) -> Result<(), Cause> {
+    let access = Access { uid: 0, gid: 0, mode: Mode::FILE.bits() };
+    if host.read(path)?.as_deref() == Some(content.as_bytes()) {
+        return Ok(host.set_access(path, access)?);
+    }
+    Ok(host.replace(path, content.as_bytes(), access)?)
+}

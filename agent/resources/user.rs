@@ -1,0 +1,293 @@
+//! A user of the host: made if missing, and kept as the recipe has it. Never deleted.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::engine::{Cause, Changes, Id, Resource};
+use crate::host::files::Kind;
+use crate::host::programs::Program;
+use crate::host::users::{self, Password};
+use crate::host::{Error, Look, Touch};
+use crate::secret::SecretRef;
+use crate::terms::AccountName;
+
+/// People's user IDs begin here (`UID_MIN` of login.defs(5)); below are the system's and packages' own.
+const FIRST_PERSON: u32 = 1000;
+
+/// A user of the host. What is not said is not managed, but for the shell of a person.
+#[derive(Debug, Clone, Serialize)]
+pub struct User {
+    /// Login name.
+    pub name: AccountName,
+    /// User ID. Default: the next free one.
+    pub uid: Option<u32>,
+    /// Full name and such.
+    pub comment: Option<String>,
+    /// Home directory. Default for a new user: `/home/NAME`.
+    pub home: Option<PathBuf>,
+    /// Whether the home directory is made when it is missing.
+    pub create_home: bool,
+    /// Login shell. Default: `/bin/bash`; for a new system user `/usr/sbin/nologin`; a system user that is there keeps its own.
+    pub shell: Option<PathBuf>,
+    /// Primary group. Default for a new user: one of its own name.
+    pub group: Option<AccountName>,
+    /// Groups it is in beside that.
+    pub groups: BTreeSet<AccountName>,
+    /// Whether it is in no others.
+    pub exact_groups: bool,
+    /// Whether it gets a number below those of people, when it is made.
+    pub system: bool,
+    /// What becomes of its password.
+    pub login: Login,
+}
+
+/// What becomes of a user's password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Login {
+    /// No password logs in, as in cloud images: keys do.
+    Locked,
+    /// The one with this crypt(5) hash.
+    Hash(SecretRef),
+    /// Whatever it is. A new user has none.
+    Kept,
+}
+
+impl User {
+    /// A person with a home directory, without a password.
+    pub fn new(name: AccountName) -> Self {
+        Self {
+            name,
+            uid: None,
+            comment: None,
+            home: None,
+            create_home: true,
+            shell: None,
+            group: None,
+            groups: BTreeSet::new(),
+            exact_groups: false,
+            system: false,
+            login: Login::Locked,
+        }
+    }
+
+    /// The shell it should have, given the user that is there.
+    fn wanted_shell(&self, found: Option<&users::User>) -> Option<String> {
+        let (person, system) = ("/bin/bash", "/usr/sbin/nologin");
+        match (&self.shell, found) {
+            (Some(shell), _) => Some(shell.display().to_string()),
+            (None, None) => Some(if self.system { system } else { person }.to_owned()),
+            (None, Some(found)) if !self.system && found.uid >= FIRST_PERSON => Some(person.to_owned()),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// The groups it is in beside its primary one, and those it should be in.
+    fn memberships(&self, host: &Look, found: &users::User) -> Result<(BTreeSet<String>, BTreeSet<String>), Error> {
+        let groups = host.groups()?;
+        let member = |group: &&users::Group| group.members.contains(&found.name);
+        let now: BTreeSet<String> = groups.iter().filter(member).map(|group| group.name.clone()).collect();
+        let mut want: BTreeSet<String> = self.groups.iter().map(ToString::to_string).collect();
+        // The primary group needs no line that says so once more.
+        want.remove(&self.primary(host, found));
+        if !self.exact_groups {
+            want.extend(now.iter().cloned());
+        }
+        Ok((now, want))
+    }
+
+    fn primary(&self, host: &Look, found: &users::User) -> String {
+        self.group.as_ref().map_or_else(|| host.group_name(found.gid), ToString::to_string)
+    }
+
+    fn password(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {
+        if self.login == Login::Kept {
+            return Ok(changes);
+        }
+        let now = match host.password(self.name.as_str()) {
+            Ok(now) => now,
+            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Ok(changes.note("only root can see whether its password is as wanted"));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let name = |now: &Option<Password>| match now {
+            Some(Password::Locked) => "locked",
+            Some(Password::Empty) => "not asked for",
+            Some(Password::Hash(_)) => "set",
+            None => "none",
+        };
+        match &self.login {
+            Login::Hash(reference) => {
+                let want = reference.value(&self.secret_name(), host)?;
+                let same = matches!((&now, &want), (Some(Password::Hash(now)), Some(want)) if now == want.expose());
+                Ok(changes.secret("password", same))
+            }
+            _ => Ok(changes.value("password", &name(&now), &"locked")),
+        }
+    }
+
+    fn secret_name(&self) -> String {
+        format!("user.{}", self.name)
+    }
+
+    /// Makes it, with everything that useradd(8) can say.
+    async fn add(&self, host: &Touch) -> Result<(), Cause> {
+        let mut program = Program::does("useradd").args(self.system.then_some("--system"));
+        if let Some(uid) = self.uid {
+            program = program.arg("--uid").arg(uid.to_string());
+        }
+        program = match &self.group {
+            Some(group) => program.arg("--gid").arg(group.as_str()),
+            // A group of its name that is there already is taken, which useradd itself refuses to do.
+            None if host.group(self.name.as_str())?.is_some() => program.arg("--gid").arg(self.name.as_str()),
+            None => program.arg("--user-group"),
+        };
+        if let Some(shell) = self.wanted_shell(None) {
+            program = program.arg("--shell").arg(shell);
+        }
+        if let Some(comment) = &self.comment {
+            program = program.arg("--comment").arg(comment);
+        }
+        if let Some(home) = &self.home {
+            program = program.arg("--home-dir").arg(home.display().to_string());
+        }
+        if !self.groups.is_empty() {
+            program = program.arg("--groups").arg(joined(self.groups.iter().map(AccountName::as_str)));
+        }
+        program = program.arg(if self.create_home { "--create-home" } else { "--no-create-home" });
+        host.run(&program.arg(self.name.as_str())).await?;
+        Ok(())
+    }
+
+    /// Changes what differs, in one call of usermod(8).
+    async fn change(&self, host: &Touch, found: &users::User) -> Result<(), Cause> {
+        let mut args: Vec<String> = Vec::new();
+        let mut set = |option: &str, value: String| args.extend([option.to_owned(), value]);
+        if let Some(uid) = self.uid.filter(|&uid| uid != found.uid) {
+            set("--uid", uid.to_string());
+        }
+        if let Some(group) = self.group.as_ref().filter(|group| host.group_name(found.gid) != group.as_str()) {
+            set("--gid", group.to_string());
+        }
+        if let Some(shell) = self.wanted_shell(Some(found)).filter(|shell| *shell != found.shell) {
+            set("--shell", shell);
+        }
+        if let Some(comment) = self.comment.as_ref().filter(|comment| **comment != found.gecos) {
+            set("--comment", comment.clone());
+        }
+        let (now, want) = self.memberships(host, found)?;
+        if now != want {
+            set("--groups", joined(want.iter().map(String::as_str)));
+        }
+        if let Some(home) = self.home.as_ref().filter(|home| home.as_path() != Path::new(&found.home)) {
+            set("--home", home.display().to_string());
+            let moves = host.found(Path::new(&found.home))?.is_some() && host.found(home)?.is_none();
+            args.extend(moves.then(|| "--move-home".to_owned()));
+        }
+        if !args.is_empty() {
+            host.run(&Program::does("usermod").args(args).arg(self.name.as_str())).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_password(&self, host: &Touch) -> Result<(), Cause> {
+        if self.password(host, Changes::none())?.is_empty() {
+            return Ok(());
+        }
+        match &self.login {
+            Login::Kept => {}
+            Login::Locked => drop(host.run(&Program::does("usermod").arg("--lock").arg(self.name.as_str())).await?),
+            Login::Hash(reference) => {
+                let hash = reference.value_or_made(&self.secret_name(), host)?;
+                let line = format!("{}:{}\n", self.name, hash.expose());
+                host.run(&Program::does("chpasswd").arg("--encrypted").stdin(line)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn joined<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.collect::<Vec<_>>().join(",")
+}
+
+impl Resource for User {
+    fn id(&self) -> Id {
+        Id::new("user", &self.name)
+    }
+
+    fn needs(&self) -> Vec<Id> {
+        let groups = self.groups.iter().chain(&self.group);
+        let mut needs: Vec<Id> = groups.map(|group| Id::new("group", group)).collect();
+        needs.push(Id::new("group", &self.name));
+        // Packages bring users and groups of their own, and lock /etc/passwd while they do.
+        needs.push(Id::every("package"));
+        needs
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        let Some(found) = host.user(self.name.as_str())? else { return Ok(self.from_nothing()) };
+        let mut changes = Changes::none().value("uid", &found.uid, &self.uid.unwrap_or(found.uid));
+        let group = host.group_name(found.gid);
+        changes = changes.value("group", &group, &self.primary(host, &found));
+        if let Some(comment) = &self.comment {
+            changes = changes.value("comment", &found.gecos, comment);
+        }
+        let shell = self.wanted_shell(Some(&found)).unwrap_or_else(|| found.shell.clone());
+        changes = changes.value("shell", &found.shell, &shell);
+        let home = self.home.as_ref().map_or_else(|| found.home.clone(), |home| home.display().to_string());
+        changes = changes.value("home", &found.home, &home);
+        if self.create_home
+            && !host.found(Path::new(&home))?.is_some_and(|it| matches!(it.kind, Kind::Directory | Kind::Link))
+        {
+            changes = changes.appears("home directory", &home);
+        }
+        let (now, want) = self.memberships(host, &found)?;
+        let names = |set: &BTreeSet<String>| joined(set.iter().map(String::as_str));
+        changes = changes.value("groups", &names(&now), &names(&want));
+        self.password(host, changes)
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        let _alone = host.accounts().await;
+        for group in self.groups.iter().chain(&self.group) {
+            host.gid(group.as_str())?;
+        }
+        match host.user(self.name.as_str())? {
+            None => self.add(host).await?,
+            Some(found) => self.change(host, &found).await?,
+        }
+        self.set_password(host).await?;
+        let Some(found) = host.user(self.name.as_str())? else { return Ok(()) };
+        if self.create_home && host.found(Path::new(&found.home))?.is_none() {
+            // As useradd does it: owned by the user, with what is in /etc/skel.
+            host.run(&Program::does("mkhomedir_helper").arg(self.name.as_str())).await?;
+        }
+        Ok(())
+    }
+
+    fn from_nothing(&self) -> Changes {
+        let mut changes = Changes::none().appears("user", &self.name);
+        if let Some(uid) = self.uid {
+            changes = changes.appears("uid", uid);
+        }
+        if let Some(group) = &self.group {
+            changes = changes.appears("group", group);
+        }
+        if let Some(shell) = self.wanted_shell(None) {
+            changes = changes.appears("shell", shell);
+        }
+        if !self.groups.is_empty() {
+            changes = changes.appears("groups", joined(self.groups.iter().map(AccountName::as_str)));
+        }
+        if let Login::Hash(_) = self.login {
+            changes = changes.secret("password", false);
+        }
+        changes.creating()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! What the other promises share: the nano recipe on a machine, and what a report says.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::lab::{Machine, Said};
+
+/// The recipe people start with.
+pub(crate) const NANO: &str = include_str!("../recipes/nano.toml");
+/// The two Debians that everything is shown on.
+pub(crate) const DEBIANS: [u8; 2] = [12, 13];
+
+/// PostgreSQL's major version in a Debian.
+pub(crate) fn postgres_of(debian: u8) -> u8 {
+    if debian == 12 { 15 } else { 17 }
+}
+
+/// A machine that is already what the nano recipe says. Its packages come from a layer, so it is there in seconds.
+pub(crate) fn nano(debian: u8) -> Machine {
+    converged(debian, NANO)
+}
+
+/// A machine with nginx and PostgreSQL on it that is already what a recipe says.
+pub(crate) fn converged(debian: u8, recipe: &str) -> Machine {
+    let host = Machine::debian(debian).with_packages(["nginx", "postgresql", "sudo", "openssh-server", "zsh"]).boot();
+    host.recipe(recipe);
+    host.agent("converge").exits(0);
+    host
+}
+
+/// The ids in a JSON report that have a verdict.
+pub(crate) fn having(said: &Said, verdict: &str) -> BTreeSet<String> {
+    resources(said).iter().filter(|one| one["verdict"] == verdict).map(id).collect()
+}
+
+/// The ids in a JSON report that are said to have drifted.
+pub(crate) fn drifted(said: &Said) -> BTreeSet<String> {
+    resources(said).iter().filter(|one| one["drift"] == true).map(id).collect()
+}
+
+/// The resources of a JSON report.
+pub(crate) fn resources(said: &Said) -> Vec<Value> {
+    said.json()["resources"].as_array().expect("a report lists its resources").clone()
+}
+
+/// Some ids.
+pub(crate) fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+    ids.into_iter().map(str::to_owned).collect()
+}
+
+/// A server as it runs: another start after a restart, other processes after a reload.
+pub(crate) fn as_it_runs(host: &Machine, unit: &str) -> (crate::lab::unit::Start, Vec<String>) {
+    let unit = host.unit(unit);
+    let mut processes: Vec<String> = unit.processes().into_iter().map(|(id, start)| format!("{id} {start}")).collect();
+    processes.sort();
+    (unit.start(), processes)
+}
+
+/// The name of PostgreSQL's unit.
+pub(crate) fn postgres_unit(debian: u8) -> String {
+    format!("postgresql@{}-main", postgres_of(debian))
+}
+
+fn id(resource: &Value) -> String {
+    resource["id"].as_str().expect("a resource has an id").to_owned()
+}

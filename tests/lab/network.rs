@@ -1,0 +1,114 @@
+//! A machine's network: its own namespace, and a second one that plays the outside.
+//!
+//! ```text
+//! machine  eth0 10.0.0.10/16, 192.168.77.10/24 ── eth0 10.0.0.50/16, 192.168.77.50/24  outside
+//!          lo   127.0.0.1, 10.0.0.2 (resolver), 169.254.169.254 (metadata)
+//! ```
+//! There is no way out of the two.
+
+use std::fs::File;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use nix::sched::{CloneFlags, setns};
+
+use super::tool;
+
+/// The machine's address as the outside sees it.
+pub const MACHINE: &str = "10.0.0.10";
+
+/// The two namespaces of one machine.
+#[derive(Debug, Clone)]
+pub struct Network {
+    name: String,
+}
+
+impl Network {
+    /// Makes both namespaces and the cable between them.
+    pub fn make(&self) {
+        let name = &self.name;
+        let outside = format!("{name}-out");
+        ip(&format!("netns add {name}\nnetns add {outside}\n"));
+        ip_in(
+            name,
+            &format!(
+                "link set lo up\n\
+                 addr add 169.254.169.254/32 dev lo\n\
+                 addr add 10.0.0.2/32 dev lo\n\
+                 link add eth0 type veth peer name eth0 netns {outside}\n\
+                 addr add {MACHINE}/16 dev eth0\n\
+                 addr add 192.168.77.10/24 dev eth0\n\
+                 link set eth0 up\n"
+            ),
+        );
+        ip_in(
+            &outside,
+            "link set lo up\n\
+             addr add 10.0.0.50/16 dev eth0\n\
+             addr add 192.168.77.50/24 dev eth0\n\
+             link set eth0 up\n",
+        );
+    }
+
+    /// The network of the machine of this name.
+    pub fn of(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+
+    /// The machine's namespace.
+    pub fn inner(&self) -> PathBuf {
+        Path::new("/run/netns").join(&self.name)
+    }
+
+    /// The outside's namespace.
+    pub fn outer(&self) -> PathBuf {
+        Path::new("/run/netns").join(format!("{}-out", self.name))
+    }
+
+    /// Gives the machine one more address.
+    pub fn add(&self, address: IpAddr) {
+        ip_in(&self.name, &format!("addr replace {address}/32 dev lo\n"));
+    }
+
+    /// Makes what the outside sends to the machine come from this address from now on.
+    pub fn speak_as(&self, address: IpAddr) {
+        let outside = format!("{}-out", self.name);
+        let usual = ["10.0.0.50", "192.168.77.50"].contains(&address.to_string().as_str());
+        if !usual {
+            ip_in(&outside, &format!("addr replace {address}/32 dev eth0\n"));
+            ip_in(&self.name, &format!("route replace {address}/32 dev eth0\n"));
+        }
+        ip_in(&outside, &format!("route replace {MACHINE}/32 dev eth0 src {address}\n"));
+    }
+}
+
+/// Does some work in a network namespace; sockets made there stay there.
+pub fn within<T: Send>(namespace: &Path, work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            enter(namespace);
+            work()
+        });
+        match worker.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Moves this thread, and no other, into a network namespace.
+pub fn enter(namespace: &Path) {
+    let file = File::open(namespace).unwrap_or_else(|error| panic!("cannot open {}: {error}", namespace.display()));
+    setns(file, CloneFlags::CLONE_NEWNET)
+        .unwrap_or_else(|error| panic!("cannot enter {}: {error}", namespace.display()));
+}
+
+fn ip(batch: &str) {
+    tool::fed(Command::new("ip").args(["-batch", "-"]), batch.as_bytes());
+}
+
+fn ip_in(namespace: &str, batch: &str) {
+    tool::fed(Command::new("ip").args(["-netns", namespace, "-batch", "-"]), batch.as_bytes());
+}

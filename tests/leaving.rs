@@ -1,0 +1,76 @@
+//! What the recipe stops naming goes if hostagent made it; data and what a person edited stays, and is told.
+
+use crate::evidence::{as_it_runs, converged, having};
+
+const RECIPE: &str = r#"
+format = 1
+[[file]]
+path = "/srv/note"
+content = "made here\n"
+[[file]]
+path = "/srv/edited"
+content = "made here\n"
+[[nginx.site]]
+name = "one"
+server_name = ["one.example.org"]
+return = { code = 200, text = "one" }
+[[nginx.site]]
+name = "two"
+server_name = ["two.example.org"]
+return = { code = 200, text = "two" }
+[postgres]
+[[postgres.role]]
+name = "booking"
+[[postgres.database]]
+name = "booking"
+"#;
+
+#[test]
+fn a_site_that_is_no_longer_named_leaves_the_disk_and_nginx() {
+    let host = converged(12, RECIPE);
+    host.get("http://two.example.org/").says("two");
+    let (without, _) = RECIPE.split_once("[[nginx.site]]\nname = \"two\"").unwrap();
+    let (_, postgres) = RECIPE.split_once("[postgres]").unwrap();
+    host.recipe(&format!("{without}[postgres]{postgres}"));
+
+    let planned = host.agent("plan --json").exits(3);
+    let done = host.agent("converge --json").exits(0);
+    assert_eq!(having(&done, "changed"), having(&planned, "pending"));
+    host.sh("ls /etc/nginx/hostagent.d").succeeds().says("one.conf").says_not("two.conf");
+    host.get("http://one.example.org/").says("one");
+    assert!(host.ask("http://two.example.org/", &[]).is_err(), "nginx has forgotten the site");
+    host.agent("plan").exits(0);
+}
+
+#[test]
+fn a_site_that_a_person_edited_meanwhile_is_kept_and_told() {
+    let host = converged(12, RECIPE);
+    host.sh("echo '# mine' >> /etc/nginx/hostagent.d/two.conf").succeeds();
+    let (without, _) = RECIPE.split_once("[[nginx.site]]\nname = \"two\"").unwrap();
+    host.recipe(without);
+    host.agent("converge").exits(0).says("/etc/nginx/hostagent.d/two.conf").says("edited by hand");
+    assert!(host.read("/etc/nginx/hostagent.d/two.conf").ends_with("# mine\n"));
+}
+
+#[test]
+fn a_file_that_is_no_longer_named_goes_unless_somebody_edited_it() {
+    let host = converged(12, RECIPE);
+    host.sh("echo mine >> /srv/edited").succeeds();
+    let (_, rest) = RECIPE.split_once("[[nginx.site]]").unwrap();
+    host.recipe(&format!("format = 1\n[[nginx.site]]{rest}"));
+    host.agent("plan").exits(3).says("/srv/note");
+    host.agent("converge").exits(0).says("/srv/edited").says("edited by hand");
+    host.sh("ls /srv").says("edited").says_not("note");
+}
+
+#[test]
+fn a_database_and_a_role_stay_and_are_told() {
+    let host = converged(12, RECIPE);
+    let (without, _) = RECIPE.split_once("[[postgres.role]]").unwrap();
+    host.recipe(without);
+    let postgres = as_it_runs(&host, "postgresql@15-main");
+    host.agent("converge").exits(0).says("pg_database:booking").says("pg_role:booking").says("no longer");
+    host.sh("runuser -u postgres -- psql -Atc \"select datname from pg_database where datname='booking'\"").prints("booking");
+    host.sh("runuser -u postgres -- psql -Atc \"select rolname from pg_roles where rolname='booking'\"").prints("booking");
+    assert_eq!(as_it_runs(&host, "postgresql@15-main").0, postgres.0);
+}
