@@ -56,6 +56,8 @@ impl Converge {
         let _lock = self.lock().await?;
         // Only now: what the run before this one remembered is known when it has ended.
         let host = Host::here()?;
+        // Their packages leave their start to them.
+        host.starts_units(plan.ids().filter(|id| id.kind() == "service").map(|id| id.name().to_owned()));
         last_run::begin(&host.touch(), &self.wanted.about())?;
 
         let (outcome, screen) = self.converge(&plan, &host, manner).await?;

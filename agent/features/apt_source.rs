@@ -83,21 +83,36 @@ impl Source {
         let suites = match &self.suites {
             Some(suites) => suites.clone(),
             None if facts.os.codename.is_empty() => {
-                plan.problem(format!("the release of this host has no code name to be the suite of `{}`", self.name), "name its `suites`");
+                plan.problem(
+                    format!("the release of this host has no code name to be the suite of `{}`", self.name),
+                    "name its `suites`",
+                );
                 Vec::new()
             }
             None => vec![facts.os.codename.clone()],
         };
         let folder = suites.iter().any(|suite| suite.ends_with('/'));
-        let components = self.components.clone().unwrap_or_else(|| if folder { Vec::new() } else { vec!["main".to_owned()] });
+        let components =
+            self.components.clone().unwrap_or_else(|| if folder { Vec::new() } else { vec!["main".to_owned()] });
         if folder && !components.is_empty() {
-            plan.problem_at(here.key("components"), "a suite that ends in `/` is a folder, which has no components", "take `components` out");
+            plan.problem_at(
+                here.key("components"),
+                "a suite that ends in `/` is a folder, which has no components",
+                "take `components` out",
+            );
         }
         if !folder && components.is_empty() {
             plan.problem_at(here.key("components"), "a suite needs a component", "`components = [\"main\"]`");
         }
-        for (field, values) in [("uris", &self.uris), ("suites", &suites), ("components", &components), ("architectures", &self.architectures)] {
-            if values.is_empty() && matches!(field, "uris") || self.suites.is_some() && values.is_empty() && field == "suites" {
+        for (field, values) in [
+            ("uris", &self.uris),
+            ("suites", &suites),
+            ("components", &components),
+            ("architectures", &self.architectures),
+        ] {
+            if values.is_empty() && matches!(field, "uris")
+                || self.suites.is_some() && values.is_empty() && field == "suites"
+            {
                 plan.problem_at(here.key(field), format!("`{}` has no {field}", self.name), "name at least one");
             }
             for (index, value) in values.iter().enumerate() {
@@ -108,8 +123,18 @@ impl Source {
             }
         }
         for (index, uri) in self.uris.iter().enumerate() {
+            let place = uri.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+            if place.contains('@') {
+                let says = format!("a URI of `{}` holds a user name or password", self.name);
+                let hint = "put it in a file of `/etc/apt/auth.conf.d/` with mode `0600`, see apt_auth.conf(5)";
+                plan.problem_at(here.key("uris").index(index), says, hint);
+            }
             if !uri.contains(':') {
-                plan.problem_at(here.key("uris").index(index), format!("`{uri}` is not a URI"), "such as `https://deb.example.org/debian`");
+                plan.problem_at(
+                    here.key("uris").index(index),
+                    format!("`{uri}` is not a URI"),
+                    "such as `https://deb.example.org/debian`",
+                );
             }
         }
         let Some(key) = self.key.compile(&here.key("key"), plan) else { return };
@@ -125,13 +150,21 @@ impl SourceKey {
             (None, Some(path), None) => KeyFrom::File(path.as_path().to_owned()),
             (None, None, Some(url)) => KeyFrom::Url(url.clone()),
             _ => {
-                plan.problem_at(here.clone(), "a key comes from exactly one of `armored`, `file` and `url`", "`key = { url = \"https://…\", fingerprints = [\"…\"] }`");
+                plan.problem_at(
+                    here.clone(),
+                    "a key comes from exactly one of `armored`, `file` and `url`",
+                    "`key = { url = \"https://…\", fingerprints = [\"…\"] }`",
+                );
                 return None;
             }
         };
         if let KeyFrom::Url(url) = &from {
             if self.fingerprints.is_empty() {
-                plan.problem_at(here.clone(), "a key from a URL needs its fingerprint: whoever holds that server could give another key", "add `fingerprints = [\"…\"]`; `gpg --show-keys FILE` prints it");
+                plan.problem_at(
+                    here.clone(),
+                    "a key from a URL needs its fingerprint: whoever holds that server could give another key",
+                    "add `fingerprints = [\"…\"]`; `gpg --show-keys FILE` prints it",
+                );
             }
             if !["https:", "http:", "file:"].iter().any(|scheme| url.starts_with(scheme)) {
                 plan.problem_at(here.key("url"), format!("`{url}` is not a URL that can be fetched"), "use `https:`");
@@ -140,7 +173,11 @@ impl SourceKey {
         if let KeyFrom::Armored(text) = &from
             && !text.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----")
         {
-            plan.problem_at(here.key("armored"), "this is not an armored OpenPGP key", "`gpg --armor --export FINGERPRINT` prints one");
+            plan.problem_at(
+                here.key("armored"),
+                "this is not an armored OpenPGP key",
+                "`gpg --armor --export FINGERPRINT` prints one",
+            );
         }
         Some(Key { from, fingerprints: self.fingerprints.clone() })
     }
@@ -149,7 +186,6 @@ impl SourceKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Os;
 
     fn compiled(text: &str) -> Result<String, Vec<String>> {
         #[derive(Deserialize)]
@@ -157,9 +193,11 @@ mod tests {
             apt_source: AptSources,
         }
         let recipe: Recipe = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
-        let (mut draft, os) = (Draft::default(), Os { codename: "bookworm".into(), ..Os::default() });
-        recipe.apt_source.compile(&Facts { os, ..Facts::default() }, &mut draft);
-        let plan = draft.finish().map_err(|problems| problems.into_iter().map(|problem| problem.says).collect::<Vec<_>>())?;
+        let (mut draft, mut facts) = (Draft::default(), Facts::default());
+        facts.os.codename = "bookworm".into();
+        recipe.apt_source.compile(&facts, &mut draft);
+        let plan =
+            draft.finish().map_err(|problems| problems.into_iter().map(|problem| problem.says).collect::<Vec<_>>())?;
         Ok(format!("{plan:?}"))
     }
 
@@ -168,14 +206,16 @@ mod tests {
         let key = "key = { file = \"/k\" }";
         let plan = compiled(&format!("[[apt_source]]\nname = \"a\"\nuris = [\"https://a\"]\n{key}\n")).unwrap();
         assert!(plan.contains("suites: [\"bookworm\"], components: [\"main\"]"), "{plan}");
-        let plan = compiled(&format!("[[apt_source]]\nname = \"a\"\nuris = [\"file:/srv\"]\nsuites = [\"./\"]\n{key}\n")).unwrap();
+        let plan =
+            compiled(&format!("[[apt_source]]\nname = \"a\"\nuris = [\"file:/srv\"]\nsuites = [\"./\"]\n{key}\n"))
+                .unwrap();
         assert!(plan.contains("suites: [\"./\"], components: []"), "{plan}");
     }
 
     #[test]
     fn everything_wrong_is_told_at_once() {
         let problems = compiled(
-            "[[apt_source]]\nname = \"a b\"\nuris = [\"deb.example.org\", \"https://a b\"]\ncomponents = []\nkey = { url = \"ftp://a\" }\n\
+            "[[apt_source]]\nname = \"a b\"\nuris = [\"deb.example.org\", \"https://a b\", \"https://me:pw@c/d\"]\ncomponents = []\nkey = { url = \"ftp://a\" }\n\
              [[apt_source]]\nname = \"c\"\nuris = []\nkey = { file = \"/k\", url = \"https://k\" }\n",
         );
         assert_eq!(
@@ -185,6 +225,7 @@ mod tests {
                 "a suite needs a component",
                 "`https://a b` cannot stand in a file of sources",
                 "`deb.example.org` is not a URI",
+                "a URI of `a b` holds a user name or password",
                 "a key from a URL needs its fingerprint: whoever holds that server could give another key",
                 "`ftp://a` is not a URL that can be fetched",
                 "`c` has no uris",

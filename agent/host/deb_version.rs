@@ -9,11 +9,15 @@ pub fn satisfies(version: &str, wanted: &str) -> bool {
 
 /// Whether every piece between the stars comes, in order.
 fn matches(version: &str, pattern: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(mut rest) = pieces.next().and_then(|first| version.strip_prefix(first)) else { return false };
-    let mut pieces: Vec<&str> = pieces.collect();
-    let last = pieces.pop().unwrap_or_default();
-    for piece in pieces {
+    let mut pieces: Vec<&str> = pattern.split('*').collect();
+    let last = if pieces.len() > 1 { pieces.pop().unwrap_or_default() } else { "" };
+    let mut rest = version;
+    for (number, piece) in pieces.into_iter().enumerate() {
+        if number == 0 {
+            let Some(after) = rest.strip_prefix(piece) else { return false };
+            rest = after;
+            continue;
+        }
         let Some(at) = rest.find(piece) else { return false };
         rest = rest.get(at + piece.len()..).unwrap_or_default();
     }
@@ -28,14 +32,14 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 
 /// Epoch, upstream version and Debian revision.
 fn parts(version: &str) -> (u64, &str, &str) {
-    let (epoch, rest) = version.split_once(':').map_or((0, version), |(epoch, rest)| (epoch.parse().unwrap_or(0), rest));
+    let (epoch, rest) =
+        version.split_once(':').map_or((0, version), |(epoch, rest)| (epoch.parse().unwrap_or(0), rest));
     let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
     (epoch, upstream, revision)
 }
 
 /// Compares by turns what is not a digit and what is a number.
-fn text(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a, b);
+fn text(mut a: &str, mut b: &str) -> Ordering {
     while !a.is_empty() || !b.is_empty() {
         let (words_a, words_b) = (take(&mut a, |c| !c.is_ascii_digit()), take(&mut b, |c| !c.is_ascii_digit()));
         let (number_a, number_b) = (take(&mut a, |c| c.is_ascii_digit()), take(&mut b, |c| c.is_ascii_digit()));
@@ -55,26 +59,20 @@ fn take<'v>(text: &mut &'v str, want: impl Fn(char) -> bool) -> &'v str {
 
 /// Letters come before everything else, and `~` before the end.
 fn words(a: &str, b: &str) -> Ordering {
-    let weight = |c: Option<char>| match c {
-        Some('~') => -1,
-        None => 0,
-        Some(c) if c.is_ascii_alphabetic() => i64::from(u32::from(c)),
-        Some(c) => i64::from(u32::from(c)) + 256,
+    let weight = |c: char| match c {
+        '~' => -1,
+        c if c.is_ascii_alphabetic() => i64::from(u32::from(c)),
+        c => i64::from(u32::from(c)) + 256,
     };
-    let (mut a, mut b) = (a.chars(), b.chars());
-    loop {
-        match (a.next(), b.next()) {
-            (None, None) => return Ordering::Equal,
-            (a, b) if weight(a) == weight(b) => {}
-            (a, b) => return weight(a).cmp(&weight(b)),
-        }
-    }
+    // Each ends with a 0, so that one that goes on is compared with it.
+    let (weights_a, weights_b) = (a.chars().map(weight).chain([0]), b.chars().map(weight).chain([0]));
+    weights_a.cmp(weights_b)
 }
 
 /// Numbers of any length.
 fn number(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+    let (digits_a, digits_b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    digits_a.len().cmp(&digits_b.len()).then_with(|| digits_a.cmp(digits_b))
 }
 
 #[cfg(test)]
@@ -85,8 +83,25 @@ mod tests {
     fn versions_are_ordered_as_dpkg_orders_them() {
         // Each was put to `dpkg --compare-versions`.
         let ascending = [
-            "0~", "0", "0.9", "1.0~beta1~svn1245", "1.0~beta1", "1.0", "1.0-1~bpo12+1", "1.0-1", "1.0-1+b1", "1.0-1+deb12u1", "1.0-1+deb12u10",
-            "1.0-1.1", "1.0a", "1.0+dfsg-1", "1.0.1", "1.10", "15+248", "1:0.1", "2:0~rc1",
+            "0~",
+            "0",
+            "0.9",
+            "1.0~beta1~svn1245",
+            "1.0~beta1",
+            "1.0",
+            "1.0-1~bpo12+1",
+            "1.0-1",
+            "1.0-1+b1",
+            "1.0-1+deb12u1",
+            "1.0-1+deb12u10",
+            "1.0-1.1",
+            "1.0a",
+            "1.0+dfsg-1",
+            "1.0.1",
+            "1.10",
+            "15+248",
+            "1:0.1",
+            "2:0~rc1",
         ];
         for (n, a) in ascending.iter().enumerate() {
             for (m, b) in ascending.iter().enumerate() {

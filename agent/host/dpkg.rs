@@ -34,8 +34,8 @@ pub struct Installed {
 pub(super) struct Packages {
     /// By name; more than one where several architectures are installed.
     by_name: BTreeMap<String, Vec<Record>>,
-    /// Who provides a name.
-    provided: BTreeMap<String, String>,
+    /// What packages provide, as they say it, and their name with its architecture. Asked rarely, so taken apart late.
+    provides: Vec<(String, String)>,
 }
 
 /// One paragraph; `None` for what was removed and left its configuration.
@@ -54,26 +54,27 @@ pub(super) struct Read {
 impl Look {
     /// What dpkg has; empty if this host has no dpkg.
     pub(super) fn dpkg(&self) -> Result<Rc<Packages>, Error> {
-        let stamp_of = |path| self.found(Path::new(path)).map(|found| found.map_or((0, 0), |found| (found.size, found.ctime)));
+        let stamp_of = |path| {
+            let found = self.found(Path::new(path))?;
+            Ok::<_, Error>(found.map_or((0, 0), |file| (file.size, file.ctime)))
+        };
         let stamp = [stamp_of(STATUS)?, stamp_of(UPDATES)?];
         if let Some(read) = self.0.dpkg.borrow().as_ref().filter(|read| read.stamp == stamp) {
             return Ok(Rc::clone(&read.packages));
         }
-        let mut packages = Packages::default();
-        packages.take(&String::from_utf8_lossy(&self.read(Path::new(STATUS))?.unwrap_or_default()));
+        let mut read = Packages::default();
+        read.take(&String::from_utf8_lossy(&self.read(Path::new(STATUS))?.unwrap_or_default()));
         for name in self.unmerged()? {
-            packages.take(&self.read_text(&Path::new(UPDATES).join(name))?.unwrap_or_default());
+            read.take(&self.read_text(&Path::new(UPDATES).join(name))?.unwrap_or_default());
         }
-        packages.find_providers();
-        let packages = Rc::new(packages);
+        let packages = Rc::new(read);
         self.0.dpkg.replace(Some(Read { stamp, packages: Rc::clone(&packages) }));
         Ok(packages)
     }
 
     /// The records in `updates/`, oldest first.
     pub(super) fn unmerged(&self) -> Result<Vec<String>, Error> {
-        let names = self.names_in(Path::new(UPDATES))?;
-        let names = names.into_iter().filter_map(|name| name.into_string().ok());
+        let names = self.names_in(Path::new(UPDATES))?.into_iter().filter_map(|name| name.into_string().ok());
         Ok(names.filter(|name| name.bytes().all(|c| c.is_ascii_digit())).collect())
     }
 }
@@ -83,7 +84,12 @@ impl Packages {
     pub(super) fn find(&self, asked: &str) -> Option<&Installed> {
         let (name, architecture) = asked.split_once(':').map_or((asked, None), |(name, arch)| (name, Some(arch)));
         let Some(records) = self.by_name.get(name) else {
-            return self.provided.get(name).and_then(|provider| self.find(provider));
+            let provides = |list: &str| list.split(',').any(|one| one.split_whitespace().next() == Some(name));
+            return self
+                .provides
+                .iter()
+                .filter(|(list, _)| provides(list))
+                .find_map(|(_, provider)| self.find(provider));
         };
         let native = self.by_name.get("dpkg").and_then(|records| records.first()).map(|(arch, _)| arch.as_str());
         let fits = |of: &str| of == "all" || architecture.or(native).is_none_or(|want| want == of);
@@ -92,7 +98,11 @@ impl Packages {
 
     /// The packages that dpkg did not finish with.
     pub(super) fn broken(&self) -> impl Iterator<Item = &Installed> {
-        self.by_name.values().flatten().filter_map(|(_, installed)| installed.as_ref()).filter(|one| one.broken.is_some())
+        self.by_name
+            .values()
+            .flatten()
+            .filter_map(|(_, installed)| installed.as_ref())
+            .filter(|one| one.broken.is_some())
     }
 
     /// Takes in every paragraph of a status file; a later one replaces an earlier one of the same package.
@@ -100,17 +110,18 @@ impl Packages {
         let mut paragraph = Paragraph::default();
         for line in text.split('\n') {
             match line.as_bytes().first() {
-                None => self.put(std::mem::take(&mut paragraph)),
-                Some(b' ' | b'\t') => {}
+                None => self.put(&std::mem::take(&mut paragraph)),
                 Some(b'P' | b'S' | b'A' | b'V') => paragraph.take(line),
                 Some(_) => {}
             }
         }
-        self.put(paragraph);
+        self.put(&paragraph);
     }
 
-    fn put(&mut self, paragraph: Paragraph<'_>) {
-        let (Some(name), architecture) = (paragraph.package, paragraph.architecture.unwrap_or_default()) else { return };
+    fn put(&mut self, paragraph: &Paragraph<'_>) {
+        let (Some(name), architecture) = (paragraph.package, paragraph.architecture.unwrap_or_default()) else {
+            return;
+        };
         let mut status = paragraph.status.unwrap_or_default().split(' ');
         let (want, flag, state) = (status.next().unwrap_or_default(), status.next(), status.next().unwrap_or_default());
         let installed = (!matches!(state, "not-installed" | "config-files" | "")).then(|| Installed {
@@ -121,20 +132,11 @@ impl Packages {
             held: want == "hold",
         });
         if let (Some(provides), true) = (paragraph.provides, installed.is_some()) {
-            for provided in provides.split(',').filter_map(|one| one.split_whitespace().next()) {
-                self.provided.insert(provided.to_owned(), format!("{name}:{architecture}"));
-            }
+            self.provides.push((provides.to_owned(), format!("{name}:{architecture}")));
         }
         let records = self.by_name.entry(name.to_owned()).or_default();
         records.retain(|(other, _)| other != architecture);
         records.push((architecture.to_owned(), installed));
-    }
-
-    /// Forgets who provides a name that is a package's own, or whose provider is gone by now.
-    fn find_providers(&mut self) {
-        let mut provided = std::mem::take(&mut self.provided);
-        provided.retain(|name, provider| !self.by_name.contains_key(name) && self.find(provider).is_some());
-        self.provided = provided;
     }
 }
 
@@ -150,13 +152,13 @@ struct Paragraph<'t> {
 
 impl<'t> Paragraph<'t> {
     fn take(&mut self, line: &'t str) {
-        let Some((field, value)) = line.split_once(": ") else { return };
-        match field {
-            "Package" => self.package = Some(value),
-            "Status" => self.status = Some(value),
-            "Architecture" => self.architecture = Some(value),
-            "Version" => self.version = Some(value),
-            "Provides" => self.provides = Some(value),
+        let value = |field: &str| line.strip_prefix(field)?.strip_prefix(": ");
+        match line.as_bytes().get(1) {
+            Some(b'a') => self.package = value("Package").or(self.package),
+            Some(b't') => self.status = value("Status").or(self.status),
+            Some(b'r') if line.starts_with('A') => self.architecture = value("Architecture").or(self.architecture),
+            Some(b'r') => self.provides = value("Provides").or(self.provides),
+            Some(b'e') => self.version = value("Version").or(self.version),
             _ => {}
         }
     }

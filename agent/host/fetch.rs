@@ -32,19 +32,24 @@ impl Look {
                 let says = format!("`{}` is not protected on its way, and nothing says what must come", shown(url));
                 Err(Error::said_with_hint("fetch-unsafe", says, "use `https:`, or say its digest"))
             }
-            _ => Err(Error::said_with_hint("fetch-scheme", format!("`{}` is not a URL that can be fetched", shown(url)), "use `https:` or `file:`")),
+            _ => Err(Error::said_with_hint(
+                "fetch-scheme",
+                format!("`{}` is not a URL that can be fetched", shown(url)),
+                "use `https:` or `file:`",
+            )),
         }
     }
 
     fn fetch_file(&self, url: &str, path: &str, how: Fetch) -> Result<Vec<u8>, Error> {
-        let bytes = self.read(Path::new(path))?;
-        let bytes = bytes.ok_or_else(|| Error::said_with_hint("fetch-missing", format!("`{path}` is not there"), "put it there first"))?;
+        let bytes = self.read(Path::new(path))?.ok_or_else(|| {
+            Error::said_with_hint("fetch-missing", format!("`{path}` is not there"), "put it there first")
+        })?;
         if bytes.len() > how.limit { Err(too_large(url, how)) } else { Ok(bytes) }
     }
 }
 
 /// A URL as it may be shown: a user's password and a signed query stay out.
-fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     let plain = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = plain.split_once("://") else { return plain.to_owned() };
     let (place, path) = rest.split_once('/').map_or((rest, String::new()), |(place, path)| (place, format!("/{path}")));
@@ -53,13 +58,13 @@ fn shown(url: &str) -> String {
 }
 
 async fn fetch_over_http(url: &str, how: Fetch) -> Result<Vec<u8>, Error> {
-    let client = reqwest::Client::builder()
+    let built = reqwest::Client::builder()
         .https_only(!how.pinned)
         .connect_timeout(how.timeout.min(Duration::from_secs(10)))
         .timeout(how.timeout)
         .user_agent(concat!("hostagent/", env!("CARGO_PKG_VERSION")))
         .build();
-    let client = client.map_err(|error| failed(url, &error))?;
+    let client = built.map_err(|error| failed(url, &error))?;
     let mut pauses = PAUSES.into_iter();
     loop {
         match try_once(&client, url, how).await {
@@ -81,14 +86,21 @@ enum Attempt {
 }
 
 async fn try_once(client: &reqwest::Client, url: &str, how: Fetch) -> Result<Vec<u8>, Attempt> {
-    let passing = |error: reqwest::Error| match error.is_builder() || error.is_redirect() {
-        true => Attempt::Final(failed(url, &error)),
-        false => Attempt::MayPass(failed(url, &error)),
+    let passing = |error: reqwest::Error| {
+        if error.is_builder() || error.is_redirect() {
+            Attempt::Final(failed(url, &error))
+        } else {
+            Attempt::MayPass(failed(url, &error))
+        }
     };
     let mut response = client.get(url).send().await.map_err(passing)?;
     let status = response.status();
     if !status.is_success() {
-        let error = Error::said_with_hint("fetch-refused", format!("`{}` answered {status}", shown(url)), "is the address right, and open to this host?");
+        let error = Error::said_with_hint(
+            "fetch-refused",
+            format!("`{}` answered {status}", shown(url)),
+            "is the address right, and open to this host?",
+        );
         let passes = status.is_server_error() || status.as_u16() == 429;
         return Err(if passes { Attempt::MayPass(error) } else { Attempt::Final(error) });
     }
@@ -104,7 +116,7 @@ async fn try_once(client: &reqwest::Client, url: &str, how: Fetch) -> Result<Vec
 
 /// The error with every reason below it: reqwest's own text ends at "error sending request".
 fn failed(url: &str, error: &reqwest::Error) -> Error {
-    let url = shown(url);
+    let place = shown(url);
     let mut reasons = Vec::new();
     let mut below = std::error::Error::source(error);
     while let Some(reason) = below {
@@ -112,8 +124,8 @@ fn failed(url: &str, error: &reqwest::Error) -> Error {
         below = reason.source();
     }
     let reason = if reasons.is_empty() { error.to_string() } else { reasons.join(": ") };
-    let hint = format!("see `curl -v {url}` on this host; certificates need the package `ca-certificates`");
-    Error::said_with_hint("fetch-failed", format!("could not fetch `{url}`: {reason}"), hint)
+    let hint = format!("see `curl -v {place}` on this host; certificates need the package `ca-certificates`");
+    Error::said_with_hint("fetch-failed", format!("could not fetch `{place}`: {reason}"), hint)
 }
 
 fn too_large(url: &str, how: Fetch) -> Error {

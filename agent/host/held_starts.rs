@@ -71,6 +71,11 @@ impl Touch {
         let mut held: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
         held.sort_unstable();
         held.dedup();
+        // Many packages ask twice: for the unit, and for the init script of its name.
+        let units = held.clone();
+        held.retain(|(action, unit)| {
+            !units.iter().any(|(other, long)| other == action && long.strip_suffix(".service") == Some(unit))
+        });
         let (mut started, mut refused) = (Vec::new(), Vec::new());
         for (action, unit) in held {
             let mine = self.starts_itself(unit);
@@ -89,10 +94,13 @@ impl Touch {
             }
         }
         match std::fs::remove_file(self.place(&list)) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::File { doing: "remove", path: list, source }),
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::File { doing: "remove", path: list, source })
+            }
             _ if refused.is_empty() => Ok(started),
             _ => {
-                let says = format!("installed, but not everything that the packages start came up: {}", refused.join("; "));
+                let says =
+                    format!("installed, but not everything that the packages start came up: {}", refused.join("; "));
                 Err(Error::said_with_hint("not-started", says, "see `systemctl --failed` and the journal of the unit"))
             }
         }
@@ -116,10 +124,22 @@ impl Look {
 
     /// The units that run now; none without systemd.
     async fn running_units(&self) -> Vec<String> {
-        let program = Program::asks("systemctl").args(["list-units", "--state=active,reloading,activating", "--plain", "--no-legend", "--full"]);
+        let program = Program::asks("systemctl").args([
+            "list-units",
+            "--state=active,reloading,activating",
+            "--plain",
+            "--no-legend",
+            "--full",
+        ]);
         let Ok(listed) = self.ask(&program.arg(format!("--type={}", TYPES.join(",")))).await else { return Vec::new() };
         let plain = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || ":_.@-".contains(c));
-        listed.stdout.lines().filter_map(|line| line.split_whitespace().next()).filter(plain).map(str::to_owned).collect()
+        listed
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(plain)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Whether a resource of this run sees to this unit, or to another one of the same server: `postgresql.service`
@@ -129,17 +149,26 @@ impl Look {
     }
 }
 
+/// Whether a process belongs to a transaction of hostagent, this run's or that of one that was killed.
+pub(super) fn is_ours(pid: i32) -> bool {
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environ
+        .split(|byte| *byte == 0)
+        .any(|entry| entry.strip_prefix(VARIABLE.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
+}
+
 /// The server's name in the name of a unit.
 fn family(unit: &str) -> &str {
     let name = unit.split('@').next().unwrap_or(unit);
     match name.rsplit_once('.') {
-        Some((name, kind)) if TYPES.contains(&kind) => name,
+        Some((stem, kind)) if TYPES.contains(&kind) => stem,
         _ => name,
     }
 }
 
 /// The program: see policy-rc.d(8) for what it is asked and answers. One call of deb-systemd-invoke may name several
-/// units, and a "no" for one is a "no" for all: so the whole of the caller's command line is noted.
+/// units, and a "no" for one is a "no" for all: so the units on the caller's command line are noted. The caller is one
+/// process further up where its shell stays.
 fn policy(running: &[String], list: &Path) -> String {
     let mut names = String::new();
     for unit in running {
@@ -162,11 +191,19 @@ running='
 case "$running" in *"
 $unit
 "*) exit 0 ;; esac
+caller=$(tr '\000' ' ' </proc/$PPID/cmdline)
+case "$caller" in
+*deb-systemd-invoke*) ;;
+*)  read -r _ _ _ above _ </proc/$PPID/stat
+    caller=$(tr '\000' ' ' </proc/$above/cmdline) ;;
+esac
 {{
     echo "$action $1"
-    for word in $(tr '\000' ' ' </proc/$PPID/cmdline 2>/dev/null); do
-        case "$word" in {types}) echo "$action $word" ;; esac
-    done
+    case "$caller" in *deb-systemd-invoke*)
+        for word in $caller; do
+            case "$word" in {types}) echo "$action $word" ;; esac
+        done ;;
+    esac
 }} >>'{list}'
 exit 101
 "#,

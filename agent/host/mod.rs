@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub mod apt;
-pub mod apt_locks;
 pub mod contents;
 pub mod deb_version;
 pub mod dpkg;

@@ -4,9 +4,9 @@
 //! Another package manager (dnf) gets its arm in [`Look::package`] and [`Touch::install`].
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Error, Look, Touch, dpkg};
+use super::{Error, Look, Touch, dpkg, held_starts};
 
 pub use super::dpkg::Installed;
 
@@ -35,7 +35,7 @@ pub struct Transaction {
 
 impl Default for Transaction {
     fn default() -> Self {
-        Self { wait: Duration::from_secs(600), unsafe_io: false }
+        Self { wait: Duration::from_mins(10), unsafe_io: false }
     }
 }
 
@@ -68,22 +68,23 @@ impl Touch {
         if wanted.is_empty() { Ok(()) } else { self.apt_transaction(wanted, how).await }
     }
 
-    /// Finishes what a killed run left of a transaction: takes its policy-rc.d away, and starts what it held back and
-    /// no resource of this run starts. Says what it did.
+    /// Finishes what a killed run left of a transaction: waits for its apt if that is still at it, takes its policy-rc.d
+    /// away, and starts what it held back and no resource of this run starts. Says what it did.
     ///
     /// # Errors
     /// When the policy cannot be removed, or something does not start.
     pub async fn heal_packages(&self) -> Result<Vec<String>, Error> {
-        // The killed run's apt may still be at it: then it needs the policy.
-        if self.apt_lock_holder()?.is_some() {
-            return Ok(Vec::new());
+        // The killed run's apt may still be at it, and needs the policy. To anybody else's the policy says nothing.
+        if self.apt_lock_holder()?.is_some_and(|holder| held_starts::is_ours(holder.pid)) {
+            self.wait_for_apt_locks(Instant::now() + Transaction::default().wait).await?;
         }
         let mut healed = Vec::new();
         if self.remove_stale_policy()? {
             healed.push("removed the policy-rc.d of a run that was killed".to_owned());
         }
         let started = self.start_what_was_held().await?;
-        healed.extend(started.iter().map(|unit| format!("started `{unit}`, which a run that was killed had held back")));
+        healed
+            .extend(started.iter().map(|unit| format!("started `{unit}`, which a run that was killed had held back")));
         Ok(healed)
     }
 }

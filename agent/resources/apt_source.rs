@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::file::{content, owned};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
-use crate::host::fetch::Fetch;
+use crate::host::fetch::{Fetch, shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
@@ -76,7 +76,12 @@ impl AptSource {
 
     fn text(&self) -> String {
         let mut text = "# managed by hostagent\nTypes: deb\n".to_owned();
-        let fields = [("URIs", &self.uris), ("Suites", &self.suites), ("Components", &self.components), ("Architectures", &self.architectures)];
+        let fields = [
+            ("URIs", &self.uris),
+            ("Suites", &self.suites),
+            ("Components", &self.components),
+            ("Architectures", &self.architectures),
+        ];
         for (field, values) in fields.into_iter().filter(|(_, values)| !values.is_empty()) {
             let _ = writeln!(text, "{field}: {}", values.join(" "));
         }
@@ -86,18 +91,19 @@ impl AptSource {
 
     /// Compares the keys on the disk with what is wanted.
     fn keys_compared(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {
-        let now = host.read(&self.keyring())?;
-        let known = match (&now, self.key.packets_at_hand(host)) {
+        let keyring = host.read(&self.keyring())?;
+        let known = match (&keyring, self.key.packets_at_hand(host)) {
             // By their bytes, where those can be had without the network.
-            (Some(now), Some(wanted)) => wanted.is_ok_and(|wanted| wanted == *now),
+            (Some(now), Some(wanted)) => wanted.is_ok_and(|packets| packets == *now),
             (Some(now), None) => openpgp::fingerprints(now).is_ok_and(|found| self.key.stranger(&found).is_none()),
             (None, _) => false,
         };
         if known {
             return Ok(changes);
         }
-        let shown = |keys: &[Fingerprint]| Shown::Plain(keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-        let from = match now.map(|now| openpgp::fingerprints(&now)) {
+        let shown =
+            |keys: &[Fingerprint]| Shown::Plain(keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        let from = match keyring.map(|now| openpgp::fingerprints(&now)) {
             None => Shown::Absent,
             Some(Ok(found)) => shown(&found),
             Some(Err(wrong)) => Shown::Plain(wrong),
@@ -118,7 +124,8 @@ impl Key {
             KeyFrom::Armored(text) => Some(self.verified("the key in the recipe", text.as_bytes())),
             KeyFrom::File(path) => Some(match host.read(path) {
                 Ok(Some(bytes)) => self.verified(&format!("`{}`", path.display()), &bytes),
-                Ok(None) => Err(Cause::new("key-missing", format!("the key's file `{}` is not there", path.display())).hint("put it there, or name another")),
+                Ok(None) => Err(Cause::new("key-missing", format!("the key's file `{}` is not there", path.display()))
+                    .hint("put it there, or name another")),
                 Err(error) => Err(error.into()),
             }),
             KeyFrom::Url(_) => None,
@@ -129,8 +136,12 @@ impl Key {
     async fn packets(&self, host: &Look) -> Result<Vec<u8>, Cause> {
         match (&self.from, self.packets_at_hand(host)) {
             (KeyFrom::Url(url), _) => {
-                let how = Fetch { limit: LARGEST_KEY, timeout: Duration::from_secs(30), pinned: !self.fingerprints.is_empty() };
-                self.verified(&format!("what `{url}` holds"), &host.fetch(url, how).await?)
+                let how = Fetch {
+                    limit: LARGEST_KEY,
+                    timeout: Duration::from_secs(30),
+                    pinned: !self.fingerprints.is_empty(),
+                };
+                self.verified(&format!("what `{}` holds", shown(url)), &host.fetch(url, how).await?)
             }
             (_, Some(packets)) => packets,
             (_, None) => Err(Cause::new("key-missing", "there is no key")),
@@ -139,12 +150,17 @@ impl Key {
 
     /// Takes the armor off and refuses any key that is not wanted.
     fn verified(&self, what: &str, bytes: &[u8]) -> Result<Vec<u8>, Cause> {
-        let wrong = |wrong: String| Cause::new("key-wrong", format!("{what} {wrong}")).hint("see `gpg --show-keys FILE`");
+        let wrong =
+            |wrong: String| Cause::new("key-wrong", format!("{what} {wrong}")).hint("see `gpg --show-keys FILE`");
         let packets = openpgp::dearmored(bytes).map_err(wrong)?;
         let found = openpgp::fingerprints(&packets).map_err(wrong)?;
         let Some(stranger) = self.stranger(&found) else { return Ok(packets) };
-        let says = format!("{what} is a key with the fingerprint {stranger}, which the recipe does not name; nothing was written");
-        Err(Cause::new("key-not-trusted", says).hint("ask the source's owner on another way whether that is their key before you add it to `fingerprints`"))
+        let says = format!(
+            "{what} is a key with the fingerprint {stranger}, which the recipe does not name; nothing was written"
+        );
+        Err(Cause::new("key-not-trusted", says).hint(
+            "ask the source's owner on another way whether that is their key before you add it to `fingerprints`",
+        ))
     }
 
     /// A key among these that the recipe does not name.
@@ -173,7 +189,9 @@ impl Resource for AptSource {
             let Some(found) = host.found(&path)? else { continue };
             if found.kind != Kind::File {
                 let says = format!("`{}` is {}, not a file", path.display(), found.kind.name());
-                return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", path.display())));
+                return Err(
+                    Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", path.display()))
+                );
             }
             let root = AccountName::root();
             changes = owned(host, changes, &found, Mode::FILE, &root, &root);

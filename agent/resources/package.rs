@@ -31,7 +31,7 @@ impl Package {
     /// How the host differs.
     fn compared(&self, now: Option<&Installed>) -> Result<Changes, Cause> {
         // What only provides the name is another package: it is not this one's version, and not removed for it.
-        let itself = now.filter(|now| Some(now.name.as_str()) == self.name.split(':').next());
+        let itself = now.filter(|one| Some(one.name.as_str()) == self.name.split(':').next());
         if self.absent {
             return match itself {
                 Some(now) if now.held => Err(self.is_held(now)),
@@ -39,23 +39,29 @@ impl Package {
                 None => Ok(Changes::none()),
             };
         }
-        let Some(now) = (if self.version.is_some() { itself } else { now }) else { return Ok(self.from_nothing()) };
-        let changes = match &now.broken {
+        let Some(present) = (if self.version.is_some() { itself } else { now }) else { return Ok(self.from_nothing()) };
+        let changes = match &present.broken {
             Some(state) => Changes::none().value("state", state, &"installed".to_owned()),
             None => Changes::none(),
         };
         match &self.version {
-            Some(version) if !satisfies(&now.version, version) => {
-                if now.held {
-                    return Err(self.is_held(now));
+            Some(version) if !satisfies(&present.version, version) => {
+                if present.held {
+                    return Err(self.is_held(present));
                 }
                 let exact = !version.contains('*');
-                if exact && compare(&now.version, version) == Ordering::Greater {
-                    let says = format!("`{}` is installed in version {}, which is newer than {version}", self.name, now.version);
-                    let hint = format!("what a newer version has written may be unreadable to an older one: raise the version in the recipe, or run `apt-get install --allow-downgrades {}={version}`", self.name);
+                if exact && compare(&present.version, version) == Ordering::Greater {
+                    let says = format!(
+                        "`{}` is installed in version {}, which is newer than {version}",
+                        self.name, present.version
+                    );
+                    let hint = format!(
+                        "what a newer version has written may be unreadable to an older one: raise the version in the recipe, or run `apt-get install --allow-downgrades {}={version}`",
+                        self.name
+                    );
                     return Err(Cause::new("package-newer", says).hint(hint));
                 }
-                Ok(changes.value("version", &now.version, version))
+                Ok(changes.value("version", &present.version, version))
             }
             _ => Ok(changes),
         }
@@ -63,7 +69,8 @@ impl Package {
 
     fn is_held(&self, now: &Installed) -> Cause {
         let says = format!("`{}` is held at version {}, and the recipe wants {}", self.name, now.version, self.wish());
-        Cause::new("package-held", says).hint(format!("`apt-mark unhold {0}`, or take `{0}` out of the recipe", self.name))
+        Cause::new("package-held", says)
+            .hint(format!("`apt-mark unhold {0}`, or take `{0}` out of the recipe", self.name))
     }
 
     fn wish(&self) -> String {
@@ -99,7 +106,12 @@ impl Resource for Package {
         for one in all {
             // One that is right by now, or that may not be changed, is no reason to touch or to hold up the others.
             if one.check(host).await.is_ok_and(|changes| !changes.is_empty()) {
-                wanted.push(Wanted { name: one.name.clone(), version: one.version.clone(), absent: one.absent, recommends: one.recommends });
+                wanted.push(Wanted {
+                    name: one.name.clone(),
+                    version: one.version.clone(),
+                    absent: one.absent,
+                    recommends: one.recommends,
+                });
             }
         }
         Ok(host.install(&wanted, Transaction::default()).await?)
@@ -119,7 +131,13 @@ mod tests {
     use super::*;
 
     fn installed(version: &str) -> Installed {
-        Installed { name: "nginx".into(), version: version.into(), architecture: "amd64".into(), broken: None, held: false }
+        Installed {
+            name: "nginx".into(),
+            version: version.into(),
+            architecture: "amd64".into(),
+            broken: None,
+            held: false,
+        }
     }
 
     fn nginx(version: Option<&str>) -> Package {
@@ -146,7 +164,10 @@ mod tests {
         let held = Installed { held: true, ..installed("1.22.1-9") };
         assert_eq!(said(&nginx(None), &held), "");
         assert_eq!(said(&nginx(Some("1.24")), &held), "`nginx` is held at version 1.22.1-9, and the recipe wants 1.24");
-        assert_eq!(said(&nginx(Some("1.20")), &installed("1.22.1-9")), "`nginx` is installed in version 1.22.1-9, which is newer than 1.20");
+        assert_eq!(
+            said(&nginx(Some("1.20")), &installed("1.22.1-9")),
+            "`nginx` is installed in version 1.22.1-9, which is newer than 1.20"
+        );
     }
 
     #[test]

@@ -31,7 +31,9 @@ impl TryFrom<String> for Fingerprint {
         if matches!(digits.len(), 40 | 64) && digits.chars().all(|c| c.is_ascii_hexdigit()) {
             return Ok(Self(digits));
         }
-        Err(format!("`{text}` is not a fingerprint\nhint: the 40 hex digits that `gpg --show-keys FILE` prints; a key ID is not enough"))
+        Err(format!(
+            "`{text}` is not a fingerprint\nhint: the 40 hex digits that `gpg --show-keys FILE` prints; a key ID is not enough"
+        ))
     }
 }
 

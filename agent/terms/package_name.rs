@@ -25,12 +25,15 @@ impl TryFrom<String> for PackageName {
     fn try_from(text: String) -> Result<Self, String> {
         let (name, arch) = text.split_once(':').unwrap_or((text.as_str(), "any"));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let name_fits = name.len() > 1 && name.starts_with(plain) && name.chars().all(|c| plain(c) || "+-.".contains(c));
+        let name_fits =
+            name.len() > 1 && name.starts_with(plain) && name.chars().all(|c| plain(c) || "+-.".contains(c));
         if name_fits && !arch.is_empty() && arch.chars().all(|c| plain(c) || c == '-') {
             return Ok(Self(text));
         }
         let hint = match text.split_once('=') {
-            Some((name, version)) => format!("a version stands by itself: `{{ name = \"{name}\", version = \"{version}\" }}`"),
+            Some((name, version)) => {
+                format!("a version stands by itself: `{{ name = \"{name}\", version = \"{version}\" }}`")
+            }
             None => "lower-case letters, digits, `+`, `-` and `.`, as `apt-cache search` shows it".to_owned(),
         };
         Err(format!("`{text}` is not the name of a package\nhint: {hint}"))

@@ -2,9 +2,9 @@ use std::cell::RefCell;
 use std::fs;
 use std::rc::Rc;
 
-use super::super::programs::{Runner, Running};
-use super::super::{Host, Touch};
 use super::*;
+use crate::host::Host;
+use crate::host::programs::{Output, Runner, Running};
 
 /// Answers by the first word of the command line and its verb; the last answer of a verb stays.
 #[derive(Debug, Default)]
@@ -41,11 +41,14 @@ impl Machine {
     /// A host with fresh lists, a dpkg status of nothing, and these answers.
     fn new(answers: &[(&'static str, i32, &'static str)]) -> Self {
         let root = tempfile::tempdir().unwrap();
-        for directory in ["var/lib/dpkg/updates", "var/lib/apt/lists", "usr/sbin", "etc/apt/sources.list.d", "run/hostagent"] {
+        for directory in
+            ["var/lib/dpkg/updates", "var/lib/apt/lists", "usr/sbin", "etc/apt/sources.list.d", "run/hostagent"]
+        {
             fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         fs::write(root.path().join("var/lib/dpkg/status"), "").unwrap();
-        fs::write(root.path().join("etc/apt/sources.list"), "deb http://deb.debian.org/debian bookworm main\n").unwrap();
+        fs::write(root.path().join("etc/apt/sources.list"), "deb http://deb.debian.org/debian bookworm main\n")
+            .unwrap();
         fs::write(root.path().join("var/lib/apt/lists/deb.debian.org_Packages"), "").unwrap();
         let held = Some(root.path().join("run/hostagent/held-starts"));
         let script = Script { answers: RefCell::new(answers.to_vec()), held, ran: Rc::default() };
@@ -98,7 +101,12 @@ async fn fresh_lists_are_used_and_changed_sources_are_fetched_once() {
 async fn a_unit_without_a_resource_is_started_after_the_transaction() {
     let machine = Machine::new(&[]);
     machine.install().await.unwrap();
-    let starts = ["deb-systemd-invoke restart nginx.service", "deb-systemd-invoke start cron.service", "deb-systemd-invoke start nginx.service", "invoke-rc.d saned start"];
+    let starts = [
+        "deb-systemd-invoke restart nginx.service",
+        "deb-systemd-invoke start cron.service",
+        "deb-systemd-invoke start nginx.service",
+        "invoke-rc.d saned start",
+    ];
     assert_eq!(machine.ran(), [&["apt-get install nginx"][..], &starts].concat());
     assert!(!machine.has_policy());
     assert!(!machine.root.path().join("run/hostagent/held-starts").exists());
@@ -120,7 +128,10 @@ async fn an_unknown_package_is_told_in_apts_words_and_leaves_no_policy() {
         error.to_string(),
         "apt did not install or remove `nginx`: it exited with 100:\n  E: Unable to locate package nginx"
     );
-    assert_eq!(error.hint().as_deref(), Some("see `apt-cache policy NAME`: is its source in the recipe, and reachable?"));
+    assert_eq!(
+        error.hint().as_deref(),
+        Some("see `apt-cache policy NAME`: is its source in the recipe, and reachable?")
+    );
     assert!(!machine.has_policy());
 }
 
@@ -135,7 +146,11 @@ async fn a_full_disk_is_told_as_one() {
 async fn a_lock_taken_meanwhile_and_an_interrupted_dpkg_are_got_over() {
     let machine = Machine::new(&[
         ("apt-get install", 100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)\n"),
-        ("apt-get install", 100, "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.\n"),
+        (
+            "apt-get install",
+            100,
+            "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.\n",
+        ),
     ]);
     machine.install().await.unwrap();
     assert_eq!(machine.ran()[..4], ["apt-get install nginx", "apt-get install nginx", "dpkg", "apt-get install nginx"]);
@@ -171,9 +186,28 @@ async fn a_policy_of_somebody_else_is_left_alone_and_a_stale_one_of_ours_is_take
     fs::write(machine.root.path().join("run/hostagent/held-starts"), "start cron.service\n").unwrap();
     assert_eq!(
         machine.touch().heal_packages().await.unwrap(),
-        ["removed the policy-rc.d of a run that was killed", "started `cron.service`, which a run that was killed had held back"]
+        [
+            "removed the policy-rc.d of a run that was killed",
+            "started `cron.service`, which a run that was killed had held back"
+        ]
     );
     assert!(!machine.has_policy());
     assert_eq!(machine.ran(), ["deb-systemd-invoke start cron.service"]);
     assert_eq!(machine.touch().heal_packages().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_source_that_is_not_signed_is_told_of_when_a_package_is_missing_and_not_tried_again() {
+    let not_signed = ("apt-get update", 100, "E: The repository 'http://a stable InRelease' is not signed.\n");
+    let machine = Machine::new(&[("apt-get install", 100, "E: Unable to locate package nginx\n"), not_signed]);
+    machine.install().await.unwrap();
+    assert_eq!(machine.ran()[..3], ["apt-get install nginx", "apt-get update", "apt-get install nginx"]);
+
+    let missing = ("apt-get install", 100, "E: Unable to locate package nginx\n");
+    let error = Machine::new(&[missing, not_signed, missing]).install().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "apt did not install or remove `nginx`: it exited with 100:\n  E: Unable to locate package nginx\n\
+         and before that the package lists could not be refreshed:\n  E: The repository 'http://a stable InRelease' is not signed."
+    );
 }

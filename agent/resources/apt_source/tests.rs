@@ -35,7 +35,10 @@ fn source(from: KeyFrom, fingerprints: &[&str]) -> AptSource {
         suites: vec!["bookworm".into()],
         components: vec!["main".into()],
         architectures: Vec::new(),
-        key: Key { from, fingerprints: fingerprints.iter().map(|one| Fingerprint::try_from((*one).to_owned()).unwrap()).collect() },
+        key: Key {
+            from,
+            fingerprints: fingerprints.iter().map(|one| Fingerprint::try_from((*one).to_owned()).unwrap()).collect(),
+        },
     }
 }
 
@@ -50,7 +53,7 @@ fn host() -> (tempfile::TempDir, Host) {
 }
 
 async fn changes(source: &AptSource, host: &Host) -> String {
-    source.check(&host.look()).await.unwrap().list().iter().map(|change| format!("{} {} -> {}\n", change.what, change.from, change.to)).collect()
+    source.check(&host.look()).await.unwrap().to_string()
 }
 
 #[tokio::test]
@@ -71,11 +74,21 @@ async fn a_source_is_written_with_its_key_and_then_is_as_wanted() {
 async fn a_key_that_the_recipe_does_not_name_is_refused_before_anything_is_written() {
     let (root, host) = host();
     for (text, says) in [
-        (KEY_B.to_owned(), format!("is a key with the fingerprint {B}, which the recipe does not name; nothing was written")),
-        (format!("{KEY_A}{KEY_B}"), format!("is a key with the fingerprint {B}, which the recipe does not name; nothing was written")),
+        (
+            KEY_B.to_owned(),
+            format!("is a key with the fingerprint {B}, which the recipe does not name; nothing was written"),
+        ),
+        (
+            format!("{KEY_A}{KEY_B}"),
+            format!("is a key with the fingerprint {B}, which the recipe does not name; nothing was written"),
+        ),
         (KEY_A.replace("PUBLIC", "PRIVATE"), "holds a private key".to_owned()),
         (KEY_A.replace("jGqRivq0FUtl", ""), "is not a whole OpenPGP key: was it cut off?".to_owned()),
-        (KEY_A.replace("mDME", "!!!!"), "is not well-formed between `BEGIN` and `END`: Invalid symbol 33, offset 0.".to_owned()),
+        (
+            KEY_A.replace("mDME", "!!!!"),
+            "is not well-formed between `BEGIN` and `END`: Invalid symbol 33, offset 0.".to_owned(),
+        ),
+        ("\n".to_owned(), "is empty".to_owned()),
         ("<html>".to_owned(), "has no `-----BEGIN PGP PUBLIC KEY BLOCK-----`".to_owned()),
     ] {
         let path = root.path().join("key.asc");
@@ -99,7 +112,7 @@ async fn a_key_added_on_the_host_is_drift_that_needs_no_network_to_be_seen() {
     both.extend(openpgp::dearmored(KEY_B.as_bytes()).unwrap());
     fs::write(root.path().join("etc/apt/keyrings/some.gpg"), both).unwrap();
     let a = A.replace(' ', "");
-    assert_eq!(changes(&source, &host).await, format!("key {a}, {B} -> {a}\n"));
+    assert_eq!(changes(&source, &host).await, format!("key {a}, {B} -> {a}"));
 }
 
 #[tokio::test]
@@ -111,7 +124,7 @@ async fn a_key_file_that_is_not_armored_is_taken_and_followed() {
     source.apply(&host.touch()).await.unwrap();
     assert_eq!(changes(&source, &host).await, "");
     fs::write(root.path().join("usr/share/keyrings/some.gpg"), KEY_B).unwrap();
-    assert_eq!(changes(&source, &host).await, format!("key {} -> (not known yet)\n", A.replace(' ', "")));
+    assert_eq!(changes(&source, &host).await, format!("key {} -> (not known yet)", A.replace(' ', "")));
 }
 
 #[test]
@@ -119,15 +132,23 @@ fn packets_of_both_formats_and_all_lengths_are_read() {
     let body = |length: usize| [vec![4], vec![0; length - 1]].concat();
     let all = |length: usize| -> Vec<Vec<u8>> {
         let four = u32::try_from(length).unwrap().to_be_bytes();
-        let mut headers = vec![[&[0x9A][..], &four].concat(), [&[0xC6, 255][..], &four].concat(), [&[0x99][..], &four[2..]].concat()];
+        let mut headers =
+            vec![[&[0x9A][..], &four].concat(), [&[0xC6, 255][..], &four].concat(), [&[0x99][..], &four[2..]].concat()];
         match length {
             ..192 => headers.extend([vec![0x98, four[3]], vec![0xC6, four[3]]]),
-            _ => headers.push(vec![0xC6, u8::try_from((length - 192) >> 8).unwrap() + 192, u8::try_from((length - 192) & 255).unwrap()]),
+            _ => headers.push(vec![
+                0xC6,
+                u8::try_from((length - 192) >> 8).unwrap() + 192,
+                u8::try_from((length - 192) & 255).unwrap(),
+            ]),
         }
         headers
     };
     for length in [1, 191, 192, 600, 8383] {
-        let found: Vec<_> = all(length).into_iter().map(|header| openpgp::fingerprints(&[header, body(length)].concat()).unwrap()).collect();
+        let found: Vec<_> = all(length)
+            .into_iter()
+            .map(|header| openpgp::fingerprints(&[header, body(length)].concat()).unwrap())
+            .collect();
         assert!(found.iter().all(|one| *one == found[0] && one.len() == 1), "{length}");
     }
     assert_eq!(openpgp::fingerprints(&[0xC6, 2, 4]).unwrap_err(), "is not a whole OpenPGP key: was it cut off?");

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-use super::{Error, Look};
+use crate::host::{Error, Look};
 
 /// In the order in which apt takes them.
-const LOCKS: [&str; 4] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
+const LOCKS: [&str; 4] =
+    ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
 /// How often they are looked at.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often a waiting run says so.
@@ -28,7 +29,7 @@ pub struct Holder {
     pub lock: &'static str,
     /// Their process; 0 where it is in another PID namespace.
     pub pid: i32,
-    /// Their program's name, proc_pid_comm(5).
+    /// Their program's name, `proc_pid_comm(5)`.
     pub program: String,
 }
 
@@ -58,7 +59,8 @@ impl Look {
             let mut asked = whole_file();
             fcntl(&file, FcntlArg::F_GETLK(&mut asked)).map_err(|errno| fail(errno.into()))?;
             if i32::from(asked.l_type) != libc::F_UNLCK {
-                let program = std::fs::read_to_string(format!("/proc/{}/comm", asked.l_pid)).unwrap_or_else(|_| "a program that just ended".into());
+                let program = std::fs::read_to_string(format!("/proc/{}/comm", asked.l_pid))
+                    .unwrap_or_else(|_| "a program that just ended".into());
                 return Ok(Some(Holder { lock, pid: asked.l_pid, program: program.trim_end().to_owned() }));
             }
         }
@@ -66,7 +68,7 @@ impl Look {
     }
 
     /// Waits until nobody holds one of the locks.
-    pub(super) async fn wait_for_apt_locks(&self, until: Instant) -> Result<(), Error> {
+    pub(in crate::host) async fn wait_for_apt_locks(&self, until: Instant) -> Result<(), Error> {
         let begun = Instant::now();
         let mut said: Option<(Holder, Instant)> = None;
         while let Some(holder) = self.apt_lock_holder()? {
@@ -135,7 +137,10 @@ mod tests {
         let (root, look) = free_host();
         let held = take(root.path(), LOCKS[2]);
         let error = look.wait_for_apt_locks(Instant::now()).await.unwrap_err();
-        assert_eq!(error.to_string(), "`/var/lib/apt/lists/lock` is held by a process that cannot be seen from here, still after 0 s");
+        assert_eq!(
+            error.to_string(),
+            "`/var/lib/apt/lists/lock` is held by a process that cannot be seen from here, still after 0 s"
+        );
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(300)).await;
             drop(held);
