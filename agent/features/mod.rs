@@ -10,10 +10,10 @@ pub mod link;
 pub mod nginx;
 pub mod postgres;
 pub mod run;
-pub mod ssh;
-pub mod user;
 pub mod service;
+pub mod ssh;
 pub mod timer;
+pub mod user;
 
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;

@@ -26,8 +26,6 @@ pub mod ledger;
 pub mod locales;
 pub mod lock;
 pub mod machine;
-pub mod ledger;
-pub mod lock;
 pub mod packages;
 pub mod postgres;
 pub mod processes;
@@ -37,8 +35,6 @@ pub mod state;
 pub mod swap;
 pub mod systemd;
 mod tail;
-pub mod state;
-pub mod systemd;
 pub mod undo;
 pub mod users;
 

@@ -14,7 +14,9 @@ use crate::features::link::Link;
 use crate::features::nginx::Nginx;
 use crate::features::postgres::Postgres;
 use crate::features::run::Run;
+use crate::features::service::Services;
 use crate::features::ssh::Ssh;
+use crate::features::timer::Timers;
 use crate::features::user::User;
 use crate::features::Feature;
 use crate::problem::Problems;
@@ -53,7 +55,10 @@ pub struct Recipe {
     pub link: Option<Vec<Link>>,
     /// The SSH server's settings.
     pub ssh: Option<Ssh>,
+    /// Services of the host: whether they run, start at boot, and what their units say.
+    pub service: Option<Services>,
     /// Commands that run by the calendar.
+    pub timer: Option<Timers>,
     /// The web server and its sites.
     pub nginx: Option<Nginx>,
     /// The PostgreSQL server, its roles, databases, grants and client authentication.
@@ -78,6 +83,8 @@ impl Recipe {
             file,
             link,
             ssh,
+            service,
+            timer,
             nginx,
             postgres,
             run,
@@ -90,6 +97,8 @@ impl Recipe {
         table(file.as_ref(), facts, plan);
         table(link.as_ref(), facts, plan);
         table(ssh.as_ref(), facts, plan);
+        table(service.as_ref(), facts, plan);
+        table(timer.as_ref(), facts, plan);
         table(nginx.as_ref(), facts, plan);
         table(postgres.as_ref(), facts, plan);
         table(run.as_ref(), facts, plan);

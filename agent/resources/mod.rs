@@ -12,9 +12,6 @@ pub mod hostname;
 pub mod link;
 pub mod locale;
 pub mod nginx_workers;
-pub mod config_set;
-pub mod drop_in;
-pub mod file;
 pub mod package;
 pub mod pg_auto_conf;
 pub mod pg_cluster;
@@ -41,10 +38,6 @@ pub mod user;
 
 #[cfg(test)]
 mod laws;
-pub mod probe;
-pub mod service;
-pub mod timer;
-pub mod unit_file;
 
 #[cfg(test)]
 mod pg_matrix;
