@@ -14,13 +14,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("facts", &["host"]),
     ("engine", &["host", "problem"]),
     ("secret", &["engine", "host", "terms"]),
-    ("resources", &["engine", "host", "secret", "terms"]),
-    ("features", &["engine", "facts", "problem", "resources", "secret", "template", "terms"]),
+    ("resources", &["engine", "host", "problem", "secret", "terms"]),
+    ("features", &["engine", "facts", "host", "problem", "resources", "secret", "template", "terms"]),
     ("recipe", &["engine", "facts", "features", "problem", "secret", "terms"]),
     ("report", &["engine", "host"]),
-    ("log", &["report"]),
+    ("log", &["host", "report"]),
     ("cli", &["engine", "facts", "host", "log", "problem", "recipe", "report"]),
-    ("main", &["cli", "log"]),
+    ("main", &["cli", "log", "report"]),
 ];
 
 /// The longest a file may be, tests and all.
