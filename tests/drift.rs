@@ -16,7 +16,7 @@ content = "welcome\n"
 mode = "0644"
 
 [host]
-packages = ["sudo"]
+packages = ["zsh"]
 
 [[nginx.site]]
 name = "api"
@@ -34,10 +34,10 @@ owner = "booking"
 [[postgres.role]]
 name = "reader"
 [[postgres.grant]]
+role = "reader"
 database = "booking"
-on = "database"
+type = "database"
 privileges = ["CONNECT", "TEMPORARY"]
-to = ["reader"]
 [[postgres.hba]]
 type = "host"
 database = "booking"
@@ -55,7 +55,7 @@ const DEEDS: [(&str, &str); 9] = [
     (r#"runuser -u postgres -- psql -qc "alter role booking password 'other'""#, "pg_role:booking"),
     (r#"runuser -u postgres -- psql -qc "revoke connect on database booking from reader""#, "pg_grant:"),
     ("echo 'host all all 0.0.0.0/0 trust' >> /etc/postgresql/15/main/pg_hba.conf", "config_set:postgres"),
-    ("dpkg --remove --force-depends sudo", "package:sudo"),
+    ("dpkg --remove zsh", "package:zsh"),
     ("usermod -s /bin/sh ops", "user:ops"),
 ];
 

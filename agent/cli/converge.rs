@@ -1,6 +1,7 @@
 //! `hostagent converge`: make the host what the recipe says.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
@@ -60,7 +61,8 @@ impl Converge {
         host.starts_units(plan.ids().filter(|id| id.kind() == "service").map(|id| id.name().to_owned()));
         last_run::begin(&host.touch(), &self.wanted.about())?;
 
-        let (outcome, screen) = self.converge(&plan, &host, manner).await?;
+        let screen = Rc::new(RefCell::new(self.screen(&plan, manner)));
+        let outcome = converge(&plan, &host, &screen).await?;
 
         journal::end(&outcome);
         let report = Report::of(&outcome, &self.wanted.about());
@@ -68,35 +70,10 @@ impl Converge {
         if self.json {
             out::print(&report.text())?;
         } else {
-            screen.end(&outcome)?;
+            screen.borrow().end(&outcome)?;
         }
         kept?;
         Ok(if outcome.is_good() { Exit::AS_WANTED } else { Exit::FAILED })
-    }
-
-    /// Runs the plan, and asks it to stop when a signal comes.
-    async fn converge(&self, plan: &Plan, host: &Host, manner: Manner) -> Result<(Outcome, Screen), Refusal> {
-        let screen = RefCell::new(self.screen(plan, manner));
-        let stop = Stop::new();
-        let mut signals = Signals::taken()?;
-        let mut watch = |event: Event<'_>| {
-            journal::see(&event);
-            screen.borrow_mut().see(&event);
-        };
-        let outcome = {
-            let run = run::converge(plan, host, &stop, &mut watch);
-            tokio::pin!(run);
-            loop {
-                tokio::select! {
-                    outcome = &mut run => break outcome,
-                    () = signals.next() => {
-                        stop.ask();
-                        screen.borrow_mut().stopping();
-                    }
-                }
-            }
-        };
-        Ok((outcome, screen.into_inner()))
     }
 
     fn screen(&self, plan: &Plan, manner: Manner) -> Screen {
@@ -129,5 +106,28 @@ impl Converge {
                 exit: Exit::LOCKED,
             },
         })
+    }
+}
+
+/// Runs the plan, and asks it to stop when a signal comes.
+async fn converge(plan: &Plan, host: &Host, screen: &Rc<RefCell<Screen>>) -> Result<Outcome, Refusal> {
+    let stop = Stop::new();
+    let mut signals = Signals::taken()?;
+    let listener = Rc::clone(screen);
+    host.listen(move |news| listener.borrow_mut().waiting(news));
+    let mut watch = |event: Event<'_>| {
+        journal::see(&event);
+        screen.borrow_mut().see(&event);
+    };
+    let run = run::converge(plan, host, &stop, &mut watch);
+    tokio::pin!(run);
+    loop {
+        tokio::select! {
+            outcome = &mut run => return Ok(outcome),
+            () = signals.next() => {
+                stop.ask();
+                screen.borrow_mut().stopping();
+            }
+        }
     }
 }

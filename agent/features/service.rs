@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Feature;
-use crate::engine::{Draft, Resource};
+use crate::engine::{Draft, Id, Resource};
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::drop_in::DropIn;
@@ -26,7 +26,7 @@ const DROP_IN: &str = "hostagent";
 #[serde(transparent)]
 pub struct Services(Vec<ServiceTable>);
 
-/// A unit of systemd.
+/// A unit of systemd. For one that another table runs, such as nginx, only `drop_in` may be said here.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTable {
@@ -49,8 +49,7 @@ pub struct ServiceTable {
     reads: Vec<AbsolutePath>,
     /// What makes it load a changed file: `"reload"` (a restart if it knows no reload), `"restart"`, or `"none"`, with
     /// which it is not restarted for a changed `drop_in` either. Default: `"reload"`.
-    #[serde(default)]
-    on_change: OnChangeWord,
+    on_change: Option<OnChangeWord>,
 }
 
 /// What makes a unit load a changed file.
@@ -70,10 +69,17 @@ impl Feature for Services {
     const TABLE: &'static str = "service";
 
     fn compile(&self, _: &Facts, plan: &mut Draft) {
-        for (index, service) in self.0.iter().enumerate() {
+        // Whether a unit runs is for the table that configures it to say, such as `[nginx]`.
+        let theirs: Vec<bool> = self.0.iter().map(|service| plan.has(&service.id())).collect();
+        for ((index, service), of_another) in self.0.iter().enumerate().zip(theirs) {
             let here = KeyPath::root().key(Self::TABLE).index(index);
             plan.at(here.clone());
-            service.compile(&here, plan);
+            if of_another {
+                service.add_drop_in(&here, true, plan);
+                service.is_only_a_drop_in(&here, plan);
+            } else {
+                service.compile(&here, plan);
+            }
         }
     }
 }
@@ -86,7 +92,7 @@ impl ServiceTable {
                 plan.problem_at(here.key(field), says, format!("take `{field}` or `masked` out"));
             }
         }
-        let on_change = match self.on_change {
+        let on_change = match self.on_change.unwrap_or_default() {
             // Without anything that it reads there is nothing to tell what it should load.
             OnChangeWord::Reload | OnChangeWord::Restart if self.reads.is_empty() && self.drop_in.is_none() => {
                 OnChange::Nothing
@@ -95,28 +101,46 @@ impl ServiceTable {
             OnChangeWord::Restart => OnChange::Restart,
             OnChangeWord::None => OnChange::Nothing,
         };
-        let mut drop_ins = Vec::new();
-        match self.drop_in.as_ref().map(UnitSettings::text) {
-            Some(Ok(content)) => {
-                let tried = on_change != OnChange::Nothing && !self.masked && self.running != Some(false);
-                let drop_in = DropIn { unit: self.name.to_string(), name: DROP_IN.into(), content, tried };
-                if tried {
-                    drop_ins.push(drop_in.id());
-                }
-                plan.add(drop_in);
-            }
-            Some(Err(says)) => plan.problem_at(here.key("drop_in"), says, "write it as in systemd.unit(5)"),
-            None => {}
-        }
+        let tried = on_change != OnChange::Nothing && !self.masked && self.running != Some(false);
+        self.add_drop_in(here, tried, plan);
         plan.add(Service {
             enabled: Some(self.enabled.unwrap_or(!self.masked)),
             running: Some(self.running.unwrap_or(!self.masked)),
             masked: Some(self.masked),
             reads: self.reads.iter().map(|path| path.as_path().to_owned()).collect(),
             on_change,
-            drop_ins,
             ..Service::running(self.name.as_str())
         });
+    }
+
+    /// `tried` says that the unit is restarted with it, so that it can be put back.
+    fn add_drop_in(&self, here: &KeyPath, tried: bool, plan: &mut Draft) {
+        match self.drop_in.as_ref().map(UnitSettings::text) {
+            Some(Ok(content)) => {
+                plan.add(DropIn { unit: self.name.to_string(), name: DROP_IN.into(), content, tried });
+            }
+            Some(Err(says)) => plan.problem_at(here.key("drop_in"), says, "write it as in systemd.unit(5)"),
+            None => {}
+        }
+    }
+
+    /// Complains of everything that another table says of this unit already.
+    fn is_only_a_drop_in(&self, here: &KeyPath, plan: &mut Draft) {
+        let given = [
+            ("enabled", self.enabled.is_some()),
+            ("running", self.running.is_some()),
+            ("masked", self.masked),
+            ("reads", !self.reads.is_empty()),
+            ("on_change", self.on_change.is_some()),
+        ];
+        for (field, _) in given.iter().filter(|(_, given)| *given) {
+            let says = format!("another table of this recipe runs `{}` and says `{field}` for it", self.name);
+            plan.problem_at(here.key(*field), says, "leave only `name` and `drop_in` here");
+        }
+    }
+
+    fn id(&self) -> Id {
+        Service::running(self.name.as_str()).id()
     }
 }
 
@@ -152,6 +176,20 @@ mod tests {
         let problems =
             compiled("[[service]]\nname = \"a\"\n[[service]]\nname = \"a.service\"\nenabled = false\n").unwrap_err();
         assert_eq!(problems.first().unwrap().says, "`service:a` is wanted twice, in different ways");
+    }
+
+    #[test]
+    fn a_unit_that_another_table_runs_can_have_a_drop_in_and_nothing_else() {
+        let compiled = |toml: &str| {
+            let mut draft = Draft::default();
+            draft.add(Service { enabled: None, ..Service::running("a") });
+            Services(vec![toml::from_str(toml).unwrap()]).compile(&Facts::default(), &mut draft);
+            draft.finish()
+        };
+        let plan = compiled("name = \"a\"\ndrop_in = { Service = { Nice = 1 } }\n").unwrap();
+        assert!(plan.orders("drop_in:a.service/hostagent", "service:a"));
+        let problems = compiled("name = \"a\"\nenabled = false\n").unwrap_err();
+        assert_eq!(problems.first().unwrap().says, "another table of this recipe runs `a` and says `enabled` for it");
     }
 
     #[test]

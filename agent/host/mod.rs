@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod locales;
 pub mod lock;
 pub mod machine;
+mod news;
 pub mod packages;
 pub mod postgres;
 pub mod processes;
@@ -61,6 +62,7 @@ struct Inner {
     expected: RefCell<BTreeSet<String>>,
     foreseen: RefCell<BTreeMap<String, systemd::Coming>>,
     writes: Cell<u64>,
+    listener: news::Listener,
     bus: systemd::Bus,
     /// dpkg's records, as last read.
     dpkg: RefCell<Option<dpkg::Read>>,
@@ -93,6 +95,7 @@ impl Host {
             expected: RefCell::default(),
             foreseen: RefCell::default(),
             writes: Cell::new(0),
+            listener: news::Listener::default(),
             bus: systemd::Bus::default(),
             dpkg: RefCell::default(),
             units: RefCell::default(),

@@ -146,6 +146,17 @@ impl Touch {
 }
 
 impl Look {
+    /// The names that begin so and under which old versions are kept.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn undo_names(&self, beginning: &str) -> Result<Vec<String>, Error> {
+        let names = self.names_in(&Path::new(STATE_DIR).join("undo"))?;
+        let kept = names.iter().filter_map(|name| self.undo(&name.to_string_lossy()).transpose());
+        let names: Vec<String> = kept.map(|undo| undo.map(|undo| undo.name)).collect::<Result<_, _>>()?;
+        Ok(names.into_iter().filter(|name| name.starts_with(beginning)).collect())
+    }
+
     /// The old versions kept under this name, if any.
     ///
     /// # Errors

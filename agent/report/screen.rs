@@ -70,6 +70,11 @@ impl Screen {
         }
     }
 
+    /// Shows what the run waits for.
+    pub fn waiting(&mut self, news: &str) {
+        self.say(&format!("  … {news}\n"));
+    }
+
     /// Answers a signal that asks to stop, and those that follow it.
     pub fn stopping(&mut self) {
         let first = !std::mem::replace(&mut self.stopping, true);
@@ -92,7 +97,7 @@ impl Screen {
     ///
     /// # Errors
     /// When standard output takes no more, other than because its reader went away.
-    pub fn end(self, outcome: &Outcome) -> std::io::Result<()> {
+    pub fn end(&self, outcome: &Outcome) -> std::io::Result<()> {
         match &self.manner {
             Manner::Live(live) => live.clear(),
             Manner::Plain => {}

@@ -20,8 +20,8 @@ pub struct DropIn {
     pub name: String,
     /// Every byte of it.
     pub content: String,
-    /// Whether a [`Service`](super::service::Service) has it in its `drop_ins`, and so puts it back if the unit does not
-    /// come up with it.
+    /// Whether a [`Service`](super::service::Service) restarts the unit with it, and so puts it back if the unit does not
+    /// come up.
     pub tried: bool,
 }
 

@@ -36,8 +36,6 @@ pub struct Service {
     pub on_change: OnChange,
     /// Config sets that have proven themselves when it has loaded them, and are put back if it cannot.
     pub sets: Vec<String>,
-    /// Drop-ins that have proven themselves when it runs with them, and are put back if it cannot.
-    pub drop_ins: Vec<Id>,
     /// Asked after a reload: why it must restart to take everything, if it must.
     pub restart_reason: Option<Probe>,
     /// Asked after it was started or reloaded, for up to 10 s: what is wrong with it.
@@ -67,7 +65,6 @@ impl Service {
             reads: Vec::new(),
             on_change: OnChange::Nothing,
             sets: Vec::new(),
-            drop_ins: Vec::new(),
             restart_reason: None,
             healthy: None,
         }

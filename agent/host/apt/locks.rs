@@ -81,7 +81,7 @@ impl Look {
                 return Err(Error::said_with_hint("apt-locked", says, hint));
             }
             if said.as_ref().is_none_or(|(before, when)| *before != holder || when.elapsed() >= NEWS) {
-                tracing::info!(lock = holder.lock, pid = holder.pid, "waiting for apt: {holder}");
+                self.tell(&format!("waiting for apt: {holder}"));
                 said = Some((holder, Instant::now()));
             }
             tokio::time::sleep(PAUSE).await;

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use super::freshness::OnDisk;
 use super::{OnChange, Service};
-use crate::engine::Cause;
-use crate::host::Touch;
+use crate::engine::{Cause, Id};
+use crate::host::{Error, Look, Touch};
 use crate::host::ledger::Loaded;
-use crate::host::systemd::{Coming, Lasting, Unit};
+use crate::host::systemd::{Coming, Lasting, Unit, full_name};
 
 /// How long a unit that says nothing of being ready must stay up to count as started.
 const STEADY: Duration = Duration::from_millis(300);
@@ -92,7 +92,7 @@ impl Service {
             return Err(self.back(host, unit, act, cause).await);
         }
         // In this order a kill in between costs one more load, and never the copies of what was loaded.
-        for name in self.undo_names() {
+        for name in self.undo_names(host)? {
             host.forget_old(&name)?;
         }
         self.remember(host, on_disk).await
@@ -178,14 +178,21 @@ impl Service {
             .has_loaded(&unit.name, Loaded { invocation: unit.invocation_id, digest: files, settings })?)
     }
 
-    fn undo_names(&self) -> Vec<String> {
-        self.sets.iter().cloned().chain(self.drop_ins.iter().map(ToString::to_string)).collect()
+    /// The config sets, and the drop-ins of this unit, that are put back if it cannot load them.
+    fn undo_names(&self, host: &Look) -> Result<Vec<String>, Error> {
+        let mut names = self.sets.clone();
+        names.extend(host.undo_names(Id::new("drop_in", format!("{}/", full_name(&self.unit))).as_str())?);
+        Ok(names)
     }
 
     /// Puts the old files back and brings the server back with them. Says in the cause how far that went.
     async fn back(&self, host: &Touch, unit: &Unit, act: Act, cause: Cause) -> Cause {
         let mut any = false;
-        for name in self.undo_names() {
+        let names = match self.undo_names(host) {
+            Ok(names) => names,
+            Err(error) => return Cause { says: format!("{}\n{error}", cause.says), ..cause },
+        };
+        for name in names {
             let put_back = match host.undo(&name) {
                 Ok(Some(undo)) => host.put_back(&undo).map(|()| any = true),
                 Ok(None) => Ok(()),

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::engine::outcome::Told;
 use crate::engine::run::{Stop, converge, preview};
-use crate::engine::{Draft, Plan, Resource, Verdict};
+use crate::engine::{Draft, Plan, Verdict};
 use crate::host::Host;
 use crate::host::systemd::Unit;
 use crate::resources::drop_in::DropIn;
@@ -87,7 +87,7 @@ impl Toy {
     /// A service and a drop-in for it.
     fn with(&self, content: &str) -> (DropIn, Service) {
         let drop_in = self.drop_in(content);
-        (drop_in.clone(), Service { drop_ins: vec![drop_in.id()], ..self.service() })
+        (drop_in.clone(), self.service())
     }
 
     async fn unit(&self) -> Unit {
