@@ -18,7 +18,7 @@ use super::changes::Changes;
 use super::failure::{Cause, Failure, Phase};
 use super::outcome::{Outcome, Told, Verdict};
 use super::plan::{Plan, Step, Work};
-use super::removal;
+use super::removal::{self, Removal};
 use super::resource::{AnyResource, Boxed, Id};
 use crate::host::Host;
 use crate::host::ledger::Record;
@@ -70,11 +70,11 @@ pub type Watch<'w> = &'w mut dyn FnMut(Event<'_>);
 pub async fn preview(plan: &Plan, host: &Host, watch: Watch<'_>) -> Outcome {
     let run = Run::new(plan, host, watch);
     run.tell(Event::Began { resources: plan.len() });
+    let leaving = removal::leaving(plan, &host.look());
+    leaving.removals.iter().for_each(|gone| gone.foresee(host));
     run.survey().await;
-    let leaving = if plan.partial { removal::Leaving::default() } else { removal::leaving(plan, &host.look()) };
     for gone in leaving.removals {
-        let told = gone.preview(&host.look(), run.began).await;
-        run.ended(told);
+        run.ended(gone.preview(&host.look(), run.began).await);
     }
     run.outcome(true, Vec::new(), leaving.released, false)
 }
@@ -84,15 +84,16 @@ pub async fn converge(plan: &Plan, host: &Host, stop: &Stop, watch: Watch<'_>) -
     let run = Run::new(plan, host, watch);
     run.tell(Event::Began { resources: plan.len() });
     let healed = run.heal().await;
+    let leaving = removal::leaving(plan, &host.look());
+    leaving.removals.iter().for_each(|gone| gone.foresee(host));
     run.survey().await;
     host.expect_nothing();
+    let (first, last): (Vec<_>, Vec<_>) = leaving.removals.into_iter().partition(Removal::goes_first);
+    run.take_away(first, stop).await;
     run.act(stop).await;
-    let leaving = if plan.partial { removal::Leaving::default() } else { removal::leaving(plan, &host.look()) };
-    for gone in leaving.removals {
-        if !stop.asked() {
-            let told = gone.apply(&host.touch(), run.began).await;
-            run.ended(told);
-        }
+    if run.take_away(last, stop).await {
+        // Whoever read what is gone now has to load that.
+        run.act_again(stop).await;
     }
     for id in &leaving.released {
         run.remember(host.touch().ledger_mut().released(id.as_str()));
@@ -202,6 +203,39 @@ impl<'r, 'w> Run<'r, 'w> {
             left.extend(above.filter(|&&index| known.insert(index)));
         }
         false
+    }
+
+    /// Takes away what the recipe stopped naming; tells whether anything went.
+    async fn take_away(&self, removals: Vec<Removal>, stop: &Stop) -> bool {
+        let mut any = false;
+        for gone in removals {
+            if !stop.asked() {
+                let told = gone.apply(&self.host.touch(), self.began).await;
+                any |= matches!(told.verdict, Verdict::Changed(_));
+                self.ended(told);
+            }
+        }
+        any
+    }
+
+    /// Looks again at what was right, and puts right what is not any more.
+    async fn act_again(&self, stop: &Stop) {
+        for work in &self.plan.works {
+            for &index in &work.steps {
+                let Some(step) = self.plan.steps.get(index) else { continue };
+                let right = |seen: &Seen| matches!(seen.state, State::Right | State::Changed);
+                if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) {
+                    continue;
+                }
+                if let Ok(changes) = guarded(step.resource.check(&self.host.look())).await
+                    && !changes.is_empty()
+                {
+                    self.note(index, |seen| seen.changes = changes);
+                    self.put_right(&Work { steps: vec![index], first: BTreeSet::new() }, &[step]).await;
+                    self.conclude(index);
+                }
+            }
+        }
     }
 
     /// Puts right what differs, in order of need.
