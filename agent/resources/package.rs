@@ -121,8 +121,7 @@ impl Resource for Package {
         if self.absent {
             return Changes::none();
         }
-        let version = self.version.as_ref().map_or(Shown::Unknown, |version| Shown::Plain(version.clone()));
-        Changes::none().differs("installed", Shown::Absent, version).creating()
+        Changes::none().appears("version", self.version.as_deref().unwrap_or("newest")).creating()
     }
 }
 
