@@ -41,7 +41,7 @@ impl Wanted {
     pub(super) fn again(&self) -> String {
         let recipe = self.recipe.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
         let vars = if self.vars.is_empty() { "" } else { " --var …" };
-        let only: String = self.only.iter().map(|only| format!(" --only {only}")).collect();
+        let only = self.only.iter().fold(String::new(), |all, only| all + " --only " + only);
         format!("hostagent converge{recipe}{vars}{only}")
     }
 

@@ -56,6 +56,7 @@ pub struct Added<'d> {
 
 impl Added<'_> {
     /// It comes after `id`, which must be in the plan: else that is a problem of the recipe.
+    #[expect(clippy::return_self_not_must_use, reason = "it is added already; what is returned is for one more edge, or its id")]
     pub fn after(self, id: &Id) -> Self {
         if let Some(step) = self.draft.steps.get_mut(self.index) {
             step.after.insert(id.clone());
@@ -191,17 +192,11 @@ impl Draft {
         let mut of_step = Vec::with_capacity(self.steps.len());
         for (index, step) in self.steps.iter().enumerate() {
             let joined = step.resource.together().then(|| step.id.kind().to_owned());
-            let work = match joined.as_ref().and_then(|kind| together.get(kind)) {
-                Some(&work) => work,
-                None => {
-                    works.push(Work { steps: Vec::new(), first: BTreeSet::new() });
-                    let work = works.len() - 1;
-                    if let Some(kind) = joined {
-                        together.insert(kind, work);
-                    }
-                    work
-                }
-            };
+            let work = joined.as_ref().and_then(|kind| together.get(kind)).copied().unwrap_or(works.len());
+            if work == works.len() {
+                works.push(Work { steps: Vec::new(), first: BTreeSet::new() });
+                together.extend(joined.map(|kind| (kind, work)));
+            }
             if let Some(work) = works.get_mut(work) {
                 work.steps.push(index);
             }

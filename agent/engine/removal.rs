@@ -76,7 +76,7 @@ impl Removal {
     }
 
     /// What would be taken away.
-    pub(crate) async fn preview(self, host: &Look, began: Instant) -> Told {
+    pub(crate) fn preview(self, host: &Look, began: Instant) -> Told {
         let started = Instant::now();
         let verdict = match self.changes(host) {
             Ok(changes) if changes.is_empty() => (Verdict::Ok, changes),

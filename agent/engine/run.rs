@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -74,7 +74,7 @@ pub async fn preview(plan: &Plan, host: &Host, watch: Watch<'_>) -> Outcome {
     leaving.removals.iter().for_each(|gone| gone.foresee(host));
     run.survey().await;
     for gone in leaving.removals {
-        run.ended(gone.preview(&host.look(), run.began).await);
+        run.ended(gone.preview(&host.look(), run.began));
     }
     run.outcome(true, Vec::new(), leaving.released, false)
 }
@@ -109,7 +109,7 @@ struct Seen {
     state: State,
     drift: bool,
     started: Option<Instant>,
-    took: std::time::Duration,
+    took: Duration,
 }
 
 #[derive(Debug)]
@@ -136,7 +136,7 @@ struct Run<'r, 'w> {
 
 impl<'r, 'w> Run<'r, 'w> {
     fn new(plan: &'r Plan, host: &'r Host, watch: Watch<'w>) -> Self {
-        let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Default::default() };
+        let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Duration::ZERO };
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
         let watch = RefCell::new(watch);
         let (extra, trouble) = (RefCell::default(), RefCell::default());
@@ -147,7 +147,9 @@ impl<'r, 'w> Run<'r, 'w> {
     async fn heal(&self) -> Vec<String> {
         match crate::host::heal::heal(&self.host.touch()).await {
             Ok(healed) => {
-                healed.iter().for_each(|what| self.tell(Event::Healed(what)));
+                for what in &healed {
+                    self.tell(Event::Healed(what));
+                }
                 healed
             }
             Err(error) => {

@@ -16,7 +16,7 @@ use crate::problem::KeyPath;
 #[derive(Debug, Clone, Serialize)]
 struct Word {
     name: String,
-    word: String,
+    text: String,
     #[serde(skip)]
     needs: Vec<&'static str>,
     #[serde(skip)]
@@ -34,7 +34,7 @@ enum Fate {
 }
 
 fn word(name: &str, word: &str) -> Word {
-    Word { name: name.into(), word: word.into(), needs: Vec::new(), fate: Fate::Works }
+    Word { name: name.into(), text: word.into(), needs: Vec::new(), fate: Fate::Works }
 }
 
 impl Word {
@@ -65,7 +65,7 @@ impl Resource for Word {
             return Err(Cause::new("blind", "there is nobody to ask"));
         }
         let now = host.read_text(&self.path())?.unwrap_or_default();
-        Ok(Changes::none().value("word", &now, &self.word))
+        Ok(Changes::none().value("word", &now, &self.text))
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -73,7 +73,7 @@ impl Resource for Word {
         match self.fate {
             Fate::Fails => Err(Cause::new("toy", "on purpose")),
             Fate::DoesNotHold => Ok(()),
-            _ => Ok(host.replace(&self.path(), self.word.as_bytes(), root())?),
+            _ => Ok(host.replace(&self.path(), self.text.as_bytes(), root())?),
         }
     }
 
