@@ -1,6 +1,7 @@
 //! What is wanted, as a graph of resources: plain data, the same for a preview and for a run.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::path::PathBuf;
 
 use super::resource::{AnyResource, Id, Resource};
 use crate::problem::{KeyPath, Place, Problem, Step as KeyStep};
@@ -121,6 +122,7 @@ impl Draft {
     /// Every problem of the draft: those that features noted, ids that nobody declares, and cycles.
     pub fn finish(mut self) -> Result<Plan, Vec<Problem>> {
         self.resolve();
+        self.one_owner_each();
         let works = self.works();
         let order = sorted(&works).unwrap_or_else(|ring| {
             let names = ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
@@ -165,6 +167,21 @@ impl Draft {
         }
         for (step, first) in self.steps.iter_mut().zip(edges) {
             step.first = first;
+        }
+    }
+
+    /// Two that write one path would put it right against each other in every run.
+    fn one_owner_each(&mut self) {
+        let mut owners: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for (index, step) in self.steps.iter().enumerate() {
+            for path in step.resource.claims() {
+                let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else { continue };
+                if other.id != step.id {
+                    let says = format!("`{}` is wanted by `{}` and by `{}`", path.display(), other.id, step.id);
+                    let hint = format!("let one of them have it; the other is at `{}`", other.at);
+                    self.problems.push(Problem::new(step.at.clone(), says).hint(hint));
+                }
+            }
         }
     }
 

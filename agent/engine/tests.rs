@@ -229,6 +229,36 @@ fn a_need_that_nobody_declares_and_one_thing_wanted_in_two_ways_are_problems() {
     ]);
 }
 
+/// Another kind that writes where a word does.
+#[derive(Debug, Serialize)]
+struct Rival;
+
+impl Resource for Rival {
+    fn id(&self) -> Id {
+        Id::new("rival", "a")
+    }
+
+    async fn check(&self, _: &Look) -> Result<Changes, Cause> {
+        Ok(Changes::none())
+    }
+
+    async fn apply(&self, _: &Touch) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Path("/a".into())]
+    }
+}
+
+#[test]
+fn two_that_write_one_path_are_a_problem() {
+    let mut draft = Draft::default();
+    draft.add(word("a", "1"));
+    draft.add(Rival);
+    assert_eq!(draft.finish().unwrap_err()[0].says, "`/a` is wanted by `word:a` and by `rival:a`");
+}
+
 #[test]
 fn only_a_part_keeps_what_the_part_needs_and_removes_nothing() {
     let place = Place::new();
