@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::path::PathBuf;
 
+use super::order::Order;
 use super::resource::{AnyResource, Id, Resource};
 use crate::problem::{KeyPath, Place, Problem, Step as KeyStep};
 
@@ -229,27 +230,10 @@ impl Draft {
 
 /// An order of the works that respects every edge and else keeps the recipe's; the ring if there is none.
 fn sorted(works: &[Work]) -> Result<Vec<usize>, Vec<usize>> {
-    let mut waits: Vec<usize> = works.iter().map(|work| work.first.len()).collect();
-    let mut then: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
-    for (number, work) in works.iter().enumerate() {
-        for &before in &work.first {
-            if let Some(list) = then.get_mut(before) {
-                list.push(number);
-            }
-        }
-    }
-    let mut ready: BTreeSet<usize> = waits.iter().enumerate().filter(|(_, n)| **n == 0).map(|(number, _)| number).collect();
-    let mut order = Vec::with_capacity(works.len());
-    while let Some(number) = ready.pop_first() {
+    let (mut walk, mut order) = (Order::of(works), Vec::with_capacity(works.len()));
+    while let Some(number) = walk.begin() {
         order.push(number);
-        for &next in then.get(number).into_iter().flatten() {
-            if let Some(count) = waits.get_mut(next) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.insert(next);
-                }
-            }
-        }
+        walk.ended(number);
     }
     if order.len() == works.len() { Ok(order) } else { Err(ring(works, &order)) }
 }

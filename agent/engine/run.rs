@@ -17,6 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::changes::Changes;
 use super::failure::{Cause, Failure, Phase};
 use super::outcome::{Outcome, Told, Verdict};
+use super::order::Order;
 use super::plan::{Plan, Step, Work};
 use super::removal::{self, Removal};
 use super::resource::{AnyResource, Boxed, Id};
@@ -424,31 +425,14 @@ impl<'r, 'w> Run<'r, 'w> {
 
 /// Starts each work when those before it have ended, at most [`AT_ONCE`] at a time.
 async fn schedule<'w>(works: &'w [Work], start: impl Fn(&'w Work) -> Boxed<'w, ()>) {
-    let mut waits: Vec<usize> = works.iter().map(|work| work.first.len()).collect();
-    let mut then: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
-    for (number, work) in works.iter().enumerate() {
-        for &before in &work.first {
-            if let Some(list) = then.get_mut(before) {
-                list.push(number);
-            }
-        }
-    }
-    let mut ready: BTreeSet<usize> = waits.iter().enumerate().filter(|(_, n)| **n == 0).map(|(number, _)| number).collect();
-    let mut running = FuturesUnordered::new();
+    let (mut order, mut running) = (Order::of(works), FuturesUnordered::new());
     loop {
         while running.len() < AT_ONCE {
-            let Some((number, work)) = ready.pop_first().and_then(|number| Some((number, works.get(number)?))) else { break };
+            let Some((number, work)) = order.begin().and_then(|number| Some((number, works.get(number)?))) else { break };
             running.push(start(work).map(move |()| number));
         }
-        let Some(ended) = running.next().await else { return };
-        for &next in then.get(ended).into_iter().flatten() {
-            if let Some(count) = waits.get_mut(next) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.insert(next);
-                }
-            }
-        }
+        let Some(number) = running.next().await else { return };
+        order.ended(number);
     }
 }
 
