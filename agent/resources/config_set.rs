@@ -107,7 +107,8 @@ impl ConfigSet {
             Trace::Path(path) if !wanted.contains(path.as_path()) => Some(path.clone()),
             _ => None,
         });
-        paths.filter(|path| ledger.written(path).is_some_and(|written| written.made)).collect()
+        let made = paths.filter(|path| ledger.written(path).is_some_and(|written| written.made));
+        made.filter(|path| !host.is_wanted(path)).collect()
     }
 
     /// Of what it no longer wants: what stands there as it was left, and what somebody edited.
