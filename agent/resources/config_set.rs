@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::file::{content, owned, places_above};
 use super::probe::Probe;
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::programs::{Program, last_lines};
@@ -178,6 +178,10 @@ impl Resource for ConfigSet {
                     return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {path} {path}.old`")));
                 }
             }
+        }
+        // A run starts with putting such files back; a plan must know that the wanted ones are still to prove themselves.
+        if host.undo(&self.name)?.is_some_and(|undo| !undo.is_checked()) {
+            changes = changes.follows("check", Shown::Plain("due".to_owned()), Shown::Plain("done".to_owned()));
         }
         let (ours, edited) = self.leaving(host)?;
         for path in self.absent.iter().filter(|path| host.found(path).is_ok_and(|found| found.is_some())).chain(&ours) {
