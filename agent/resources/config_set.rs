@@ -223,3 +223,6 @@ impl Resource for ConfigSet {
         self.files.iter().map(|file| Trace::Path(file.path.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
