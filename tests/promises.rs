@@ -10,6 +10,7 @@ mod beginning;
 mod drift;
 mod evidence;
 mod idempotence;
+mod laws;
 mod layers;
 mod leaving;
 mod market;

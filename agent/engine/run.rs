@@ -22,7 +22,7 @@ use super::plan::{Plan, Step, Work};
 use super::removal::{self, Removal};
 use super::resource::{AnyResource, Boxed, Id};
 use crate::host::Host;
-use crate::host::ledger::Record;
+use crate::host::ledger::{Record, Trace};
 
 /// How many works are under way at once. They wait for programs and servers, not for processors.
 const AT_ONCE: usize = 8;
@@ -137,6 +137,11 @@ struct Run<'r, 'w> {
 
 impl<'r, 'w> Run<'r, 'w> {
     fn new(plan: &'r Plan, host: &'r Host, watch: Watch<'w>) -> Self {
+        let traces = plan.steps.iter().flat_map(|step| step.resource.traces());
+        host.wants(traces.filter_map(|trace| match trace {
+            Trace::Path(path) => Some(path),
+            Trace::Unit(_) => None,
+        }));
         let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Duration::ZERO };
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
         let watch = RefCell::new(watch);

@@ -167,6 +167,17 @@ impl Ledger {
         self.put(Line::Path { path: path.to_owned(), written: None })
     }
 
+    /// Knows of a path what it knew when its old version, now back, was there.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn written_again(&mut self, path: &Path, written: Option<Written>) -> Result<(), Error> {
+        match written {
+            Some(written) => self.path_is(path, written),
+            None => self.removed(path),
+        }
+    }
+
     /// Notes what a unit has loaded, after a successful start, restart or reload.
     ///
     /// # Errors

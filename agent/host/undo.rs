@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::{Access, Kind};
+use super::ledger::Written;
 use super::{Error, Look, STATE_DIR, Touch};
 
 /// Old versions of a set of files.
@@ -27,6 +28,9 @@ struct Old {
     path: PathBuf,
     /// Nothing stood there, a file did, or a link.
     was: Was,
+    /// What hostagent had written there. What somebody made of it since comes back as theirs.
+    #[serde(default)]
+    written: Option<Written>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,7 +67,8 @@ impl Touch {
                 Some(found) => return Err(Error::Kind { path: path.clone(), found: found.kind.name(), wanted: "a file" }),
                 None => Was::Absent,
             };
-            undo.old.push(Old { path: path.clone(), was });
+            let written = self.ledger().written(path).cloned();
+            undo.old.push(Old { path: path.clone(), was, written });
         }
         undo.checked = false;
         self.save_undo(&undo)?;
@@ -102,6 +107,7 @@ impl Touch {
                     self.replace(&old.path, &bytes, Access { uid: *uid, gid: *gid, mode: *mode })?;
                 }
             }
+            self.ledger_mut().written_again(&old.path, old.written.clone())?;
         }
         self.forget_old(&undo.name)
     }
@@ -142,6 +148,13 @@ impl Touch {
     fn save_undo(&self, undo: &Undo) -> Result<(), Error> {
         let text = serde_json::to_vec(undo).map_err(|error| Error::said("undo", error.to_string()))?;
         self.write_private(&directory_of(&undo.name).join("undo.json"), &text)
+    }
+}
+
+impl Undo {
+    /// Whether the checker liked the new files. Where it was not asked yet, the run was cut off there.
+    pub fn is_checked(&self) -> bool {
+        self.checked
     }
 }
 

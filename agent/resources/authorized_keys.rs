@@ -196,7 +196,7 @@ mod tests {
         let play = play();
         owned_by_root(&play);
         play.put(FILE, &format!("{B}\n# mine\n"));
-        keeps_its_word(&keys(&[A], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{BEGIN}\n{A}\n{END}\n{B}\n# mine\n"));
         assert_eq!(play.host.look().found(FILE.as_ref()).unwrap().unwrap().mode, 0o600);
         assert_eq!(play.host.look().found("/home/ops/.ssh".as_ref()).unwrap().unwrap().mode, 0o700);
@@ -207,11 +207,11 @@ mod tests {
         let play = play();
         owned_by_root(&play);
         play.put(FILE, &format!("{B}\n"));
-        keeps_its_word(&keys(&[A, B], false), &play.host).await;
-        keeps_its_word(&keys(&[B], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A, B], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[B], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{B}\n"));
-        keeps_its_word(&keys(&[A], false), &play.host).await;
-        keeps_its_word(&keys(&[], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{B}\n"));
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let play = play();
         owned_by_root(&play);
         play.put(FILE, &format!("{B}\n"));
-        keeps_its_word(&keys(&[A], true), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A], true), &play.host).await;
         assert_eq!(play.text(FILE), format!("{BEGIN}\n{A}\n{END}\n"));
     }
 
@@ -230,7 +230,7 @@ mod tests {
         owned_by_root(&play);
         play.put(FILE, &format!("{A}\n"));
         let bound = format!("no-pty {A}");
-        keeps_its_word(&keys(&[&bound], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[&bound], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{BEGIN}\n{bound}\n{END}\n"));
     }
 

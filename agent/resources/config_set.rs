@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::file::{content, owned, places_above};
 use super::probe::Probe;
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::programs::{Program, last_lines};
@@ -107,7 +107,8 @@ impl ConfigSet {
             Trace::Path(path) if !wanted.contains(path.as_path()) => Some(path.clone()),
             _ => None,
         });
-        paths.filter(|path| ledger.written(path).is_some_and(|written| written.made)).collect()
+        let made = paths.filter(|path| ledger.written(path).is_some_and(|written| written.made));
+        made.filter(|path| !host.is_wanted(path)).collect()
     }
 
     /// Of what it no longer wants: what stands there as it was left, and what somebody edited.
@@ -178,6 +179,10 @@ impl Resource for ConfigSet {
                 }
             }
         }
+        // A run starts with putting such files back; a plan must know that the wanted ones are still to prove themselves.
+        if host.undo(&self.name)?.is_some_and(|undo| !undo.is_checked()) {
+            changes = changes.follows("check", Shown::Plain("due".to_owned()), Shown::Plain("done".to_owned()));
+        }
         let (ours, edited) = self.leaving(host)?;
         for path in self.absent.iter().filter(|path| host.found(path).is_ok_and(|found| found.is_some())).chain(&ours) {
             changes = changes.disappears(&path.display().to_string(), "present");
@@ -222,3 +227,6 @@ impl Resource for ConfigSet {
         self.files.iter().map(|file| Trace::Path(file.path.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

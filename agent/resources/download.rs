@@ -113,7 +113,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_download_keeps_its_word() {
         let play = Play::new().file("/srv/app", "one");
-        keeps_its_word(&download("one"), &play.host).await;
+        keeps_its_word::<Download>(&download("one"), &play.host).await;
         assert_eq!(play.text("/opt/app"), "one");
     }
 
@@ -128,6 +128,6 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn nothing_is_fetched_for_a_wrong_mode() {
         let play = Play::new().file("/opt/app", "one");
-        keeps_its_word(&download("one"), &play.host).await;
+        keeps_its_word::<Download>(&download("one"), &play.host).await;
     }
 }

@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_locale_keeps_its_word() {
         let play = play();
-        keeps_its_word(&locale("en_US.UTF-8"), &play.host).await;
+        keeps_its_word::<Locale>(&locale("en_US.UTF-8"), &play.host).await;
         assert_eq!(play.text(LIST), "# This file lists locales\n# de_DE.UTF-8 UTF-8\nen_US.UTF-8 UTF-8\n");
     }
 
@@ -210,7 +210,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn the_default_keeps_its_word_and_other_variables() {
         let play = Play::new().file("/etc/default/locale", "LANG=C\nLC_TIME=de_DE.UTF-8\n");
-        keeps_its_word(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
+        keeps_its_word::<DefaultLocale>(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
         assert_eq!(play.text("/etc/default/locale"), "LC_TIME=de_DE.UTF-8\nLANG=en_US.UTF-8\n");
     }
 
@@ -219,7 +219,7 @@ mod tests {
         let play = Play::new().file("/etc/locale.conf", "LANG=C.UTF-8\n");
         std::fs::create_dir_all(play.place("/etc/default")).unwrap();
         std::os::unix::fs::symlink("../locale.conf", play.place("/etc/default/locale")).unwrap();
-        keeps_its_word(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
+        keeps_its_word::<DefaultLocale>(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
         assert_eq!(play.text("/etc/locale.conf"), "LANG=en_US.UTF-8\n");
     }
 }

@@ -101,6 +101,21 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::host::programs::Real;
+    use crate::resources::laws::{Play, keeps_its_word};
+
+    #[tokio::test]
+    async fn a_cluster_keeps_its_word() {
+        let play = Play::with(|argv, root| {
+            let [program, .., version, name] = argv else { return None };
+            let place = root.join("etc/postgresql").join(version).join(name);
+            let data = argv.iter().skip_while(|word| *word != "--datadir").nth(1)?;
+            std::fs::create_dir_all(&place).unwrap();
+            std::fs::write(place.join("postgresql.conf"), format!("data_directory = '{data}'\n")).unwrap();
+            (program == "pg_createcluster").then(|| (0, String::new()))
+        });
+        keeps_its_word::<PgCluster>(&cluster(), &play.host).await;
+        assert_eq!(play.ran(), ["pg_createcluster --start-conf auto --datadir /data/pg 15 main"]);
+    }
 
     fn cluster() -> PgCluster {
         PgCluster { version: 15, name: "main".into(), data_directory: "/data/pg".into(), locale: None, comes_with_package: true }

@@ -145,14 +145,14 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn each_guard_keeps_its_word() {
         for guard in [Guard::Creates("/var/warm".into()), Guard::Unless(vec!["test".into()]), Guard::Once] {
-            keeps_its_word(&run(guard), &play().host).await;
+            keeps_its_word::<Run>(&run(guard), &play().host).await;
         }
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_changed_command_runs_once_more() {
         let play = play();
-        keeps_its_word(&run(Guard::Once), &play.host).await;
+        keeps_its_word::<Run>(&run(Guard::Once), &play.host).await;
         let changed = Run { command: vec!["touch".into(), "/var/hot".into()], ..run(Guard::Once) };
         assert_eq!(play.differs(&changed).await.to_string(), "run absent -> touch /var/hot");
     }

@@ -104,3 +104,29 @@ pub(super) fn write(host: &Touch, path: &Path, content: &str) -> Result<(), Caus
     }
     Ok(host.replace(path, content.as_bytes(), access)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::laws::{Play, keeps_its_word};
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_unit_file_keeps_its_word() {
+        let play = Play::new();
+        let unit = |exec: &str| UnitFile { unit: "app.service".into(), content: format!("[Service]\nExecStart={exec}\n") };
+        keeps_its_word::<UnitFile>(&unit("/bin/one"), &play.host).await;
+        keeps_its_word::<UnitFile>(&unit("/bin/two"), &play.host).await;
+        assert_eq!(play.text("/etc/systemd/system/app.service"), "[Service]\nExecStart=/bin/two\n");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_mask_in_its_place_is_not_overwritten() {
+        let play = Play::new();
+        play.host.touch().link("/etc/systemd/system/app.service".as_ref(), "/dev/null".as_ref()).unwrap();
+        let unit = UnitFile { unit: "app.service".into(), content: "[Service]\n".into() };
+        assert_eq!(unit.check(&play.host.look()).await.unwrap_err().code, "wrong-kind");
+        assert!(unit.apply(&play.host.touch()).await.is_err());
+        let link = play.host.look().link_target("/etc/systemd/system/app.service".as_ref()).unwrap();
+        assert_eq!(link, Some("/dev/null".into()));
+    }
+}

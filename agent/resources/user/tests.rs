@@ -72,7 +72,7 @@ fn ops() -> User {
 #[tokio::test(flavor = "current_thread")]
 async fn a_user_keeps_its_word_and_has_no_password() {
     let play = play();
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
     assert_eq!(play.ran(), ["useradd --user-group --shell /bin/bash --groups sudo --create-home ops"]);
     assert_eq!(play.text("/etc/shadow"), "root:*:1::::::\nops:!:1::::::\n");
 }
@@ -83,20 +83,20 @@ async fn a_changed_shell_group_password_and_home_are_each_seen_and_repaired() {
     ops().apply(&play.host.touch()).await.unwrap();
     play.put("/etc/passwd", &play.text("/etc/passwd").replace("/bin/bash", "/bin/zsh"));
     assert_eq!(play.differs(&ops()).await.to_string(), "shell /bin/zsh -> /bin/bash");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
 
     play.put("/etc/group", &play.text("/etc/group").replace("27:ops", "27:dev"));
     assert_eq!(play.differs(&ops()).await.to_string(), "groups (empty) -> sudo");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
     assert!(play.text("/etc/group").contains("sudo:x:27:dev,ops\n"), "others stay in the group");
 
     play.put("/etc/shadow", "ops:$y$hash:1::::::\n");
     assert_eq!(play.differs(&ops()).await.to_string(), "password set -> locked");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
 
     fs::remove_dir(play.place("/home/ops")).unwrap();
     assert_eq!(play.differs(&ops()).await.to_string(), "home directory absent -> /home/ops");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -107,7 +107,7 @@ async fn groups_it_is_in_beside_are_kept_unless_exactly_these_are_wanted() {
     assert!(play.differs(&ops()).await.is_empty());
     let exact = User { exact_groups: true, ..ops() };
     assert_eq!(play.differs(&exact).await.to_string(), "groups adm,sudo -> sudo");
-    keeps_its_word(&exact, &play.host).await;
+    keeps_its_word::<User>(&exact, &play.host).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -122,7 +122,7 @@ async fn a_password_hash_is_set_through_stdin_and_never_told() {
     let play = play().file("/run/hash", &format!("{CANARY}\n"));
     let file: AbsolutePath = "/run/hash".to_owned().try_into().unwrap();
     let user = User { login: Some(Login::Hash(SecretRef::File(file))), ..ops() };
-    keeps_its_word(&user, &play.host).await;
+    keeps_its_word::<User>(&user, &play.host).await;
     assert_eq!(play.ran()[1], "chpasswd --encrypted");
 }
 
