@@ -92,14 +92,15 @@ pub async fn converge(plan: &Plan, host: &Host, stop: &Stop, watch: Watch<'_>) -
     let (first, last): (Vec<_>, Vec<_>) = leaving.removals.into_iter().partition(Removal::goes_first);
     run.take_away(first, stop).await;
     run.act(stop).await;
+    let last = if run.failed() { run.hold_back(last) } else { last };
     if run.take_away(last, stop).await {
         // Whoever read what is gone now has to load that.
         run.act_again(stop).await;
     }
     for id in &leaving.released {
-        run.remember(host.touch().ledger_mut().released(id.as_str()));
+        run.remember(host.touch().ledger_mut().released(id.as_str()).map_err(Cause::from));
     }
-    run.remember(host.touch().ledger_mut().settle());
+    run.remember(host.touch().ledger_mut().settle().map_err(Cause::from));
     run.outcome(false, healed, leaving.released, stop.asked())
 }
 
@@ -140,7 +141,7 @@ impl<'r, 'w> Run<'r, 'w> {
         let traces = plan.steps.iter().flat_map(|step| step.resource.traces());
         host.wants(traces.filter_map(|trace| match trace {
             Trace::Path(path) => Some(path),
-            Trace::Unit(_) => None,
+            Trace::Unit(_) | Trace::Reader(_) => None,
         }));
         let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Duration::ZERO };
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
@@ -159,7 +160,7 @@ impl<'r, 'w> Run<'r, 'w> {
                 healed
             }
             Err(error) => {
-                self.remember(Err(error));
+                self.remember(Err(error.into()));
                 Vec::new()
             }
         }
@@ -188,7 +189,11 @@ impl<'r, 'w> Run<'r, 'w> {
             Ok(changes) => (changes, State::Pending),
             // A server that sleeps cannot be asked, and cannot have changed its mind either.
             Err(cause) if waits && cause.asleep && known => (Changes::none(), State::Right),
-            Err(_not_yet) if waits => (step.resource.from_nothing().all_follow(), State::Pending),
+            // A refusal stays one, whatever is still to come.
+            Err(cause) if waits && !cause.is_final() => {
+                tracing::debug!(resource = %step.id, %cause, "not there yet");
+                (step.resource.from_nothing().all_follow(), State::Pending)
+            }
             Err(cause) => (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause })),
         };
         if matches!(state, State::Pending) {
@@ -226,23 +231,38 @@ impl<'r, 'w> Run<'r, 'w> {
         any
     }
 
+    fn failed(&self) -> bool {
+        self.seen.borrow().iter().any(|seen| matches!(seen.state, State::Failed(_)))
+    }
+
+    /// What leaves may be what something that failed was to take the place of: it stays until all is well.
+    fn hold_back(&self, removals: Vec<Removal>) -> Vec<Removal> {
+        for gone in removals {
+            self.ended(gone.held_back(self.began));
+        }
+        Vec::new()
+    }
+
     /// Looks again at what was right, and puts right what is not any more.
     async fn act_again(&self, stop: &Stop) {
-        for work in &self.plan.works {
-            for &index in &work.steps {
-                let Some(step) = self.plan.steps.get(index) else { continue };
-                let right = |seen: &Seen| matches!(seen.state, State::Right | State::Changed);
-                if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) {
-                    continue;
-                }
-                if let Ok(changes) = guarded(step.resource.check(&self.host.look())).await
-                    && !changes.is_empty()
-                {
+        for &index in self.plan.works.iter().flat_map(|work| &work.steps) {
+            let Some(step) = self.plan.steps.get(index) else { continue };
+            let right = |seen: &Seen| matches!(seen.state, State::Right | State::Changed);
+            if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) || self.reason_to_skip(step).is_some() {
+                continue;
+            }
+            match guarded(step.resource.check(&self.host.look())).await {
+                Ok(changes) if changes.is_empty() => continue,
+                Ok(changes) => {
                     self.note(index, |seen| seen.changes = changes);
                     self.put_right(&Work { steps: vec![index], first: BTreeSet::new() }, &[step]).await;
-                    self.conclude(index);
+                }
+                Err(cause) => {
+                    let failure = Failure { id: step.id.clone(), phase: Phase::Looking, cause };
+                    self.note(index, |seen| seen.state = State::Failed(failure));
                 }
             }
+            self.conclude(index);
         }
     }
 
@@ -367,7 +387,8 @@ impl<'r, 'w> Run<'r, 'w> {
         let right = self.seen.borrow().get(index).is_some_and(|seen| matches!(seen.state, State::Right | State::Changed));
         if right {
             let record = Record { wanted: step.wanted.clone(), traces: step.resource.traces() };
-            self.remember(self.host.touch().ledger_mut().applied(step.id.as_str(), record));
+            self.remember(self.host.touch().ledger_mut().applied(step.id.as_str(), record).map_err(Cause::from));
+            self.remember(step.resource.settle(&self.host.touch()));
         }
         if let Some(seen) = self.seen.borrow().get(index) {
             let told = self.told(step, seen, false);
@@ -421,9 +442,9 @@ impl<'r, 'w> Run<'r, 'w> {
         (self.watch.borrow_mut())(event);
     }
 
-    fn remember(&self, result: Result<(), crate::host::Error>) {
-        if let Err(error) = result {
-            self.trouble.borrow_mut().get_or_insert_with(|| error.into());
+    fn remember(&self, result: Result<(), Cause>) {
+        if let Err(cause) = result {
+            self.trouble.borrow_mut().get_or_insert(cause);
         }
     }
 }

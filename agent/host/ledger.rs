@@ -31,6 +31,8 @@ pub struct Record {
 pub enum Trace {
     /// A file, link or directory.
     Path(PathBuf),
+    /// A systemd unit that read the paths, and has to load that they are gone.
+    Reader(String),
     /// A systemd unit that was enabled and started; stopped and disabled before its files go.
     Unit(String),
 }
@@ -42,6 +44,9 @@ pub struct Written {
     pub sha256: Option<String>,
     /// Whether nothing stood there before: then hostagent may remove it.
     pub made: bool,
+    /// Whether it is a file whose content is nobody's to edit, such as a swap file.
+    #[serde(default)]
+    pub opaque: bool,
 }
 
 /// What a running unit has read.
@@ -145,7 +150,7 @@ impl Ledger {
     /// When the ledger cannot be written.
     pub fn writing(&mut self, path: &Path, sha256: &str, absent: bool) -> Result<(), Error> {
         let made = absent || self.paths.get(path).is_some_and(|written| written.made);
-        self.path_is(path, Written { sha256: Some(sha256.to_owned()), made })
+        self.path_is(path, Written { sha256: Some(sha256.to_owned()), made, opaque: false })
     }
 
     /// Notes that hostagent makes a directory, a link or a file without a content of its own where nothing stood.
@@ -153,7 +158,15 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub fn made(&mut self, path: &Path) -> Result<(), Error> {
-        self.path_is(path, Written { sha256: None, made: true })
+        self.path_is(path, Written { sha256: None, made: true, opaque: false })
+    }
+
+    /// Notes that hostagent makes a file, where nothing stood, whose content is nobody's to edit.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn made_opaque(&mut self, path: &Path) -> Result<(), Error> {
+        self.path_is(path, Written { sha256: None, made: true, opaque: true })
     }
 
     /// Forgets a path that is gone.
@@ -245,7 +258,12 @@ impl Ledger {
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        file.write_all(&text)
+        let written = file.write_all(&text);
+        if written.is_err() {
+            // Half a line may stand there now: opening it again ends that line first.
+            self.file = None;
+        }
+        written
     }
 
     fn rewrite(&mut self) -> io::Result<()> {
@@ -304,7 +322,7 @@ mod tests {
         ledger.made(Path::new("/srv/www")).unwrap();
 
         let ledger = Ledger::read(directory.path()).unwrap();
-        assert_eq!(ledger.written(Path::new("/etc/motd")), Some(&Written { sha256: Some("aa".into()), made: true }));
+        assert_eq!(ledger.written(Path::new("/etc/motd")), Some(&Written { sha256: Some("aa".into()), made: true, opaque: false }));
         assert!(ledger.written(Path::new("/srv/www")).unwrap().made);
     }
 

@@ -27,6 +27,7 @@ pub mod locales;
 pub mod lock;
 pub mod machine;
 mod news;
+pub mod originals;
 pub mod packages;
 pub mod postgres;
 pub mod processes;

@@ -129,8 +129,12 @@ impl ConfigSet {
             if host.read(&file.path)?.as_deref() == Some(&file.content) {
                 host.set_access(&file.path, access)?;
             } else {
+                host.keep_original(&file.path)?;
                 host.replace(&file.path, &file.content, access)?;
             }
+        }
+        for path in &self.absent {
+            host.keep_original(path)?;
         }
         for path in self.absent.iter().chain(leaving) {
             host.remove(path)?;
@@ -180,7 +184,7 @@ impl Resource for ConfigSet {
             }
         }
         // A run starts with putting such files back; a plan must know that the wanted ones are still to prove themselves.
-        if host.undo(&self.name)?.is_some_and(|undo| !undo.is_checked()) {
+        if host.undo(self.id().as_str())?.is_some_and(|undo| !undo.is_checked()) {
             changes = changes.follows("check", Shown::Plain("due".to_owned()), Shown::Plain("done".to_owned()));
         }
         let (ours, edited) = self.leaving(host)?;
@@ -197,14 +201,14 @@ impl Resource for ConfigSet {
         let (leaving, _edited) = self.leaving(host)?;
         let written = self.files.iter().map(|file| file.path.clone());
         let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();
-        let mut undo = host.keep_old(&self.name, &paths)?;
+        let mut undo = host.keep_old(self.id().as_str(), &paths)?;
         if let Some(unit) = &self.read_by {
             host.ledger_mut().must_load(unit)?;
         }
         match self.write(host, &leaving).await {
             Ok(()) if self.read_by.is_some() => Ok(host.undo_is_checked(&mut undo)?),
             // Nobody loads these later: the check was the proof.
-            Ok(()) => Ok(host.forget_old(&self.name)?),
+            Ok(()) => Ok(host.forget_old(self.id().as_str())?),
             Err(mut cause) => {
                 if let Err(error) = host.put_back(&undo) {
                     cause.hint = Some(format!("the old files could not be put back ({error}); copies are in /var/lib/hostagent/undo"));
@@ -224,7 +228,8 @@ impl Resource for ConfigSet {
     }
 
     fn traces(&self) -> Vec<Trace> {
-        self.files.iter().map(|file| Trace::Path(file.path.clone())).collect()
+        let reader = self.read_by.iter().map(|unit| Trace::Reader(unit.clone()));
+        self.files.iter().map(|file| Trace::Path(file.path.clone())).chain(reader).collect()
     }
 }
 

@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_package_differs_by_absence_state_and_version() {
         assert_eq!(nginx(None).compared(None).unwrap().to_string(), "version absent -> newest");
-        assert_eq!(nginx(Some("1.22.*")).compared(None).unwrap().to_string(), "installed absent -> 1.22.*");
+        assert_eq!(nginx(Some("1.22.*")).compared(None).unwrap().to_string(), "version absent -> 1.22.*");
         assert_eq!(said(&nginx(None), &installed("1.22.1-9")), "");
         assert_eq!(said(&nginx(Some("1.22.*")), &installed("1.22.1-9")), "");
         assert_eq!(said(&nginx(Some("1.24.*")), &installed("1.22.1-9")), "version 1.22.1-9 -> 1.24.*");

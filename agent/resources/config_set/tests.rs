@@ -258,7 +258,7 @@ async fn until_a_server_has_loaded_the_new_files_the_last_ones_it_loaded_are_kep
     assert!(place.host().touch().put_back_unchecked().unwrap().is_empty());
     assert_eq!(place.text(CONF).unwrap(), "three");
     let touch = place.host().touch();
-    touch.put_back(&touch.undo("toy").unwrap().unwrap()).unwrap();
+    touch.put_back(&touch.undo("config_set:toy").unwrap().unwrap()).unwrap();
     assert_eq!((place.text(CONF).unwrap().as_str(), place.kept().len()), ("one", 0));
 }
 
