@@ -44,6 +44,8 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
         let made = traces.iter().any(|trace| match trace {
             Trace::Path(path) => host.ledger().written(path).is_some_and(|written| written.made),
             Trace::Unit(_) => true,
+            // What cannot be looked at is told when it is to go.
+            Trace::Keys(user) => host.without_login_keys(user).map_or(true, |keys| keys.is_some()),
         });
         if made {
             leaving.removals.push(Removal { id: Id::from(id), traces });
@@ -105,6 +107,10 @@ impl Removal {
         for trace in &self.traces {
             changes = match trace {
                 Trace::Unit(unit) => changes.disappears("unit", unit),
+                Trace::Keys(user) => match host.without_login_keys(user)? {
+                    Some((path, _)) => changes.disappears("keys", path.display()),
+                    None => changes,
+                },
                 Trace::Path(path) => match standing(host, path)? {
                     Standing::Gone => changes,
                     Standing::Ours => changes.disappears("path", path.display()),
@@ -118,8 +124,10 @@ impl Removal {
 
     async fn take_away(&self, host: &Touch) -> Result<(), Cause> {
         for trace in &self.traces {
-            if let Trace::Unit(unit) = trace {
-                host.retire_unit(unit).await?;
+            match trace {
+                Trace::Unit(unit) => host.retire_unit(unit).await?,
+                Trace::Keys(user) => host.take_login_keys(user)?,
+                Trace::Path(_) => {}
             }
         }
         let mut gone = Vec::new();

@@ -33,6 +33,8 @@ pub enum Trace {
     Path(PathBuf),
     /// A systemd unit that was enabled and started; stopped and disabled before its files go.
     Unit(String),
+    /// The keys of the recipe in the `authorized_keys` of this account. The rest of the file is somebody else's.
+    Keys(String),
 }
 
 /// A path that hostagent wrote.
