@@ -45,6 +45,8 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
             Trace::Path(path) => host.ledger().written(path).is_some_and(|written| written.made),
             Trace::Unit(_) => true,
             Trace::Reader(_) => false,
+            // What cannot be looked at is told when it is to go.
+            Trace::Keys(user) => host.without_login_keys(user).map_or(true, |keys| keys.is_some()),
         });
         if made {
             leaving.removals.push(Removal { id: Id::from(id), traces });
@@ -113,6 +115,10 @@ impl Removal {
             changes = match trace {
                 Trace::Unit(unit) => changes.disappears("unit", unit),
                 Trace::Reader(_) => changes,
+                Trace::Keys(user) => match host.without_login_keys(user)? {
+                    Some((path, _)) => changes.disappears("keys", path.display()),
+                    None => changes,
+                },
                 Trace::Path(path) => match standing(host, path)? {
                     Standing::Gone => changes,
                     Standing::Ours => changes.disappears("path", path.display()),
@@ -126,8 +132,10 @@ impl Removal {
 
     async fn take_away(&self, host: &Touch) -> Result<(), Cause> {
         for trace in &self.traces {
-            if let Trace::Unit(unit) = trace {
-                host.retire_unit(unit).await?;
+            match trace {
+                Trace::Unit(unit) => host.retire_unit(unit).await?,
+                Trace::Keys(user) => host.take_login_keys(user)?,
+                Trace::Path(_) | Trace::Reader(_) => {}
             }
         }
         let mut gone = Vec::new();

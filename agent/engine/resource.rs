@@ -134,7 +134,7 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
     fn claims(&self) -> Vec<PathBuf> {
         let paths = self.traces().into_iter().filter_map(|trace| match trace {
             Trace::Path(path) => Some(path),
-            Trace::Unit(_) | Trace::Reader(_) => None,
+            _ => None,
         });
         paths.collect()
     }

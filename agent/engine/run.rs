@@ -141,7 +141,7 @@ impl<'r, 'w> Run<'r, 'w> {
         let traces = plan.steps.iter().flat_map(|step| step.resource.traces());
         host.wants(traces.filter_map(|trace| match trace {
             Trace::Path(path) => Some(path),
-            Trace::Unit(_) | Trace::Reader(_) => None,
+            _ => None,
         }));
         let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Duration::ZERO };
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());

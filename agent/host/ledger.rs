@@ -35,6 +35,8 @@ pub enum Trace {
     Reader(String),
     /// A systemd unit that was enabled and started; stopped and disabled before its files go.
     Unit(String),
+    /// The keys of the recipe in the `authorized_keys` of this account. The rest of the file is somebody else's.
+    Keys(String),
 }
 
 /// A path that hostagent wrote.

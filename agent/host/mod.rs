@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod locales;
 pub mod lock;
 pub mod machine;
+pub mod login_keys;
 mod news;
 pub mod originals;
 pub mod packages;

@@ -34,6 +34,11 @@ pub fn is_built_in(name: &str) -> bool {
     matches!(name, "C" | "POSIX" | "C.UTF-8" | "C.utf8")
 }
 
+/// Whether it can be the name of a locale.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
+}
+
 impl Locale {
     /// The line of /etc/locale.gen: name and charset, as the distribution lists it.
     fn line(&self, host: &Look) -> Result<String, Cause> {

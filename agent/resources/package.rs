@@ -204,6 +204,6 @@ mod tests {
         let other = Installed { name: "nginx-full".into(), ..installed("1.22.1-9") };
         assert_eq!(said(&absent, &other), "");
         assert_eq!(said(&nginx(None), &other), "");
-        assert_eq!(said(&nginx(Some("1.24")), &other), "installed absent -> 1.24");
+        assert_eq!(said(&nginx(Some("1.24")), &other), "version absent -> 1.24");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::pg_version::PgVersion;
 use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::programs::Program;
 use crate::host::{Look, Touch};
@@ -28,6 +29,10 @@ pub struct PgCluster {
 }
 
 impl PgCluster {
+    fn is_of(&self) -> PgVersion {
+        PgVersion { version: self.version, name: self.name.clone() }
+    }
+
     fn package(&self) -> Id {
         Id::new("package", format!("postgresql-{}", self.version))
     }
@@ -52,6 +57,7 @@ impl Resource for PgCluster {
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let path = self.configuration();
         let Some(text) = host.read_text(&path)? else {
+            self.is_of().refuse_another(host)?;
             let comes = self.comes_with_package && host.expects(&self.package());
             return Ok(if comes { Changes::none() } else { self.from_nothing() });
         };
@@ -71,6 +77,7 @@ impl Resource for PgCluster {
         if host.found(&self.configuration())?.is_some() {
             return Ok(());
         }
+        self.is_of().refuse_another(host)?;
         let mut program = Program::does("pg_createcluster").patience(PATIENCE);
         program = program.args(["--start-conf", "auto", "--datadir"]).arg(self.data_directory.display().to_string());
         if let Some(locale) = &self.locale {

@@ -15,6 +15,7 @@ use crate::problem::{KeyPath, nearest};
 /// Notes every problem.
 pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
     let here = KeyPath::root().key(Nginx::TABLE);
+    numbers(nginx, &here, plan);
     upstreams(nginx, &here, plan);
     same_names(nginx, &here, plan);
     same_servers(nginx, &here, plan);
@@ -30,6 +31,15 @@ pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
             served::check(&block, index.is_some(), !site.locations.is_empty(), &place, plan);
             known(nginx, &block, &place, plan);
         }
+    }
+}
+
+/// What the schema says of numbers, and nginx only at its next start.
+fn numbers(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
+    let connections = nginx.worker_connections;
+    if connections < 16 {
+        let says = format!("{connections} connections are too few for a worker to listen and to answer");
+        plan.problem_at(here.key("worker_connections"), says, "at least 16; 1024 is the default");
     }
 }
 
