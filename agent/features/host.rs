@@ -300,6 +300,13 @@ mod tests {
     }
 
     #[test]
+    fn a_package_that_must_be_absent_and_is_needed_is_a_problem_that_names_both() {
+        let text = "packages = [\"curl\", { name = \"tzdata\", absent = true }]\ntimezone = \"Etc/UTC\"\n";
+        let says = "the package `tzdata` is needed here, and `host.packages[1]` wants it absent";
+        assert_eq!(plan(text).unwrap_err(), [says]);
+    }
+
+    #[test]
     fn nothing_is_wanted_of_an_empty_table() {
         assert_eq!(plan("").unwrap(), Vec::<String>::new());
     }

@@ -5,7 +5,7 @@
 //! One JSON line a fact, appended before the act it speaks of, so that a kill loses nothing but an unused line;
 //! a torn last line is passed over. It is rewritten whole when more than half of it is history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -70,6 +70,7 @@ enum Line {
     Resource { id: String, record: Option<Record> },
     Path { path: PathBuf, written: Option<Written> },
     Unit { unit: String, loaded: Option<Loaded> },
+    Account { account: String },
 }
 
 /// What hostagent remembers. Reading it costs one file.
@@ -81,6 +82,7 @@ pub struct Ledger {
     resources: BTreeMap<String, Record>,
     paths: BTreeMap<PathBuf, Written>,
     units: BTreeMap<String, Loaded>,
+    accounts: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -122,6 +124,22 @@ impl Ledger {
     /// What a unit had loaded when hostagent last started or reloaded it.
     pub fn loaded(&self, unit: &str) -> Option<&Loaded> {
         self.units.get(&full_name(unit))
+    }
+
+    /// Whether hostagent made this user: one that was there before is not its own to lock or to give a shell.
+    pub fn made_account(&self, name: &str) -> bool {
+        self.accounts.contains(name)
+    }
+
+    /// Notes that hostagent is about to make a user.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn making_account(&mut self, name: &str) -> Result<(), Error> {
+        if self.made_account(name) {
+            return Ok(());
+        }
+        self.put(Line::Account { account: name.to_owned() })
     }
 
     /// Remembers what was applied for a resource; writes only what is new.
@@ -222,7 +240,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub fn settle(&mut self) -> Result<(), Error> {
-        let facts = self.resources.len() + self.paths.len() + self.units.len();
+        let facts = self.resources.len() + self.paths.len() + self.units.len() + self.accounts.len();
         if self.lines > 64 && self.lines > 2 * facts {
             return self.rewrite().map_err(|source| self.fail(source));
         }
@@ -272,9 +290,10 @@ impl Ledger {
         let resources = self.resources.iter().map(|(id, record)| Line::Resource { id: id.clone(), record: Some(record.clone()) });
         let paths = self.paths.iter().map(|(path, written)| Line::Path { path: path.clone(), written: Some(written.clone()) });
         let units = self.units.iter().map(|(unit, loaded)| Line::Unit { unit: unit.clone(), loaded: Some(loaded.clone()) });
+        let accounts = self.accounts.iter().map(|account| Line::Account { account: account.clone() });
         let mut text = Vec::new();
         let mut lines = 0;
-        for line in resources.chain(paths).chain(units) {
+        for line in resources.chain(paths).chain(units).chain(accounts) {
             serde_json::to_writer(&mut text, &line)?;
             text.push(b'\n');
             lines += 1;
@@ -294,6 +313,7 @@ impl Ledger {
             Line::Resource { id, record } => put_or_take(&mut self.resources, id, record),
             Line::Path { path, written } => put_or_take(&mut self.paths, path, written),
             Line::Unit { unit, loaded } => put_or_take(&mut self.units, unit, loaded),
+            Line::Account { account } => drop(self.accounts.insert(account)),
         }
     }
 
@@ -343,12 +363,14 @@ mod tests {
     fn history_is_dropped_when_it_is_the_larger_part() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::read(directory.path()).unwrap();
+        ledger.making_account("ops").unwrap();
         for n in 0..200 {
             ledger.writing(Path::new("/a"), &n.to_string(), true).unwrap();
         }
         ledger.settle().unwrap();
         let text = fs::read_to_string(directory.path().join("ledger.jsonl")).unwrap();
-        assert_eq!(text.lines().count(), 1);
+        assert_eq!(text.lines().count(), 2);
+        assert!(Ledger::read(directory.path()).unwrap().made_account("ops"));
         assert_eq!(Ledger::read(directory.path()).unwrap().written(Path::new("/a")).unwrap().sha256.as_deref(), Some("199"));
     }
 }

@@ -118,6 +118,29 @@ async fn a_system_user_that_is_there_keeps_its_shell_home_and_password() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_person_that_was_there_before_keeps_shell_home_and_password_unless_the_recipe_says_otherwise() {
+    let play = play().file("/etc/passwd", "ops:x:1000:1000::/home/none:/bin/zsh\n");
+    play.put("/etc/group", "sudo:x:27:\nops:x:1000:\n");
+    play.put("/etc/shadow", "ops:$y$hash:1::::::\n");
+    // That its groups were put right makes it no user of hostagent's own.
+    keeps_its_word(&ops(), &play.host).await;
+    assert_eq!(play.ran(), ["usermod --groups sudo ops"]);
+    let record = crate::host::ledger::Record { wanted: String::new(), traces: Vec::new() };
+    play.host.touch().ledger_mut().applied("user:ops", record).unwrap();
+    assert!(play.differs(&ops()).await.is_empty());
+    let told = User { shell: Some("/bin/bash".into()), login: Some(Login::Locked), ..ops() };
+    assert_eq!(play.differs(&told).await.to_string(), "shell /bin/zsh -> /bin/bash, password set -> locked");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn nobody_is_no_person() {
+    let play = play().file("/etc/passwd", "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
+    play.put("/etc/shadow", "nobody:*:1::::::\n");
+    play.host.touch().ledger_mut().making_account("nobody").unwrap();
+    assert!(play.differs(&User::new(name("nobody"))).await.is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_password_hash_is_set_through_stdin_and_never_told() {
     let play = play().file("/run/hash", &format!("{CANARY}\n"));
     let file: AbsolutePath = "/run/hash".to_owned().try_into().unwrap();
