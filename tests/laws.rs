@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Kinds that only refuse: they never differ, so there is no law for them to keep.
+const GUARDS: [&str; 1] = ["PgVersion"];
+
 /// The engine's own toys.
 const TOYS: &str = "agent/engine";
 
@@ -13,7 +16,7 @@ fn every_kind_of_resource_is_held_to_the_four_laws() {
     let kinds: BTreeSet<String> = code.iter().flat_map(|(path, text)| kinds_in(path, text)).collect();
     assert!(kinds.len() > 25 && kinds.contains("File") && kinds.contains("PgGrant"), "{kinds:?}");
     let held: BTreeSet<String> = code.iter().flat_map(|(_, text)| after(text, "keeps_its_word::<")).collect();
-    let free: Vec<&String> = kinds.difference(&held).collect();
+    let free: Vec<&String> = kinds.difference(&held).filter(|kind| !GUARDS.contains(&kind.as_str())).collect();
     assert!(
         free.is_empty(),
         "no test holds these to the four laws (`keeps_its_word::<KIND>(…)`, see agent/resources/laws.rs): {free:?}"

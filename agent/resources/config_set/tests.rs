@@ -229,7 +229,7 @@ async fn files_of_a_run_that_was_killed_before_it_had_them_checked_are_put_back(
     let place = Place::new();
     fs::write(place.at(CONF), "old").unwrap();
     killed_while_checking(&place, unanswered("unchecked")).await;
-    assert_eq!((place.text(CONF).unwrap().as_str(), place.kept().as_slice()), ("unchecked", &["toy".to_owned()][..]));
+    assert_eq!((place.text(CONF).unwrap().as_str(), place.kept().as_slice()), ("unchecked", &["config_set:toy".to_owned()][..]));
 
     // A plan of the same recipe knows that these files are not proven, although they are the wanted ones.
     let same = ConfigSet { checks: vec![grep(place.0.path())], ..unanswered("unchecked") };
