@@ -1,7 +1,9 @@
 //! What is wanted, as a graph of resources: plain data, the same for a preview and for a run.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::path::PathBuf;
 
+use super::order::Order;
 use super::resource::{AnyResource, Id, Resource};
 use crate::problem::{KeyPath, Place, Problem, Step as KeyStep};
 
@@ -56,6 +58,7 @@ pub struct Added<'d> {
 
 impl Added<'_> {
     /// It comes after `id`, which must be in the plan: else that is a problem of the recipe.
+    #[expect(clippy::return_self_not_must_use, reason = "it is added already; what is returned is for one more edge, or its id")]
     pub fn after(self, id: &Id) -> Self {
         if let Some(step) = self.draft.steps.get_mut(self.index) {
             step.after.insert(id.clone());
@@ -120,6 +123,7 @@ impl Draft {
     /// Every problem of the draft: those that features noted, ids that nobody declares, and cycles.
     pub fn finish(mut self) -> Result<Plan, Vec<Problem>> {
         self.resolve();
+        self.one_owner_each();
         let works = self.works();
         let order = sorted(&works).unwrap_or_else(|ring| {
             let names = ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
@@ -167,6 +171,21 @@ impl Draft {
         }
     }
 
+    /// Two that write one path would put it right against each other in every run.
+    fn one_owner_each(&mut self) {
+        let mut owners: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for (index, step) in self.steps.iter().enumerate() {
+            for path in step.resource.claims() {
+                let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else { continue };
+                if other.id != step.id {
+                    let says = format!("`{}` is wanted by `{}` and by `{}`", path.display(), other.id, step.id);
+                    let hint = format!("let one of them have it; the other is at `{}`", other.at);
+                    self.problems.push(Problem::new(step.at.clone(), says).hint(hint));
+                }
+            }
+        }
+    }
+
     /// The steps that a soft edge names, if the plan has them.
     fn named(&self, id: &Id) -> Vec<usize> {
         let Some(beginning) = id.as_str().strip_suffix('*') else {
@@ -191,17 +210,11 @@ impl Draft {
         let mut of_step = Vec::with_capacity(self.steps.len());
         for (index, step) in self.steps.iter().enumerate() {
             let joined = step.resource.together().then(|| step.id.kind().to_owned());
-            let work = match joined.as_ref().and_then(|kind| together.get(kind)) {
-                Some(&work) => work,
-                None => {
-                    works.push(Work { steps: Vec::new(), first: BTreeSet::new() });
-                    let work = works.len() - 1;
-                    if let Some(kind) = joined {
-                        together.insert(kind, work);
-                    }
-                    work
-                }
-            };
+            let work = joined.as_ref().and_then(|kind| together.get(kind)).copied().unwrap_or(works.len());
+            if work == works.len() {
+                works.push(Work { steps: Vec::new(), first: BTreeSet::new() });
+                together.extend(joined.map(|kind| (kind, work)));
+            }
             if let Some(work) = works.get_mut(work) {
                 work.steps.push(index);
             }
@@ -217,27 +230,10 @@ impl Draft {
 
 /// An order of the works that respects every edge and else keeps the recipe's; the ring if there is none.
 fn sorted(works: &[Work]) -> Result<Vec<usize>, Vec<usize>> {
-    let mut waits: Vec<usize> = works.iter().map(|work| work.first.len()).collect();
-    let mut then: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
-    for (number, work) in works.iter().enumerate() {
-        for &before in &work.first {
-            if let Some(list) = then.get_mut(before) {
-                list.push(number);
-            }
-        }
-    }
-    let mut ready: BTreeSet<usize> = waits.iter().enumerate().filter(|(_, n)| **n == 0).map(|(number, _)| number).collect();
-    let mut order = Vec::with_capacity(works.len());
-    while let Some(number) = ready.pop_first() {
+    let (mut walk, mut order) = (Order::of(works), Vec::with_capacity(works.len()));
+    while let Some(number) = walk.begin() {
         order.push(number);
-        for &next in then.get(number).into_iter().flatten() {
-            if let Some(count) = waits.get_mut(next) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.insert(next);
-                }
-            }
-        }
+        walk.ended(number);
     }
     if order.len() == works.len() { Ok(order) } else { Err(ring(works, &order)) }
 }

@@ -13,7 +13,8 @@ use super::resource::Id;
 use super::run::guarded;
 use crate::host::files::Kind;
 use crate::host::ledger::Trace;
-use crate::host::{Look, Touch};
+use crate::host::systemd::is_unit_file;
+use crate::host::{Host, Look, Touch};
 
 /// What the ledger knows and the plan does not.
 #[derive(Debug, Default)]
@@ -29,8 +30,11 @@ pub(crate) struct Removal {
     traces: Vec<Trace>,
 }
 
-/// Finds what the plan no longer has. What was made later goes first.
+/// Finds what the plan no longer has. What was made later goes first. A plan of a part of the recipe tells nothing of that.
 pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
+    if plan.partial {
+        return Leaving::default();
+    }
     let wanted: std::collections::BTreeSet<&str> = plan.ids().map(Id::as_str).collect();
     // What stands under a resource that is still wanted is that resource's business.
     let kept: std::collections::BTreeSet<Trace> = plan.steps.iter().flat_map(|step| step.resource.traces()).collect();
@@ -52,8 +56,27 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
 }
 
 impl Removal {
+    /// Lets the looks of this run count on its being gone.
+    pub(crate) fn foresee(&self, host: &Host) {
+        let look = host.look();
+        for trace in &self.traces {
+            if let Trace::Path(path) = trace
+                && matches!(standing(&look, path), Ok(Standing::Ours))
+            {
+                host.expect(&self.id);
+                look.foresee(&self.id, path, None);
+            }
+        }
+    }
+
+    /// Whether it goes before anything is put right: a unit is restarted without the settings it loses. Everything else
+    /// goes last, when nothing that is put right refers to it any more.
+    pub(crate) fn goes_first(&self) -> bool {
+        self.traces.iter().all(|trace| matches!(trace, Trace::Path(path) if is_unit_file(path)))
+    }
+
     /// What would be taken away.
-    pub(crate) async fn preview(self, host: &Look, began: Instant) -> Told {
+    pub(crate) fn preview(self, host: &Look, began: Instant) -> Told {
         let started = Instant::now();
         let verdict = match self.changes(host) {
             Ok(changes) if changes.is_empty() => (Verdict::Ok, changes),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::{Error, Look, Touch};
 pub(super) use bus::Bus;
 use bus::{Manager, refused};
+pub use files::is_unit_file;
 pub use files::Coming;
 pub use settings::Settings;
 pub use unit::Unit;

@@ -214,6 +214,10 @@ impl Resource for ConfigSet {
         self.files.iter().fold(Changes::none(), add).creating()
     }
 
+    fn claims(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| &file.path).chain(&self.absent).cloned().collect()
+    }
+
     fn traces(&self) -> Vec<Trace> {
         self.files.iter().map(|file| Trace::Path(file.path.clone())).collect()
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::deb_version::{compare, satisfies};
 use crate::host::packages::{Installed, Transaction, Wanted};
 use crate::host::{Look, Touch};
@@ -121,8 +121,7 @@ impl Resource for Package {
         if self.absent {
             return Changes::none();
         }
-        let version = self.version.as_ref().map_or(Shown::Unknown, |version| Shown::Plain(version.clone()));
-        Changes::none().differs("installed", Shown::Absent, version).creating()
+        Changes::none().appears("version", self.version.as_deref().unwrap_or("newest")).creating()
     }
 }
 
@@ -150,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_package_differs_by_absence_state_and_version() {
-        assert_eq!(nginx(None).compared(None).unwrap().to_string(), "installed absent -> (not known yet)");
+        assert_eq!(nginx(None).compared(None).unwrap().to_string(), "version absent -> newest");
         assert_eq!(nginx(Some("1.22.*")).compared(None).unwrap().to_string(), "installed absent -> 1.22.*");
         assert_eq!(said(&nginx(None), &installed("1.22.1-9")), "");
         assert_eq!(said(&nginx(Some("1.22.*")), &installed("1.22.1-9")), "");

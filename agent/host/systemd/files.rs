@@ -103,7 +103,7 @@ impl Look {
 }
 
 /// Whether systemd may have read it as a unit file or drop-in.
-pub(super) fn is_unit_file(path: &Path) -> bool {
+pub fn is_unit_file(path: &Path) -> bool {
     PLACES.iter().any(|(place, _)| path.starts_with(place))
 }
 
