@@ -119,10 +119,21 @@ impl Service {
                     // Else systemd may refuse because it was started too often lately.
                     host.reset_failed(&unit.name).await?;
                 }
-                host.start(&unit.name).await?;
+                // A start would wait with systemd until it starts the unit over by itself, which may be in a year.
+                if unit.sub_state.starts_with("auto-restart") {
+                    host.restart(&unit.name).await?;
+                } else {
+                    host.start(&unit.name).await?;
+                }
             }
             Act::Reload => host.reload_unit(&unit.name).await?,
-            Act::Restart => host.restart(&unit.name).await?,
+            Act::Restart => {
+                // What we restart counts as a start too, and after five in ten seconds systemd would leave it down.
+                if unit.is_up() {
+                    host.reset_failed(&unit.name).await?;
+                }
+                host.restart(&unit.name).await?;
+            }
         }
         self.stays_up(host, act, since).await?;
         self.is_well(host).await

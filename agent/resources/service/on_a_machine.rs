@@ -1,7 +1,7 @@
 //! What only a booted systemd can show. Each test makes a toy server of its own and takes it away again.
 //!
-//! Not run by default: copy the test program into a machine and start it there with
-//! `HOSTAGENT_ON_A_MACHINE=1` and `--ignored --test-threads=1 on_a_machine`. The cases are those of NixOS's switch-test and of our own.
+//! Not run by default; tests/inside.rs runs it on machines, with `HOSTAGENT_ON_A_MACHINE=1`. The cases are those of NixOS's
+//! switch-test and of our own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
