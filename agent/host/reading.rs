@@ -150,7 +150,8 @@ impl Look {
     pub fn read_guarded(&self, above: &Path, below: &Path) -> Result<Option<Vec<u8>>, Error> {
         let path = above.join(below);
         let fail = |source: io::Error| Error::File { doing: "read", path: path.clone(), source };
-        let only_directory = OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(self.place(above));
+        let only_directory =
+            OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(self.place(above));
         let directory = match only_directory {
             Ok(directory) => directory,
             Err(error) if is_absence(&error) => return Ok(None),

@@ -96,7 +96,8 @@ impl Touch {
             Err(errno) => return Err(fail(errno.into())),
         }
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(directory, name, flags, Mode::from_bits_truncate(0o600)).map_err(|errno| fail(errno.into()))?;
+        let file =
+            openat(directory, name, flags, Mode::from_bits_truncate(0o600)).map_err(|errno| fail(errno.into()))?;
         let file = fs::File::from(file);
         // On btrfs swap must not be copied on write, which can only be said while the file is empty.
         if super::machine::file_system_at(&place) == Some("btrfs") {
@@ -118,7 +119,8 @@ fn of_root<'r>(reached: &'r Reached, path: &Path) -> Result<&'r Path, Error> {
         return Ok(&reached.path);
     }
     let says = format!("someone other than root may write in a directory on the way to `{}`", path.display());
-    let hint = format!("name a place for swap that is root's alone; `namei -l {}` shows whose they are", path.display());
+    let hint =
+        format!("name a place for swap that is root's alone; `namei -l {}` shows whose they are", path.display());
     Err(Error::said_with_hint("unsafe-path", says, hint))
 }
 
