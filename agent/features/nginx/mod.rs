@@ -166,6 +166,7 @@ impl Feature for Nginx {
         let package = Id::new("package", self.package.as_str());
         needs_package(plan, self.package.as_str());
         let first = self.reads_of_others(plan);
+        self.cite_ids(plan);
         let set = ConfigSet {
             name: "nginx".to_owned(),
             files,
@@ -200,6 +201,18 @@ impl Nginx {
         let blocks = self.site.iter().flat_map(Site::blocks);
         let named = blocks.filter_map(|(_, block)| block.upstream_name().filter(|name| name.is_id()).cloned());
         soft.chain(named.map(|name| Id::from(name.as_str()))).collect()
+    }
+
+    /// Says where sites name what other tables bring.
+    fn cite_ids(&self, plan: &mut Draft) {
+        let sites = KeyPath::root().key(Self::TABLE).key("site");
+        for (number, site) in self.site.iter().enumerate() {
+            for (index, block) in site.blocks() {
+                let Some(name) = block.upstream_name().filter(|name| name.is_id()) else { continue };
+                let at = index.map_or(sites.index(number), |it| sites.index(number).key("locations").index(it));
+                plan.named_at(&Id::from(name.as_str()), check::upstream_key(&block, &at));
+            }
+        }
     }
 
     /// Files of people's own that sites include.

@@ -115,7 +115,7 @@ fn a_file_and_a_user_that_the_configuration_names_come_first() {
 #[test]
 fn something_that_brings_a_group_of_servers_must_be_in_the_recipe() {
     let nginx = nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nupstream = \"app:bingo\"\n");
-    assert!(problems_of(&nginx).contains("needs `app:bingo`, which nothing in this recipe declares"));
+    assert!(problems_of(&nginx).contains("nothing in this recipe declares `app:bingo`"));
 }
 
 #[test]

@@ -174,10 +174,11 @@ impl Role {
         }
         if let Some(Err(complaint)) = self.password.as_ref().map(SecretRef::validate) {
             let (says, hint) = complaint.split_once("\nhint: ").unwrap_or((&complaint, "see the reference of secrets"));
-            plan.problem_at(here.key("password"), says, hint);
+            plan.problem_at(here.key("password").key("generate"), says, hint);
         }
+        limit_is_good(self.connection_limit, here, plan);
         if self.password.is_some() && self.no_password {
-            plan.problem_at(here.key("no_password"), "it has a password and is to have none", "take one of the two out");
+            plan.problem_at(here.key("no_password"), "the role has a password and is to have none", "take one of the two out");
         }
         // Whom the server belongs to cannot be less than it is.
         let admin = self.name == server.user.as_str();
@@ -209,6 +210,7 @@ impl Database {
     pub(super) fn compile(&self, server: &PgServer, here: &KeyPath, plan: &mut Draft) {
         plan.at(here.clone());
         name_is_good(&self.name, "database", &here.key("name"), plan);
+        limit_is_good(self.connection_limit, here, plan);
         let provider = self.locale_provider.map(|provider| match provider {
             LocaleProvider::Libc => "libc",
             LocaleProvider::Icu => "icu",
@@ -255,6 +257,12 @@ impl Extension {
         name_is_good(&self.name, "extension", here, plan);
         let (database, name) = (self.database.clone(), self.name.clone());
         plan.add(PgExtension { server: server.clone(), database, name, version: self.version.clone(), schema: self.schema.clone() });
+    }
+}
+
+fn limit_is_good(limit: i32, here: &KeyPath, plan: &mut Draft) {
+    if limit < -1 {
+        plan.problem_at(here.key("connection_limit"), format!("`{limit}` is not a number of sessions"), "0 or more; -1 is no limit");
     }
 }
 
