@@ -20,8 +20,6 @@
 //!
 //! `problem`, `log`, `terms`, `secret`, `template` and `facts` are the words they share.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may"))]
-
 pub mod cli;
 pub mod engine;
 pub mod facts;

@@ -44,12 +44,12 @@ impl Template {
     }
 
     fn cite(&self, error: &tera::Error) -> String {
-        let mut said = format!("templates/{}: {error}", self.name);
+        let mut said = vec![format!("templates/{}: {error}", self.name)];
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
-            said.push_str(&format!("\n  {cause}"));
+            said.push(cause.to_string());
             source = cause.source();
         }
-        said
+        said.join("\n  ")
     }
 }

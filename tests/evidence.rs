@@ -21,9 +21,14 @@ pub(crate) fn nano(debian: u8) -> Machine {
     converged(debian, NANO)
 }
 
+/// A machine that has the servers already, none of which runs or was ever configured.
+pub(crate) fn furnished(debian: u8) -> Machine {
+    Machine::debian(debian).with_packages(["nginx", "postgresql", "sudo", "openssh-server", "zsh"]).boot()
+}
+
 /// A machine with nginx and PostgreSQL on it that is already what a recipe says.
 pub(crate) fn converged(debian: u8, recipe: &str) -> Machine {
-    let host = Machine::debian(debian).with_packages(["nginx", "postgresql", "sudo", "openssh-server", "zsh"]).boot();
+    let host = furnished(debian);
     host.recipe(recipe);
     host.agent("converge").exits(0);
     host

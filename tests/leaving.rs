@@ -74,3 +74,31 @@ fn a_database_and_a_role_stay_and_are_told() {
     host.sh("runuser -u postgres -- psql -Atc \"select rolname from pg_roles where rolname='booking'\"").prints("booking");
     assert_eq!(as_it_runs(&host, "postgresql@15-main").0, postgres.0);
 }
+
+#[test]
+fn a_drop_in_that_is_no_longer_named_goes_and_the_unit_runs_without_it() {
+    let with = format!("{RECIPE}\n[[service]]\nname = \"nginx\"\ndrop_in = {{ Service = {{ LimitNOFILE = 4321 }} }}\n");
+    let host = converged(12, &with);
+    let open_files = || host.sh(&format!("grep 'Max open files' /proc/{}/limits", host.unit("nginx").pid())).succeeds();
+    open_files().says("4321");
+    host.recipe(RECIPE);
+    let planned = host.agent("plan --json").exits(3);
+    let done = host.agent("converge --json").exits(0);
+    assert_eq!(having(&done, "changed"), having(&planned, "pending"));
+    open_files().says_not("4321");
+    host.agent("plan").exits(0);
+    assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0);
+}
+
+#[test]
+fn a_file_that_a_server_read_is_forgotten_by_the_server_in_the_same_run() {
+    let with = format!("{RECIPE}\n[[file]]\npath = \"/etc/nginx/conf.d/mine.conf\"\ncontent = \"server {{ listen 8081; return 200 mine; }}\\n\"\n");
+    let host = converged(12, &with);
+    host.get("http://127.0.0.1:8081/").says("mine");
+    host.recipe(RECIPE);
+    let planned = host.agent("plan --json").exits(3);
+    let done = host.agent("converge --json").exits(0);
+    assert_eq!(having(&done, "changed"), having(&planned, "pending"));
+    crate::lab::eventually("nginx has forgotten the file", || host.ask("http://127.0.0.1:8081/", &[]).is_err());
+    host.agent("plan").exits(0);
+}

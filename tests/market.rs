@@ -108,10 +108,10 @@ fn k6_a_changed_password_and_attribute_are_seen_and_put_right() {
 fn k7_a_first_drop_in_is_loaded_by_the_restart_it_needs() {
     for debian in crate::evidence::DEBIANS {
         let host = converged(debian, SITE);
-        host.recipe(&format!("{SITE}\n[[service]]\nname = \"nginx\"\ndrop_in = {{ Service = {{ LimitNOFILE = 54321 }} }}\n"));
+        host.recipe(&format!("{SITE}\n[[service]]\nname = \"nginx\"\ndrop_in = {{ Service = {{ LimitNOFILE = 4321 }} }}\n"));
         host.agent("converge").exits(0);
         let pid = host.unit("nginx").pid();
-        host.sh(&format!("grep 'Max open files' /proc/{pid}/limits")).succeeds().says("54321");
+        host.sh(&format!("grep 'Max open files' /proc/{pid}/limits")).succeeds().says("4321");
         let start = host.unit("nginx").start();
         host.agent("plan").exits(0);
         host.agent("converge").exits(0);

@@ -31,7 +31,8 @@ impl Facts {
         } else {
             let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
             let shown = |fact: Option<Fact>| fact.map_or_else(|| "(not known here)".to_owned(), |fact| fact.to_string());
-            facts.into_iter().map(|(name, fact)| format!("facts.{name:width$}  {}\n", shown(fact))).collect()
+            let rows = facts.into_iter().map(|(name, fact)| format!("facts.{name:width$}  {}", shown(fact)));
+            rows.collect::<Vec<_>>().join("\n") + "\n"
         };
         out::print(&text)?;
         Ok(Exit::AS_WANTED)

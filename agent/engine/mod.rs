@@ -4,6 +4,7 @@
 
 pub mod changes;
 pub mod failure;
+mod order;
 pub mod outcome;
 pub mod plan;
 mod removal;

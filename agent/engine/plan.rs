@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::path::PathBuf;
 
+use super::order::Order;
 use super::resource::{AnyResource, Id, Resource};
-use crate::host::ledger::Trace;
 use crate::problem::{KeyPath, Place, Problem, Step as KeyStep, nearest};
 
 /// A draft that features add to. [`Draft::finish`] makes it a plan or lists every problem.
@@ -62,6 +62,7 @@ pub struct Added<'d> {
 
 impl Added<'_> {
     /// It comes after `id`, which must be in the plan: else that is a problem of the recipe.
+    #[expect(clippy::return_self_not_must_use, reason = "it is added already; what is returned is for one more edge, or its id")]
     pub fn after(self, id: &Id) -> Self {
         if let Some(step) = self.draft.steps.get_mut(self.index) {
             step.after.insert(id.clone());
@@ -121,6 +122,12 @@ impl Draft {
         self.by_id.contains_key(id)
     }
 
+    /// What was added under this id, if it is of this kind, and the place in the recipe that asked for it.
+    pub(crate) fn added<R: Resource>(&self, id: &Id) -> Option<(&R, &KeyPath)> {
+        let step = self.by_id.get(id).and_then(|&index| self.steps.get(index))?;
+        Some((step.resource.as_any().downcast_ref::<R>()?, &step.at))
+    }
+
     /// Notes a problem of the recipe at the current place.
     pub fn problem(&mut self, says: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(Problem::new(self.here.clone(), says).hint(hint));
@@ -148,7 +155,7 @@ impl Draft {
 
     /// What features noted, and what would undo each other: all that can be said of a part.
     pub fn problems(mut self) -> Vec<Problem> {
-        self.one_writer_for_each_path();
+        self.one_owner_each();
         self.problems
     }
 
@@ -158,7 +165,7 @@ impl Draft {
     /// Every problem of the draft: those that features noted, ids that nobody declares, and cycles.
     pub fn finish(mut self) -> Result<Plan, Vec<Problem>> {
         self.resolve();
-        self.one_writer_for_each_path();
+        self.one_owner_each();
         let works = self.works();
         let order = sorted(&works).unwrap_or_else(|ring| {
             let names = ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
@@ -207,6 +214,24 @@ impl Draft {
         }
     }
 
+    /// Two that write one path would put it right against each other in every run.
+    fn one_owner_each(&mut self) {
+        let mut owners: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for (index, step) in self.steps.iter().enumerate() {
+            for path in step.resource.claims() {
+                let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else { continue };
+                if other.id != step.id {
+                    let says = format!("`{}` is wanted by `{}` and by `{}`", path.display(), other.id, step.id);
+                    // The one that says more exactly what it wants is the one to change.
+                    let later_says_more = step.at.steps().len() >= other.at.steps().len();
+                    let (at, beside) = if later_says_more { (&step.at, &other.at) } else { (&other.at, &step.at) };
+                    let problem = Problem::new(Place::Name(at.clone()), says).beside(Place::Name(beside.clone()));
+                    self.problems.push(problem.hint("let one of them have it"));
+                }
+            }
+        }
+    }
+
     /// The steps that a soft edge names, if the plan has them.
     fn named(&self, id: &Id) -> Vec<usize> {
         let Some(beginning) = id.as_str().strip_suffix('*') else {
@@ -232,27 +257,6 @@ impl Draft {
         }
     }
 
-    /// Notes what writes to a path that something else writes to: they would undo each other, run by run.
-    fn one_writer_for_each_path(&mut self) {
-        let mut writers: BTreeMap<PathBuf, usize> = BTreeMap::new();
-        for (index, step) in self.steps.iter().enumerate() {
-            for trace in step.resource.traces() {
-                let Trace::Path(path) = trace else { continue };
-                let Some(other) = writers.get(&path).and_then(|&first| self.steps.get(first)) else {
-                    writers.insert(path, index);
-                    continue;
-                };
-                let says = format!("`{}` and `{}` both write `{}`", other.id, step.id, path.display());
-                // The one that says more exactly what it wants is the one to change.
-                let later_says_more = step.at.steps().len() >= other.at.steps().len();
-                let (at, beside) = if later_says_more { (&step.at, &other.at) } else { (&other.at, &step.at) };
-                let problem = Problem::new(Place::Name(at.clone()), says).beside(Place::Name(beside.clone()));
-                self.problems.push(problem.hint("keep one of them"));
-                break;
-            }
-        }
-    }
-
     /// Joins the steps that are applied together, and lifts the edges to the joined ones.
     fn works(&self) -> Vec<Work> {
         let mut works: Vec<Work> = Vec::new();
@@ -260,17 +264,11 @@ impl Draft {
         let mut of_step = Vec::with_capacity(self.steps.len());
         for (index, step) in self.steps.iter().enumerate() {
             let joined = step.resource.together().then(|| step.id.kind().to_owned());
-            let work = match joined.as_ref().and_then(|kind| together.get(kind)) {
-                Some(&work) => work,
-                None => {
-                    works.push(Work { steps: Vec::new(), first: BTreeSet::new() });
-                    let work = works.len() - 1;
-                    if let Some(kind) = joined {
-                        together.insert(kind, work);
-                    }
-                    work
-                }
-            };
+            let work = joined.as_ref().and_then(|kind| together.get(kind)).copied().unwrap_or(works.len());
+            if work == works.len() {
+                works.push(Work { steps: Vec::new(), first: BTreeSet::new() });
+                together.extend(joined.map(|kind| (kind, work)));
+            }
             if let Some(work) = works.get_mut(work) {
                 work.steps.push(index);
             }
@@ -286,27 +284,10 @@ impl Draft {
 
 /// An order of the works that respects every edge and else keeps the recipe's; the ring if there is none.
 fn sorted(works: &[Work]) -> Result<Vec<usize>, Vec<usize>> {
-    let mut waits: Vec<usize> = works.iter().map(|work| work.first.len()).collect();
-    let mut then: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
-    for (number, work) in works.iter().enumerate() {
-        for &before in &work.first {
-            if let Some(list) = then.get_mut(before) {
-                list.push(number);
-            }
-        }
-    }
-    let mut ready: BTreeSet<usize> = waits.iter().enumerate().filter(|(_, n)| **n == 0).map(|(number, _)| number).collect();
-    let mut order = Vec::with_capacity(works.len());
-    while let Some(number) = ready.pop_first() {
+    let (mut walk, mut order) = (Order::of(works), Vec::with_capacity(works.len()));
+    while let Some(number) = walk.begin() {
         order.push(number);
-        for &next in then.get(number).into_iter().flatten() {
-            if let Some(count) = waits.get_mut(next) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.insert(next);
-                }
-            }
-        }
+        walk.ended(number);
     }
     if order.len() == works.len() { Ok(order) } else { Err(ring(works, &order)) }
 }

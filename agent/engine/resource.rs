@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use serde::Serialize;
@@ -120,6 +120,25 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
         Changes::none().note_absent()
     }
 
+    /// Called by a run that found it right: forgets what was kept to go back to, since what is there has proven itself.
+    ///
+    /// # Errors
+    /// When that cannot be forgotten.
+    fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        let _ = host;
+        Ok(())
+    }
+
+    /// The paths that are its alone: another resource that claims one too is a problem of the recipe.
+    /// Default: those it leaves traces at.
+    fn claims(&self) -> Vec<PathBuf> {
+        let paths = self.traces().into_iter().filter_map(|trace| match trace {
+            Trace::Path(path) => Some(path),
+            _ => None,
+        });
+        paths.collect()
+    }
+
     /// What it leaves on the host that hostagent takes away when the recipe stops naming it.
     /// Empty: it stays, and is reported as no longer managed.
     fn traces(&self) -> Vec<Trace> {
@@ -140,7 +159,9 @@ pub(crate) trait AnyResource: fmt::Debug {
     fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
     fn together(&self) -> bool;
     fn from_nothing(&self) -> Changes;
+    fn settle(&self, host: &Touch) -> Result<(), Cause>;
     fn traces(&self) -> Vec<Trace>;
+    fn claims(&self) -> Vec<PathBuf>;
     /// A digest of what is wanted.
     fn wanted(&self) -> String;
     fn as_any(&self) -> &dyn Any;
@@ -182,6 +203,14 @@ impl<R: Resource> AnyResource for R {
 
     fn traces(&self) -> Vec<Trace> {
         Resource::traces(self)
+    }
+
+    fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        Resource::settle(self, host)
+    }
+
+    fn claims(&self) -> Vec<PathBuf> {
+        Resource::claims(self)
     }
 
     fn wanted(&self) -> String {

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -17,11 +17,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::changes::Changes;
 use super::failure::{Cause, Failure, Phase};
 use super::outcome::{Outcome, Told, Verdict};
+use super::order::Order;
 use super::plan::{Plan, Step, Work};
-use super::removal;
+use super::removal::{self, Removal};
 use super::resource::{AnyResource, Boxed, Id};
 use crate::host::Host;
-use crate::host::ledger::Record;
+use crate::host::ledger::{Record, Trace};
 
 /// How many works are under way at once. They wait for programs and servers, not for processors.
 const AT_ONCE: usize = 8;
@@ -70,11 +71,11 @@ pub type Watch<'w> = &'w mut dyn FnMut(Event<'_>);
 pub async fn preview(plan: &Plan, host: &Host, watch: Watch<'_>) -> Outcome {
     let run = Run::new(plan, host, watch);
     run.tell(Event::Began { resources: plan.len() });
+    let leaving = removal::leaving(plan, &host.look());
+    leaving.removals.iter().for_each(|gone| gone.foresee(host));
     run.survey().await;
-    let leaving = if plan.partial { removal::Leaving::default() } else { removal::leaving(plan, &host.look()) };
     for gone in leaving.removals {
-        let told = gone.preview(&host.look(), run.began).await;
-        run.ended(told);
+        run.ended(gone.preview(&host.look(), run.began));
     }
     run.outcome(true, Vec::new(), leaving.released, false)
 }
@@ -84,20 +85,22 @@ pub async fn converge(plan: &Plan, host: &Host, stop: &Stop, watch: Watch<'_>) -
     let run = Run::new(plan, host, watch);
     run.tell(Event::Began { resources: plan.len() });
     let healed = run.heal().await;
+    let leaving = removal::leaving(plan, &host.look());
+    leaving.removals.iter().for_each(|gone| gone.foresee(host));
     run.survey().await;
     host.expect_nothing();
+    let (first, last): (Vec<_>, Vec<_>) = leaving.removals.into_iter().partition(Removal::goes_first);
+    run.take_away(first, stop).await;
     run.act(stop).await;
-    let leaving = if plan.partial { removal::Leaving::default() } else { removal::leaving(plan, &host.look()) };
-    for gone in leaving.removals {
-        if !stop.asked() {
-            let told = gone.apply(&host.touch(), run.began).await;
-            run.ended(told);
-        }
+    let last = if run.failed() { run.hold_back(last) } else { last };
+    if run.take_away(last, stop).await {
+        // Whoever read what is gone now has to load that.
+        run.act_again(stop).await;
     }
     for id in &leaving.released {
-        run.remember(host.touch().ledger_mut().released(id.as_str()));
+        run.remember(host.touch().ledger_mut().released(id.as_str()).map_err(Cause::from));
     }
-    run.remember(host.touch().ledger_mut().settle());
+    run.remember(host.touch().ledger_mut().settle().map_err(Cause::from));
     run.outcome(false, healed, leaving.released, stop.asked())
 }
 
@@ -108,7 +111,7 @@ struct Seen {
     state: State,
     drift: bool,
     started: Option<Instant>,
-    took: std::time::Duration,
+    took: Duration,
 }
 
 #[derive(Debug)]
@@ -135,7 +138,12 @@ struct Run<'r, 'w> {
 
 impl<'r, 'w> Run<'r, 'w> {
     fn new(plan: &'r Plan, host: &'r Host, watch: Watch<'w>) -> Self {
-        let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Default::default() };
+        let traces = plan.steps.iter().flat_map(|step| step.resource.traces());
+        host.wants(traces.filter_map(|trace| match trace {
+            Trace::Path(path) => Some(path),
+            _ => None,
+        }));
+        let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Duration::ZERO };
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
         let watch = RefCell::new(watch);
         let (extra, trouble) = (RefCell::default(), RefCell::default());
@@ -146,11 +154,13 @@ impl<'r, 'w> Run<'r, 'w> {
     async fn heal(&self) -> Vec<String> {
         match crate::host::heal::heal(&self.host.touch()).await {
             Ok(healed) => {
-                healed.iter().for_each(|what| self.tell(Event::Healed(what)));
+                for what in &healed {
+                    self.tell(Event::Healed(what));
+                }
                 healed
             }
             Err(error) => {
-                self.remember(Err(error));
+                self.remember(Err(error.into()));
                 Vec::new()
             }
         }
@@ -179,7 +189,11 @@ impl<'r, 'w> Run<'r, 'w> {
             Ok(changes) => (changes, State::Pending),
             // A server that sleeps cannot be asked, and cannot have changed its mind either.
             Err(cause) if waits && cause.asleep && known => (Changes::none(), State::Right),
-            Err(_not_yet) if waits => (step.resource.from_nothing().all_follow(), State::Pending),
+            // A refusal stays one, whatever is still to come.
+            Err(cause) if waits && !cause.is_final() => {
+                tracing::debug!(resource = %step.id, %cause, "not there yet");
+                (step.resource.from_nothing().all_follow(), State::Pending)
+            }
             Err(cause) => (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause })),
         };
         if matches!(state, State::Pending) {
@@ -202,6 +216,54 @@ impl<'r, 'w> Run<'r, 'w> {
             left.extend(above.filter(|&&index| known.insert(index)));
         }
         false
+    }
+
+    /// Takes away what the recipe stopped naming; tells whether anything went.
+    async fn take_away(&self, removals: Vec<Removal>, stop: &Stop) -> bool {
+        let mut any = false;
+        for gone in removals {
+            if !stop.asked() {
+                let told = gone.apply(&self.host.touch(), self.began).await;
+                any |= matches!(told.verdict, Verdict::Changed(_));
+                self.ended(told);
+            }
+        }
+        any
+    }
+
+    fn failed(&self) -> bool {
+        self.seen.borrow().iter().any(|seen| matches!(seen.state, State::Failed(_)))
+    }
+
+    /// What leaves may be what something that failed was to take the place of: it stays until all is well.
+    fn hold_back(&self, removals: Vec<Removal>) -> Vec<Removal> {
+        for gone in removals {
+            self.ended(gone.held_back(self.began));
+        }
+        Vec::new()
+    }
+
+    /// Looks again at what was right, and puts right what is not any more.
+    async fn act_again(&self, stop: &Stop) {
+        for &index in self.plan.works.iter().flat_map(|work| &work.steps) {
+            let Some(step) = self.plan.steps.get(index) else { continue };
+            let right = |seen: &Seen| matches!(seen.state, State::Right | State::Changed);
+            if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) || self.reason_to_skip(step).is_some() {
+                continue;
+            }
+            match guarded(step.resource.check(&self.host.look())).await {
+                Ok(changes) if changes.is_empty() => continue,
+                Ok(changes) => {
+                    self.note(index, |seen| seen.changes = changes);
+                    self.put_right(&Work { steps: vec![index], first: BTreeSet::new() }, &[step]).await;
+                }
+                Err(cause) => {
+                    let failure = Failure { id: step.id.clone(), phase: Phase::Looking, cause };
+                    self.note(index, |seen| seen.state = State::Failed(failure));
+                }
+            }
+            self.conclude(index);
+        }
     }
 
     /// Puts right what differs, in order of need.
@@ -325,7 +387,8 @@ impl<'r, 'w> Run<'r, 'w> {
         let right = self.seen.borrow().get(index).is_some_and(|seen| matches!(seen.state, State::Right | State::Changed));
         if right {
             let record = Record { wanted: step.wanted.clone(), traces: step.resource.traces() };
-            self.remember(self.host.touch().ledger_mut().applied(step.id.as_str(), record));
+            self.remember(self.host.touch().ledger_mut().applied(step.id.as_str(), record).map_err(Cause::from));
+            self.remember(step.resource.settle(&self.host.touch()));
         }
         if let Some(seen) = self.seen.borrow().get(index) {
             let told = self.told(step, seen, false);
@@ -379,40 +442,23 @@ impl<'r, 'w> Run<'r, 'w> {
         (self.watch.borrow_mut())(event);
     }
 
-    fn remember(&self, result: Result<(), crate::host::Error>) {
-        if let Err(error) = result {
-            self.trouble.borrow_mut().get_or_insert_with(|| error.into());
+    fn remember(&self, result: Result<(), Cause>) {
+        if let Err(cause) = result {
+            self.trouble.borrow_mut().get_or_insert(cause);
         }
     }
 }
 
 /// Starts each work when those before it have ended, at most [`AT_ONCE`] at a time.
 async fn schedule<'w>(works: &'w [Work], start: impl Fn(&'w Work) -> Boxed<'w, ()>) {
-    let mut waits: Vec<usize> = works.iter().map(|work| work.first.len()).collect();
-    let mut then: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
-    for (number, work) in works.iter().enumerate() {
-        for &before in &work.first {
-            if let Some(list) = then.get_mut(before) {
-                list.push(number);
-            }
-        }
-    }
-    let mut ready: BTreeSet<usize> = waits.iter().enumerate().filter(|(_, n)| **n == 0).map(|(number, _)| number).collect();
-    let mut running = FuturesUnordered::new();
+    let (mut order, mut running) = (Order::of(works), FuturesUnordered::new());
     loop {
         while running.len() < AT_ONCE {
-            let Some((number, work)) = ready.pop_first().and_then(|number| Some((number, works.get(number)?))) else { break };
+            let Some((number, work)) = order.begin().and_then(|number| Some((number, works.get(number)?))) else { break };
             running.push(start(work).map(move |()| number));
         }
-        let Some(ended) = running.next().await else { return };
-        for &next in then.get(ended).into_iter().flatten() {
-            if let Some(count) = waits.get_mut(next) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.insert(next);
-                }
-            }
-        }
+        let Some(number) = running.next().await else { return };
+        order.ended(number);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::problem::KeyPath;
 #[derive(Debug, Clone, Serialize)]
 struct Word {
     name: String,
-    word: String,
+    text: String,
     #[serde(skip)]
     needs: Vec<&'static str>,
     #[serde(skip)]
@@ -34,7 +34,7 @@ enum Fate {
 }
 
 fn word(name: &str, word: &str) -> Word {
-    Word { name: name.into(), word: word.into(), needs: Vec::new(), fate: Fate::Works }
+    Word { name: name.into(), text: word.into(), needs: Vec::new(), fate: Fate::Works }
 }
 
 impl Word {
@@ -65,7 +65,7 @@ impl Resource for Word {
             return Err(Cause::new("blind", "there is nobody to ask"));
         }
         let now = host.read_text(&self.path())?.unwrap_or_default();
-        Ok(Changes::none().value("word", &now, &self.word))
+        Ok(Changes::none().value("word", &now, &self.text))
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -73,7 +73,7 @@ impl Resource for Word {
         match self.fate {
             Fate::Fails => Err(Cause::new("toy", "on purpose")),
             Fate::DoesNotHold => Ok(()),
-            _ => Ok(host.replace(&self.path(), self.word.as_bytes(), root())?),
+            _ => Ok(host.replace(&self.path(), self.text.as_bytes(), root())?),
         }
     }
 
@@ -227,6 +227,36 @@ fn a_need_that_nobody_declares_and_one_thing_wanted_in_two_ways_are_problems() {
         "`word:a` is wanted twice, in different ways",
         "nothing in this recipe declares `word:b`",
     ]);
+}
+
+/// Another kind that writes where a word does.
+#[derive(Debug, Serialize)]
+struct Rival;
+
+impl Resource for Rival {
+    fn id(&self) -> Id {
+        Id::new("rival", "a")
+    }
+
+    async fn check(&self, _: &Look) -> Result<Changes, Cause> {
+        Ok(Changes::none())
+    }
+
+    async fn apply(&self, _: &Touch) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Path("/a".into())]
+    }
+}
+
+#[test]
+fn two_that_write_one_path_are_a_problem() {
+    let mut draft = Draft::default();
+    draft.add(word("a", "1"));
+    draft.add(Rival);
+    assert_eq!(draft.finish().unwrap_err()[0].says, "`/a` is wanted by `word:a` and by `rival:a`");
 }
 
 #[test]

@@ -109,3 +109,9 @@ fn facts_can_be_written_down() {
     assert_eq!(facts.value("cpus"), Some(Fact::Number(2)));
     assert_eq!(Facts::from_toml("cpu = 2"), Err("unknown fact `cpu`".to_owned()));
 }
+
+#[test]
+fn an_example_has_a_value_for_every_fact() {
+    let example = Facts::example();
+    assert_eq!(Facts::names().find(|name| example.value(name).is_none()), None);
+}

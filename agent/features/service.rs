@@ -13,9 +13,10 @@ use serde::Deserialize;
 use super::Feature;
 use crate::engine::{Draft, Id, Resource};
 use crate::facts::Facts;
+use crate::host::systemd::{full_name, written_by_people};
 use crate::problem::KeyPath;
 use crate::resources::drop_in::DropIn;
-use crate::resources::service::{OnChange, Service};
+use crate::resources::service::{BROUGHT_AS, OnChange, Service};
 use crate::terms::{AbsolutePath, UnitName, UnitSettings};
 
 /// The name of the drop-in that a recipe writes.
@@ -26,7 +27,8 @@ const DROP_IN: &str = "hostagent";
 #[serde(transparent)]
 pub struct Services(Vec<ServiceTable>);
 
-/// A unit of systemd. For one that another table runs, such as nginx, only `drop_in` may be said here.
+/// A unit of systemd. For one that another table runs, such as nginx, only `drop_in` may be said here. Its own file comes
+/// with a package, or with the recipe, as a `[[file]]` in `/etc/systemd/system/`: then a changed one restarts it if need be.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTable {
@@ -94,7 +96,9 @@ impl ServiceTable {
         }
         let on_change = match self.on_change.unwrap_or_default() {
             // Without anything that it reads there is nothing to tell what it should load.
-            OnChangeWord::Reload | OnChangeWord::Restart if self.reads.is_empty() && self.drop_in.is_none() => {
+            OnChangeWord::Reload | OnChangeWord::Restart
+                if self.reads.is_empty() && self.drop_in.is_none() && !self.has_a_file_of(plan) =>
+            {
                 OnChange::Nothing
             }
             OnChangeWord::Reload => OnChange::Reload,
@@ -111,6 +115,12 @@ impl ServiceTable {
             on_change,
             ..Service::running(self.name.as_str())
         });
+    }
+
+    /// Whether the recipe brings the unit's own file.
+    fn has_a_file_of(&self, plan: &Draft) -> bool {
+        let (files, _) = written_by_people(&full_name(self.name.as_str()));
+        files.iter().any(|path| BROUGHT_AS.iter().any(|kind| plan.has(&Id::at(kind, path))))
     }
 
     /// `tried` says that the unit is restarted with it, so that it can be put back.
@@ -169,6 +179,22 @@ mod tests {
         let plan = compiled("[[service]]\nname = \"a\"\ndrop_in = { Service = { Nice = 1 } }\n").unwrap();
         assert_eq!(ids(&plan), ["drop_in:a.service/hostagent", "service:a"]);
         assert!(plan.orders("drop_in:a.service/hostagent", "service:a"));
+    }
+
+    #[test]
+    fn a_unit_whose_file_the_recipe_brings_loads_a_new_one() {
+        let of = |path: &str| {
+            let mut draft = Draft::default();
+            draft.add(crate::resources::file::File::new(path, "[Service]\nExecStart=/bin/a\n"));
+            Services(vec![toml::from_str("name = \"a@1\"").unwrap()]).compile(&Facts::default(), &mut draft);
+            let plan = draft.finish().unwrap();
+            let step = plan.steps.iter().find(|step| step.id.as_str() == "service:a@1").unwrap();
+            let service: &Service = step.resource.as_any().downcast_ref().unwrap();
+            (service.on_change, plan.orders(&format!("file:{path}"), "service:a@1"))
+        };
+        assert_eq!(of("/etc/systemd/system/a@.service"), (OnChange::Reload, true));
+        assert_eq!(of("/etc/systemd/system/a@1.service"), (OnChange::Reload, true));
+        assert_eq!(of("/etc/systemd/system/b.service"), (OnChange::Nothing, false));
     }
 
     #[test]

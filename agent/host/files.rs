@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, Look, Touch};
 
-/// How many symbolic links one path may pass, as the kernel has it (path_resolution(7)).
+/// How many symbolic links one path may pass, as the kernel has it: `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
 
 /// What kind of thing stands at a path.

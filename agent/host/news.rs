@@ -7,7 +7,9 @@ use super::{Host, Look};
 
 /// Whoever listens.
 #[derive(Default)]
-pub(super) struct Listener(RefCell<Option<Box<dyn FnMut(&str)>>>);
+pub(super) struct Listener(RefCell<Option<Ear>>);
+
+type Ear = Box<dyn FnMut(&str)>;
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

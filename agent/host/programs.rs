@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::process::Stdio;
+use std::pin::{Pin, pin};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
@@ -20,7 +22,9 @@ use super::{Error, Look, Touch};
 /// How much of each stream is kept: enough for any error message, little enough for a nano.
 pub const KEPT: usize = 1 << 20;
 /// How long a program may take unless it says otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
+/// How long the words of a program that has ended are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// What every program finds in PATH, whatever the caller had.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -240,8 +244,10 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         }
     };
     let mut kept = (Vec::new(), Vec::new());
-    let work = async { tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1), child.wait()).3 };
-    let waited = tokio::time::timeout(program.patience, work).await;
+    let talk = async {
+        tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1));
+    };
+    let waited = tokio::time::timeout(program.patience, Box::pin(until_it_ends(&mut child, talk))).await;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let output = Output { status: None, stdout: text(&kept.0), stderr: text(&kept.1) };
     match waited {
@@ -252,6 +258,23 @@ async fn run(program: &Program) -> Result<Output, Failed> {
                 let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
             }
             Err(Failed::Slow { program: program.to_string(), patience: program.patience, said: last_lines(&output) })
+        }
+    }
+}
+
+/// Waits for a program and for its last words. A daemon that it leaves behind may hold its streams open for ever: those are
+/// not waited for longer than [`LAST_WORDS`].
+async fn until_it_ends(child: &mut tokio::process::Child, talk: impl Future<Output = ()>) -> std::io::Result<ExitStatus> {
+    let mut talk = pin!(talk.fuse());
+    loop {
+        tokio::select! {
+            () = &mut talk, if !talk.is_terminated() => {}
+            status = child.wait() => {
+                if !talk.is_terminated() {
+                    let _ = tokio::time::timeout(LAST_WORDS, talk).await;
+                }
+                return status;
+            }
         }
     }
 }

@@ -76,7 +76,7 @@ impl Touch {
         }
         match fs::remove_file(&place) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(fail(source)),
-            _ => self.ledger_mut().made(path)?,
+            _ => self.ledger_mut().made_opaque(path)?,
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place).map_err(fail)?;
         // On btrfs swap must not be copied on write, which can only be said while the file is empty.

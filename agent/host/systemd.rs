@@ -16,7 +16,8 @@ use std::time::Duration;
 use super::{Error, Look, Touch};
 pub(super) use bus::Bus;
 use bus::{Manager, refused};
-pub use files::Coming;
+pub use files::is_unit_file;
+pub use files::{Coming, written_by_people};
 pub use settings::Settings;
 pub use unit::Unit;
 
@@ -196,6 +197,14 @@ impl Touch {
             self.reset_failed(name).await?;
         }
         Ok(())
+    }
+
+    /// Makes a unit load its configuration again if it runs: by a reload, or a restart if it knows none.
+    ///
+    /// # Errors
+    /// When systemd does not answer, or the unit does not come up.
+    pub async fn load_again(&self, name: &str) -> Result<(), Error> {
+        if self.has_systemd() && self.unit(name).await?.is_up() { self.reload_or_restart(name).await } else { Ok(()) }
     }
 
     /// Makes systemd read its unit files again if files of one of these units changed since it last did.

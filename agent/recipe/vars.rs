@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{self, Node, Table, Value};
+use super::document::{self, Node, Table, Value, is_secret};
 use super::interpolate::{DEEPEST_LIST, Namespace, Values, Weaver, references};
 use super::literal::Literal;
 use crate::problem::{Place, Problem, Problems, Span};
@@ -43,6 +43,11 @@ impl Vars {
                 let problem = Problem::new(&entry.key, format!("`{name}` cannot be the name of a variable"));
                 problems.push(problem.hint("use letters, digits and `_`"));
                 continue;
+            }
+            if is_secret(&name) {
+                let says = format!("`{name}` is to be a secret, and a variable shows in plans, reports and command lines");
+                let hint = "say where it is to be had at the place of its use: `password = { file = \"/path\" }`";
+                problems.push(Problem::new(&entry.key, says).hint(hint));
             }
             let given = overrides.get(&name).map(String::as_str);
             let start = start(&name, entry.value, given, problems);

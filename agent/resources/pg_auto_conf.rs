@@ -75,7 +75,17 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::host::programs::Real;
+    use crate::resources::laws::{Play, keeps_its_word};
     use crate::terms::AccountName;
+
+    #[tokio::test]
+    async fn no_overrides_keeps_its_word_while_the_server_is_down() {
+        let play = Play::new().file("/data/postgresql.auto.conf", "work_mem = '1MB'\ngeqo = 'off'\n");
+        let user = AccountName::root();
+        let server = PgServer { unit: "postgresql@15-main".into(), data_directory: "/data".into(), user };
+        keeps_its_word::<PgAutoConf>(&PgAutoConf { server, settings: vec!["work_mem".into()] }, &play.host).await;
+        assert_eq!(play.text("/data/postgresql.auto.conf"), "geqo = 'off'\n");
+    }
 
     #[tokio::test]
     async fn an_override_of_a_stopped_server_is_taken_out_of_its_file_and_others_stay() {

@@ -15,9 +15,12 @@ use serde::Serialize;
 
 use super::probe::Probe;
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
-use crate::host::systemd::{Unit, full_name, short_name};
+use crate::host::systemd::{Unit, full_name, short_name, written_by_people};
 use crate::host::{Look, Touch};
 use freshness::Stale;
+
+/// The kinds of resources that bring a unit file of somebody's own.
+pub(crate) const BROUGHT_AS: [&str; 3] = ["file", "link", "config_set"];
 
 /// A unit: a service unless its name has another suffix.
 #[derive(Debug, Clone, Serialize)]
@@ -68,6 +71,15 @@ impl Service {
             restart_reason: None,
             healthy: None,
         }
+    }
+
+    /// Whether a plan is going to bring a file of the unit that systemd has to read.
+    fn gets_a_file(&self, host: &Look) -> bool {
+        let (files, folders) = written_by_people(&full_name(&self.unit));
+        BROUGHT_AS.iter().any(|kind| {
+            files.iter().any(|path| host.expects(&Id::at(kind, path)))
+                || folders.iter().any(|path| !host.expected_under(&format!("{kind}:{}/", path.display())).is_empty())
+        })
     }
 
     fn wants_it_there(&self) -> bool {
@@ -131,6 +143,11 @@ impl Resource for Service {
         let mut needs =
             vec![Id::every("package"), Id::new("unit_file", &unit), Id::under("drop_in", &format!("{unit}/"))];
         needs.extend(self.sets.iter().map(|set| Id::new("config_set", set)));
+        let (files, folders) = written_by_people(&unit);
+        for kind in BROUGHT_AS {
+            needs.extend(files.iter().map(|path| Id::at(kind, path)));
+            needs.extend(folders.iter().map(|path| Id::under(kind, &format!("{}/", path.display()))));
+        }
         for kind in ["file", "link"] {
             needs.extend(self.reads.iter().map(|place| Id::at(kind, place)));
             needs.extend(self.reads.iter().map(|place| Id::under(kind, &format!("{}/", place.display()))));
@@ -141,9 +158,11 @@ impl Resource for Service {
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let unit = host.unit(&self.unit).await?;
         if !unit.exists() && !self.wants_it_there() {
-            return Ok(Changes::none());
+            // A package that brings it enables it, so there will be something to do.
+            let to_come = self.obstacle(&unit).filter(|_| !host.expected_under("package:").is_empty());
+            return to_come.map_or(Ok(Changes::none()), Err);
         }
-        let unread = host.needs_daemon_reload(&unit)?;
+        let unread = host.needs_daemon_reload(&unit)? || self.gets_a_file(host);
         // A mask needs no unit, and what systemd has yet to read may be the cure.
         if let Some(cause) = self.obstacle(&unit).filter(|_| self.masked != Some(true) && !unread) {
             return Err(cause);
@@ -161,6 +180,14 @@ impl Resource for Service {
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         self.put_right(host).await
+    }
+
+    /// It runs with what is on disk, whoever started it: nobody goes back behind that.
+    fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        for id in self.undo_ids(host)? {
+            host.forget_old(&id)?;
+        }
+        Ok(())
     }
 
     fn from_nothing(&self) -> Changes {
@@ -234,18 +261,21 @@ mod tests {
         let service = Service { reads: vec!["/etc/a".into()], sets: vec!["a".into()], ..Service::running("a") };
         assert_eq!(service.id().as_str(), "service:a");
         let needs: Vec<String> = service.needs().iter().map(ToString::to_string).collect();
-        assert_eq!(
-            needs,
-            [
-                "package:*",
-                "unit_file:a.service",
-                "drop_in:a.service/*",
-                "config_set:a",
-                "file:/etc/a",
-                "file:/etc/a/*",
-                "link:/etc/a",
-                "link:/etc/a/*"
-            ]
-        );
+        for id in [
+            "package:*",
+            "unit_file:a.service",
+            "drop_in:a.service/*",
+            "config_set:a",
+            "file:/etc/a",
+            "file:/etc/a/*",
+            "link:/etc/a",
+            "link:/etc/a/*",
+            "file:/etc/systemd/system/a.service",
+            "file:/etc/systemd/system/a.service.d/*",
+            "config_set:/etc/systemd/system/a.service",
+            "link:/usr/local/lib/systemd/system/a.service",
+        ] {
+            assert!(needs.contains(&id.to_owned()), "{id} is not among {needs:?}");
+        }
     }
 }

@@ -236,7 +236,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_swap_file_keeps_its_word() {
         let play = play();
-        keeps_its_word(&swap("1MiB"), &play.host).await;
+        keeps_its_word::<Swap>(&swap("1MiB"), &play.host).await;
         assert_eq!(play.ran(), ["mkswap /swapfile", "swapon /swapfile"]);
         assert!(play.text("/etc/systemd/system/swapfile.swap").contains("\nWhat=/swapfile\n"));
     }
@@ -244,9 +244,9 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn another_size_is_swapped_off_and_made_anew() {
         let play = play();
-        keeps_its_word(&swap("1MiB"), &play.host).await;
+        keeps_its_word::<Swap>(&swap("1MiB"), &play.host).await;
         assert_eq!(play.differs(&swap("2MiB")).await.to_string(), "size 1.0 MiB -> 2.0 MiB");
-        keeps_its_word(&swap("2MiB"), &play.host).await;
+        keeps_its_word::<Swap>(&swap("2MiB"), &play.host).await;
         assert_eq!(play.ran()[2..], ["swapoff /swapfile", "mkswap /swapfile", "swapon /swapfile"]);
     }
 
@@ -255,16 +255,16 @@ mod tests {
         let play = play();
         play.host.touch().make_room(Path::new("/swapfile"), 1 << 20).await.unwrap();
         assert!(play.differs(&swap("1MiB")).await.to_string().starts_with("size not prepared -> 1.0 MiB"));
-        keeps_its_word(&swap("1MiB"), &play.host).await;
+        keeps_its_word::<Swap>(&swap("1MiB"), &play.host).await;
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn swap_that_somebody_turned_off_is_turned_on() {
         let play = play();
-        keeps_its_word(&swap("1MiB"), &play.host).await;
+        keeps_its_word::<Swap>(&swap("1MiB"), &play.host).await;
         play.put("/proc/swaps", "Filename Type Size Used Priority\n");
         assert_eq!(play.differs(&swap("1MiB")).await.to_string(), "swap off -> on");
-        keeps_its_word(&swap("1MiB"), &play.host).await;
+        keeps_its_word::<Swap>(&swap("1MiB"), &play.host).await;
     }
 
     #[tokio::test(flavor = "current_thread")]

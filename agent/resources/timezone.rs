@@ -129,13 +129,13 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_zone_keeps_its_word() {
         let play = play();
-        keeps_its_word(&zone("Europe/Berlin"), &play.host).await;
+        keeps_its_word::<Timezone>(&zone("Europe/Berlin"), &play.host).await;
         assert_eq!(play.text("/etc/timezone"), "Europe/Berlin\n");
         assert_eq!(
             play.differs(&zone("Etc/UTC")).await.to_string(),
             "zone Europe/Berlin -> Etc/UTC, /etc/timezone Europe/Berlin -> Etc/UTC"
         );
-        keeps_its_word(&zone("Etc/UTC"), &play.host).await;
+        keeps_its_word::<Timezone>(&zone("Etc/UTC"), &play.host).await;
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -2,7 +2,9 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use super::commands::Running;
 use super::machine::Machine;
@@ -42,6 +44,22 @@ pub fn binary() -> PathBuf {
         return PathBuf::from(path);
     }
     option_env!("CARGO_BIN_EXE_hostagent").map_or_else(build, PathBuf::from)
+}
+
+/// The library's own tests as one program: `$HOSTAGENT_LIB_TESTS`, or else built now, which takes a moment if it was before.
+pub fn library_tests() -> PathBuf {
+    if let Some(path) = env::var_os("HOSTAGENT_LIB_TESTS") {
+        return PathBuf::from(path);
+    }
+    let mut command = cargo();
+    command.args(["test", "--lib", "--no-run", "--message-format=json"]).stderr(Stdio::inherit());
+    let built = command.output().expect("cargo runs");
+    let messages = String::from_utf8_lossy(&built.stdout).into_owned();
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?))).last();
+    program.filter(|_| built.status.success()).unwrap_or_else(|| {
+        panic!("the library's tests do not build\nhint: HOSTAGENT_LIB_TESTS=… names a program that is built already")
+    })
 }
 
 /// cargo, building into the folder where everything else is built.

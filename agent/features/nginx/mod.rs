@@ -166,7 +166,6 @@ impl Feature for Nginx {
         let package = Id::new("package", self.package.as_str());
         needs_package(plan, self.package.as_str());
         let first = self.reads_of_others(plan);
-        self.cite_ids(plan);
         let set = ConfigSet {
             name: "nginx".to_owned(),
             files,
@@ -193,26 +192,11 @@ impl Feature for Nginx {
 }
 
 impl Nginx {
-    /// What others of this plan bring and `nginx -t` wants to find, and what sites refer to by id.
+    /// What others of this plan bring and `nginx -t` wants to find.
     fn reads_of_others(&self, plan: &Draft) -> Vec<Id> {
         let files = self.snippet_files().map(|path| Id::at("file", &path));
         let accounts = [Some(Id::new("user", &self.user)), self.group.as_ref().map(|group| Id::new("group", group))];
-        let soft = files.chain(accounts.into_iter().flatten()).filter(|id| plan.has(id));
-        let blocks = self.site.iter().flat_map(Site::blocks);
-        let named = blocks.filter_map(|(_, block)| block.upstream_name().filter(|name| name.is_id()).cloned());
-        soft.chain(named.map(|name| Id::from(name.as_str()))).collect()
-    }
-
-    /// Says where sites name what other tables bring.
-    fn cite_ids(&self, plan: &mut Draft) {
-        let sites = KeyPath::root().key(Self::TABLE).key("site");
-        for (number, site) in self.site.iter().enumerate() {
-            for (index, block) in site.blocks() {
-                let Some(name) = block.upstream_name().filter(|name| name.is_id()) else { continue };
-                let at = index.map_or(sites.index(number), |it| sites.index(number).key("locations").index(it));
-                plan.named_at(&Id::from(name.as_str()), check::upstream_key(&block, &at));
-            }
-        }
+        files.chain(accounts.into_iter().flatten()).filter(|id| plan.has(id)).collect()
     }
 
     /// Files of people's own that sites include.

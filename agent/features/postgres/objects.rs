@@ -176,10 +176,10 @@ impl Role {
             let (says, hint) = complaint.split_once("\nhint: ").unwrap_or((&complaint, "see the reference of secrets"));
             plan.problem_at(here.key("password").key("generate"), says, hint);
         }
-        limit_is_good(self.connection_limit, here, plan);
         if self.password.is_some() && self.no_password {
             plan.problem_at(here.key("no_password"), "the role has a password and is to have none", "take one of the two out");
         }
+        limit_is_good(self.connection_limit, here, plan);
         // Whom the server belongs to cannot be less than it is.
         let admin = self.name == server.user.as_str();
         plan.add(PgRole {
@@ -210,7 +210,6 @@ impl Database {
     pub(super) fn compile(&self, server: &PgServer, here: &KeyPath, plan: &mut Draft) {
         plan.at(here.clone());
         name_is_good(&self.name, "database", &here.key("name"), plan);
-        limit_is_good(self.connection_limit, here, plan);
         let provider = self.locale_provider.map(|provider| match provider {
             LocaleProvider::Libc => "libc",
             LocaleProvider::Icu => "icu",
@@ -219,6 +218,7 @@ impl Database {
         if self.icu_locale.is_some() && !matches!(self.locale_provider, Some(LocaleProvider::Icu | LocaleProvider::Builtin)) {
             plan.problem_at(here.key("icu_locale"), "the C library knows no such locale", "add `locale_provider = \"icu\"`");
         }
+        limit_is_good(self.connection_limit, here, plan);
         plan.add(PgDatabase {
             owner: self.owner.clone(),
             encoding: self.encoding.clone(),
@@ -262,7 +262,7 @@ impl Extension {
 
 fn limit_is_good(limit: i32, here: &KeyPath, plan: &mut Draft) {
     if limit < -1 {
-        plan.problem_at(here.key("connection_limit"), format!("`{limit}` is not a number of sessions"), "0 or more; -1 is no limit");
+        plan.problem_at(here.key("connection_limit"), format!("{limit} is not a number of sessions"), "0 or more; -1 for no limit");
     }
 }
 

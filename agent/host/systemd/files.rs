@@ -31,6 +31,15 @@ const PLACES: [(&str, bool); 12] = [
 /// What a plan will put in place of files: path to content, or to nothing.
 pub type Coming = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
+/// Where people put files that describe a unit: the files, and the folders whose files add to them.
+pub fn written_by_people(name: &str) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let at = |names: Vec<String>| {
+        let places = ["/etc/systemd/system", "/usr/local/lib/systemd/system"].into_iter();
+        places.flat_map(|place| names.iter().map(|name| Path::new(place).join(name)).collect::<Vec<_>>()).collect()
+    };
+    (at(files_named(name)), at(folders_named(name)))
+}
+
 /// Whether a file of the unit is newer than systemd's last reading of files, or gone since.
 pub(super) fn changed_since(host: &Look, unit: &Unit) -> Result<bool, Error> {
     for path in unit.fragment.iter().chain(&unit.drop_ins) {
@@ -103,7 +112,7 @@ impl Look {
 }
 
 /// Whether systemd may have read it as a unit file or drop-in.
-pub(super) fn is_unit_file(path: &Path) -> bool {
+pub fn is_unit_file(path: &Path) -> bool {
     PLACES.iter().any(|(place, _)| path.starts_with(place))
 }
 
@@ -227,6 +236,14 @@ mod tests {
         );
         assert_eq!(folders_named("a-b-c.service"), ["a-b-c.service.d", "a-b-.service.d", "a-.service.d", "service.d"]);
         assert_eq!(folders_named("-.slice"), ["-.slice.d", "slice.d"]);
+    }
+
+    #[test]
+    fn people_describe_an_instance_by_its_template_too() {
+        let (files, folders) = written_by_people("a@1.service");
+        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        assert_eq!(files[..2], ["/etc/systemd/system/a@1.service", "/etc/systemd/system/a@.service"]);
+        assert!(folders.contains(&"/usr/local/lib/systemd/system/a@.service.d".into()));
     }
 
     #[test]

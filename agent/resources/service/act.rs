@@ -92,7 +92,7 @@ impl Service {
             return Err(self.back(host, unit, act, cause).await);
         }
         // In this order a kill in between costs one more load, and never the copies of what was loaded.
-        for name in self.undo_names(host)? {
+        for name in self.undo_ids(host)? {
             host.forget_old(&name)?;
         }
         self.remember(host, on_disk).await
@@ -119,10 +119,21 @@ impl Service {
                     // Else systemd may refuse because it was started too often lately.
                     host.reset_failed(&unit.name).await?;
                 }
-                host.start(&unit.name).await?;
+                // A start would wait with systemd until it starts the unit over by itself, which may be in a year.
+                if unit.sub_state.starts_with("auto-restart") {
+                    host.restart(&unit.name).await?;
+                } else {
+                    host.start(&unit.name).await?;
+                }
             }
             Act::Reload => host.reload_unit(&unit.name).await?,
-            Act::Restart => host.restart(&unit.name).await?,
+            Act::Restart => {
+                // What we restart counts as a start too, and after five in ten seconds systemd would leave it down.
+                if unit.is_up() {
+                    host.reset_failed(&unit.name).await?;
+                }
+                host.restart(&unit.name).await?;
+            }
         }
         self.stays_up(host, act, since).await?;
         self.is_well(host).await
@@ -179,16 +190,16 @@ impl Service {
     }
 
     /// The config sets, and the drop-ins of this unit, that are put back if it cannot load them.
-    fn undo_names(&self, host: &Look) -> Result<Vec<String>, Error> {
-        let mut names = self.sets.clone();
-        names.extend(host.undo_names(Id::new("drop_in", format!("{}/", full_name(&self.unit))).as_str())?);
+    pub(super) fn undo_ids(&self, host: &Look) -> Result<Vec<String>, Error> {
+        let mut names: Vec<String> = self.sets.iter().map(|set| Id::new("config_set", set).to_string()).collect();
+        names.extend(host.undo_ids(Id::new("drop_in", format!("{}/", full_name(&self.unit))).as_str())?);
         Ok(names)
     }
 
     /// Puts the old files back and brings the server back with them. Says in the cause how far that went.
     async fn back(&self, host: &Touch, unit: &Unit, act: Act, cause: Cause) -> Cause {
         let mut any = false;
-        let names = match self.undo_names(host) {
+        let names = match self.undo_ids(host) {
             Ok(names) => names,
             Err(error) => return Cause { says: format!("{}\n{error}", cause.says), ..cause },
         };

@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{OnChange, Service};
+use super::{BROUGHT_AS, OnChange, Service};
 use crate::engine::{Cause, Id};
 use crate::host::Look;
 use crate::host::ledger::Loaded;
-use crate::host::systemd::{Coming, Unit, full_name};
+use crate::host::systemd::{Coming, Unit, full_name, written_by_people};
 
 /// How a unit is behind, and what makes it catch up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +98,12 @@ impl Service {
         let name = full_name(&self.unit);
         let sets = self.sets.iter().map(|set| Id::new("config_set", set).to_string());
         let at = |kind: &'static str| self.reads.iter().map(move |place| Id::at(kind, place).to_string());
-        let exact = sets.chain(at("file")).chain(at("link")).chain([Id::new("unit_file", &name).to_string()]);
+        let (files, folders) = written_by_people(&name);
+        let own = files.iter().flat_map(|path| BROUGHT_AS.map(|kind| Id::at(kind, path).to_string()));
+        let exact = sets.chain(at("file")).chain(at("link")).chain([Id::new("unit_file", &name).to_string()]).chain(own);
         let mut expected: BTreeSet<String> = exact.filter(|id| host.expects(id)).collect();
         let below = |place: &Path| ["file", "link"].map(|kind| format!("{kind}:{}/", place.display()));
-        let beginnings = self.reads.iter().flat_map(|place| below(place)).chain([format!("drop_in:{name}/")]);
+        let beginnings = self.reads.iter().chain(&folders).flat_map(|place| below(place)).chain([format!("drop_in:{name}/")]);
         expected.extend(beginnings.flat_map(|beginning| host.expected_under(&beginning)));
         expected
     }

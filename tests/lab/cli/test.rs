@@ -77,10 +77,13 @@ impl Test {
 
     fn tests(&self) -> Result<(), ExitCode> {
         let filter: Vec<_> = self.filter.iter().map(String::as_str).collect();
-        if has("nextest") {
-            return cargo(&[&["nextest", "run"], &*filter].concat());
-        }
-        cargo(&[&["test", "--all-targets", "--"], &*filter].concat())
+        let words = match has("nextest") {
+            true => [&["nextest", "run"], &*filter].concat(),
+            false => [&["test", "--all-targets", "--"], &*filter].concat(),
+        };
+        // Built once, before any test that takes it into a machine would build it.
+        let library = agent::library_tests();
+        ended(agent::cargo().args(words).env("HOSTAGENT_LIB_TESTS", library))
     }
 }
 
@@ -111,8 +114,11 @@ fn has(tool: &str) -> bool {
 }
 
 fn cargo(arguments: &[&str]) -> Result<(), ExitCode> {
-    let mut command: Command = agent::cargo();
-    let status = command.args(arguments).status();
+    ended(agent::cargo().args(arguments))
+}
+
+fn ended(command: &mut Command) -> Result<(), ExitCode> {
+    let status = command.status();
     let status = status.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     if status.success() { Ok(()) } else { Err(same(status)) }
 }

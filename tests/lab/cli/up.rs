@@ -82,7 +82,7 @@ fn play(host: &Machine, world: &Surroundings) {
             command.args(["--name", &format!("{resolver}={}", names.join(","))]);
         }
     }
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).current_dir("/").status();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").status();
     assert!(status.is_ok_and(|status| status.success()), "cannot run {command:?}");
     eventually("the backends listen", || host.ask("http://backend:3000/", &[]).is_ok());
 }
