@@ -48,6 +48,9 @@ impl Secret {
 }
 
 impl SecretRef {
+    /// The name of the type, by which a recipe's reader knows that a value in its place must not be shown.
+    pub const NAME: &str = "SecretRef";
+
     /// Checks what a recipe can be told without touching the host.
     ///
     /// # Errors
@@ -55,7 +58,8 @@ impl SecretRef {
     pub fn validate(&self) -> Result<(), String> {
         match self {
             Self::Generate(length) if !(16..=128).contains(length) => {
-                Err(format!("a generated secret of {length} characters\nhint: between 16 and 128; 32 is a good length"))
+                let says = if *length < 16 { "too short" } else { "too long" };
+                Err(format!("a generated secret of {length} characters is {says}\nhint: 16 to 128; 32 is a good length"))
             }
             _ => Ok(()),
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::order::Order;
 use super::resource::{AnyResource, Id, Resource};
-use crate::problem::{KeyPath, Place, Problem, Step as KeyStep};
+use crate::problem::{KeyPath, Place, Problem, Step as KeyStep, nearest};
 
 /// A draft that features add to. [`Draft::finish`] makes it a plan or lists every problem.
 #[derive(Debug, Default)]
@@ -14,6 +14,10 @@ pub struct Draft {
     by_id: BTreeMap<Id, usize>,
     problems: Vec<Problem>,
     here: KeyPath,
+    /// Where the recipe names an id.
+    named_at: BTreeMap<Id, KeyPath>,
+    /// Whether parts of the recipe could not be read.
+    of_a_part: bool,
 }
 
 /// One resource of a plan and where it stands in it.
@@ -73,6 +77,16 @@ impl Added<'_> {
 }
 
 impl Draft {
+    /// A draft of the parts of a recipe that could be read. Only its problems are of use.
+    pub fn of_a_part() -> Self {
+        Self { of_a_part: true, ..Self::default() }
+    }
+
+    /// Whether the recipe is there as a whole. If not, a feature does not complain that something is missing.
+    pub fn is_whole(&self) -> bool {
+        !self.of_a_part
+    }
+
     /// Says which place of the recipe the resources added from here on, and the problems, belong to.
     pub fn at(&mut self, place: KeyPath) -> &mut Self {
         self.here = place;
@@ -94,7 +108,8 @@ impl Draft {
                 let index = *occupied.get();
                 if let Some(step) = self.steps.get(index).filter(|step| step.wanted != wanted) {
                     let says = format!("`{id}` is wanted twice, in different ways");
-                    self.problems.push(Problem::new(self.here.clone(), says).hint(format!("the other one is at `{}`", step.at)));
+                    let problem = Problem::new(Place::Name(self.here.clone()), says).beside(Place::Name(step.at.clone()));
+                    self.problems.push(problem.hint("keep one of them, or let both say the same"));
                 }
                 index
             }
@@ -121,6 +136,27 @@ impl Draft {
     /// Notes a problem of the recipe at a place.
     pub fn problem_at(&mut self, place: KeyPath, says: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(Problem::new(place, says).hint(hint));
+    }
+
+    /// Notes a problem of the recipe with a key, not with the value under it.
+    pub fn problem_with_key(&mut self, key: KeyPath, says: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem::new(Place::Key(key), says).hint(hint));
+    }
+
+    /// Notes a problem of the recipe at a place, of which the reason is at another.
+    pub fn problem_beside(&mut self, place: KeyPath, other: Place, says: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem::new(place, says).hint(hint).beside(other));
+    }
+
+    /// Says which place of the recipe names `id`: where it is cited if nothing declares that.
+    pub fn named_at(&mut self, id: &Id, place: KeyPath) {
+        self.named_at.entry(id.clone()).or_insert(place);
+    }
+
+    /// What features noted, and what would undo each other: all that can be said of a part.
+    pub fn problems(mut self) -> Vec<Problem> {
+        self.one_owner_each();
+        self.problems
     }
 
     /// Makes it a plan.
@@ -157,8 +193,9 @@ impl Draft {
                 if let Some(&before) = self.by_id.get(id) {
                     first.insert(before);
                 } else {
-                    let says = format!("needs `{id}`, which nothing in this recipe declares");
-                    self.problems.push(Problem::new(step.at.clone(), says).hint(self.nearest(id)));
+                    let at = self.named_at.get(id).unwrap_or(&step.at).clone();
+                    let says = format!("nothing in this recipe declares `{id}`");
+                    self.problems.push(Problem::new(at, says).hint(self.nearest(id)));
                 }
             }
             first.extend(step.resource.needs().iter().flat_map(|id| self.named(id)));
@@ -185,8 +222,11 @@ impl Draft {
                 let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else { continue };
                 if other.id != step.id {
                     let says = format!("`{}` is wanted by `{}` and by `{}`", path.display(), other.id, step.id);
-                    let hint = format!("let one of them have it; the other is at `{}`", other.at);
-                    self.problems.push(Problem::new(step.at.clone(), says).hint(hint));
+                    // The one that says more exactly what it wants is the one to change.
+                    let later_says_more = step.at.steps().len() >= other.at.steps().len();
+                    let (at, beside) = if later_says_more { (&step.at, &other.at) } else { (&other.at, &step.at) };
+                    let problem = Problem::new(Place::Name(at.clone()), says).beside(Place::Name(beside.clone()));
+                    self.problems.push(problem.hint("let one of them have it"));
                 }
             }
         }
@@ -202,10 +242,18 @@ impl Draft {
     }
 
     fn nearest(&self, id: &Id) -> String {
-        let same_kind = self.by_id.keys().filter(|other| other.kind() == id.kind());
-        match same_kind.max_by(|a, b| strsim::jaro(a.name(), id.name()).total_cmp(&strsim::jaro(b.name(), id.name()))) {
-            Some(near) => format!("did you mean `{}`?", near.name()),
-            None => format!("declare it, or take the reference to `{}` out", id.name()),
+        let all = || self.by_id.keys();
+        // `nginx` is more likely to mean the service than the package.
+        let bare = all().filter(|other| other.name() == id.as_str()).max_by_key(|other| other.kind() == "service");
+        let name = || nearest(id.name(), all().filter(|other| other.kind() == id.kind()).map(Id::name));
+        let kind = || nearest(id.kind(), all().filter(|other| other.name() == id.name()).map(Id::kind));
+        let found = bare
+            .cloned()
+            .or_else(|| name().map(|near| Id::new(id.kind(), near)))
+            .or_else(|| kind().map(|near| Id::new(near, id.name())));
+        match found {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it, or take it out here".to_owned(),
         }
     }
 

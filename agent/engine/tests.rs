@@ -225,7 +225,7 @@ fn a_need_that_nobody_declares_and_one_thing_wanted_in_two_ways_are_problems() {
     let says: Vec<String> = draft.finish().unwrap_err().into_iter().map(|problem| problem.says).collect();
     assert_eq!(says, [
         "`word:a` is wanted twice, in different ways",
-        "needs `word:b`, which nothing in this recipe declares",
+        "nothing in this recipe declares `word:b`",
     ]);
 }
 

@@ -184,7 +184,7 @@ impl Hba {
     pub(super) fn validate(&self, here: &KeyPath, plan: &mut Draft) {
         for (key, names) in [("database", &self.database), ("user", &self.user)] {
             if names.0.is_empty() {
-                plan.problem_at(here.key(key), "an empty list fits nobody", "name one, or `\"all\"`");
+                plan.problem_at(here.key(key), "an empty list fits no connection", "name one, or `\"all\"`");
             }
             for name in &names.0 {
                 if name.contains(',') {
@@ -197,16 +197,16 @@ impl Hba {
         }
         for (name, value) in &self.options {
             if !is_one_line(value) || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-                plan.problem_at(here.key("options").key(name), format!("`{name}` is not an option on one line"), "see the manual of the method");
+                plan.problem_with_key(here.key("options").key(name), format!("`{name}` is not an option on one line"), "see the manual of the method");
             }
         }
         self.validate_address(here, plan);
         let kind = word(self.kind);
         if self.method == HbaMethod::Peer && self.kind != HbaType::Local {
-            plan.problem_at(here.key("method"), format!("`peer` cannot be had of `{kind}`"), "the account is known over `local` only; take `scram-sha-256`");
+            plan.problem_at(here.key("method"), format!("`peer` does not go with `{kind}`"), "the account is known over `local` only; write `scram-sha-256`");
         }
         if self.method == HbaMethod::Cert && self.kind != HbaType::HostSsl {
-            plan.problem_at(here.key("method"), format!("`cert` cannot be had of `{kind}`"), "only `hostssl` has certificates");
+            plan.problem_at(here.key("method"), format!("`cert` does not go with `{kind}`"), "only `hostssl` has certificates");
         }
     }
 
@@ -215,7 +215,10 @@ impl Hba {
         match (&self.address, self.kind) {
             (Some(_), HbaType::Local) => plan.problem_at(place, "a `local` line has no address", "take it out, or make it `type = \"host\"`"),
             (None, HbaType::Local) => {}
-            (None, _) => plan.problem_at(here.clone(), "it does not say from where", "add `address`: `\"10.0.0.0/16\"`, or `\"all\"`"),
+            (None, kind) => {
+                let says = format!("a `{}` line needs an address", word(kind));
+                plan.problem_at(here.clone(), says, "add `address = \"10.0.0.0/16\"`, or `address = \"all\"`");
+            }
             (Some(address), _) => {
                 if let Some((says, hint)) = complaint(address, self.mask) {
                     plan.problem_at(place, says, hint);

@@ -16,7 +16,7 @@ mod on_a_machine;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
-use crate::problem::KeyPath;
+use crate::problem::{KeyPath, Place};
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::resources::file::File;
 use crate::resources::locale;
@@ -331,10 +331,14 @@ impl Postgres {
 
 /// Says which names come twice.
 fn twice<'n>(names: impl Iterator<Item = &'n String>, key: &str, here: &KeyPath, plan: &mut Draft) {
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for (index, name) in names.enumerate() {
-        if !seen.insert(name) {
-            plan.problem_at(here.key(key).index(index).key("name"), format!("there is another `[[postgres.{key}]]` named `{name}`"), "make them one");
+        let at = here.key(key).index(index);
+        if let Some(other) = seen.get(name) {
+            let says = format!("two {key}s are named `{name}`");
+            plan.problem_beside(at.key("name"), Place::Name(KeyPath::clone(other)), says, "make them one");
+        } else {
+            seen.insert(name, at);
         }
     }
 }

@@ -174,10 +174,10 @@ impl Role {
         }
         if let Some(Err(complaint)) = self.password.as_ref().map(SecretRef::validate) {
             let (says, hint) = complaint.split_once("\nhint: ").unwrap_or((&complaint, "see the reference of secrets"));
-            plan.problem_at(here.key("password"), says, hint);
+            plan.problem_at(here.key("password").key("generate"), says, hint);
         }
         if self.password.is_some() && self.no_password {
-            plan.problem_at(here.key("no_password"), "it has a password and is to have none", "take one of the two out");
+            plan.problem_at(here.key("no_password"), "the role has a password and is to have none", "take one of the two out");
         }
         limit_is_good(self.connection_limit, here, plan);
         // Whom the server belongs to cannot be less than it is.

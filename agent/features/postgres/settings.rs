@@ -55,15 +55,15 @@ pub(super) fn validate(settings: &BTreeMap<String, SettingValue>, here: &KeyPath
         let starts = lower.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         let allowed = lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.$".contains(c));
         if !(starts && allowed) {
-            plan.problem_at(place, format!("`{name}` is not the name of a setting"), "letters, digits and `_`; `.` after an extension's name");
+            plan.problem_with_key(place, format!("`{name}` is not the name of a setting"), "letters, digits and `_`; `.` after an extension's name");
         } else if OWN_KEYS.contains(&lower.as_str()) {
-            plan.problem_at(place, format!("`{lower}` has a key of its own"), format!("say it once, as `{lower}` in `[postgres]`"));
+            plan.problem_with_key(place, format!("`{lower}` has a key of its own"), format!("say it once, as `{lower}` in `[postgres]`"));
         } else if PLACES.contains(&lower.as_str()) {
-            plan.problem_at(place, format!("`{lower}` cannot be moved"), "the tools of the distribution look for it where it is; take it out");
+            plan.problem_with_key(place, format!("`{lower}` cannot be moved"), "the tools of the distribution look for it where it is; take it out");
         } else if DIRECTIVES.contains(&lower.as_str()) {
-            plan.problem_at(place, format!("`{lower}` is not a setting"), "put the settings here, or a `[[file]]` into `conf.d`");
+            plan.problem_with_key(place, format!("`{lower}` is not a setting"), "put the settings here, or a `[[file]]` into `conf.d`");
         } else if let Some(first) = seen.insert(lower, name) {
-            plan.problem_at(place, format!("`{name}` is given twice, as `{first}` too"), "PostgreSQL does not tell capitals apart; say it once");
+            plan.problem_with_key(place, format!("`{name}` is given twice, as `{first}` too"), "PostgreSQL does not tell capitals apart; say it once");
         } else if matches!(value, SettingValue::Text(text) if text.contains('\0')) {
             plan.problem_at(place, format!("the value of `{name}` holds a NUL"), "take it out");
         }

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 
 use super::*;
+use crate::problem::KeyPath;
+use crate::recipe::guide::Guide;
 use crate::problem::Style;
 use crate::recipe::deserialize::read;
 use crate::recipe::literal::Literal;
@@ -66,8 +68,8 @@ fn loaded(bytes: &[u8], overrides: &[(&str, &str)]) -> Result<Document, Problems
 fn recipe(text: &str, overrides: &[(&str, &str)]) -> Result<Recipe, String> {
     let document = loaded(text.as_bytes(), overrides).map_err(|problems| problems.render(Style::Plain))?;
     let value = |name: &str| (name == "hostname").then(|| Literal::from("web-1"));
-    let (node, mut problems) = document.resolve(&Facts { names: &["hostname", "instance_id"], value: &value });
-    read(node, &mut problems).ok_or_else(|| problems.render(Style::Plain))
+    let (mut node, mut problems) = document.resolve(&Facts { names: &["hostname", "instance_id"], value: &value });
+    read(&mut node, &Guide::none(), &mut problems).ok_or_else(|| problems.render(Style::Plain))
 }
 
 fn says(text: &str, overrides: &[(&str, &str)]) -> String {
@@ -293,8 +295,8 @@ fn no_mutation_of_a_recipe_panics() {
             Err(problems) => assert!(!problems.is_empty() && !problems.render(Style::Coloured).is_empty()),
             Ok(document) => {
                 document.facts_read();
-                let (node, mut problems) = document.resolve(&facts);
-                let found: Option<Recipe> = read(node, &mut problems);
+                let (mut node, mut problems) = document.resolve(&facts);
+                let found: Option<Recipe> = read(&mut node, &Guide::none(), &mut problems);
                 right += usize::from(found.is_some());
                 assert_eq!(found.is_none(), !problems.is_empty());
                 assert!(!problems.render(Style::Plain).is_empty());

@@ -80,8 +80,6 @@ error: expected an address or an array of addresses, found the integer 1
    |
 11 | proxy = { port = "3000", to = 1 }
    |                               ^
-   |
-   = help: write `to = [1]`
 
 error: expected `true` or `false`, found the string "yes"
   --> r.toml:12:7
