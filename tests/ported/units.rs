@@ -1,5 +1,5 @@
 //! NixOS, nixos/tests/switch-test.nix: what a change of a unit does to what runs; and puppet's
-//! ticket_5024_systemd_enabling_masked_service.rb.
+//! `ticket_5024_systemd_enabling_masked_service.rb`.
 //!
 //! The library's own cases (tests/inside.rs) are about the resources; these are what people write.
 
