@@ -232,7 +232,7 @@ async fn files_of_a_run_that_was_killed_before_it_had_them_checked_are_put_back(
 
     // A plan of the same recipe knows that these files are not proven, although they are the wanted ones.
     let same = ConfigSet { checks: vec![grep(place.0.path())], ..unanswered("unchecked") };
-    assert_eq!(place.preview(&plan(&[same.clone()])).await, ["toy pending"]);
+    assert_eq!(place.preview(&plan(std::slice::from_ref(&same))).await, ["toy pending"]);
     let outcome = converge(&plan(&[same]), &place.host(), &Stop::new(), &mut |_| {}).await;
     assert_eq!(told(&outcome), ["toy changed"]);
     assert_eq!(outcome.healed, ["a run was cut off while it changed toy; the old files are back"]);
