@@ -108,8 +108,26 @@ impl SecretRef {
     }
 }
 
-/// Where a generated secret is kept.
+/// Where a generated secret is kept. Two names never have one place: what cannot be in a file's name is escaped as in URLs.
 pub fn place_of(name: &str) -> PathBuf {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' };
-    Path::new(CONF_DIR).join("secrets").join(name.chars().map(safe).collect::<String>())
+    let escaped = |byte: u8| match char::from(byte) {
+        c if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') => c.to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    Path::new(CONF_DIR).join("secrets").join(name.bytes().map(escaped).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_names_never_share_a_generated_secret() {
+        let name = |role: &str| place_of(&format!("postgres.role.{role}")).display().to_string();
+        assert_eq!(name("booking"), "/etc/hostagent/secrets/postgres.role.booking");
+        assert_eq!(name("a-b"), "/etc/hostagent/secrets/postgres.role.a-b");
+        assert_eq!(name("a b"), "/etc/hostagent/secrets/postgres.role.a%20b");
+        assert_eq!(name("a%20b"), "/etc/hostagent/secrets/postgres.role.a%2520b");
+        assert_eq!(name("../ä"), "/etc/hostagent/secrets/postgres.role...%2F%C3%A4");
+    }
 }

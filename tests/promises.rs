@@ -11,6 +11,7 @@ mod drift;
 mod evidence;
 mod idempotence;
 mod inside;
+mod laws;
 mod layers;
 mod leaving;
 mod market;

@@ -25,6 +25,11 @@ impl Cause {
         Self { code, says: says.into(), hint: None, asleep: false }
     }
 
+    /// Whether nothing that is still to come can change it.
+    pub fn is_final(&self) -> bool {
+        matches!(self.code, "wrong-kind" | "pg-fixed")
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

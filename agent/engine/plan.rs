@@ -107,6 +107,12 @@ impl Draft {
         self.by_id.contains_key(id)
     }
 
+    /// What was added under this id, if it is of this kind, and the place in the recipe that asked for it.
+    pub(crate) fn added<R: Resource>(&self, id: &Id) -> Option<(&R, &KeyPath)> {
+        let step = self.by_id.get(id).and_then(|&index| self.steps.get(index))?;
+        Some((step.resource.as_any().downcast_ref::<R>()?, &step.at))
+    }
+
     /// Notes a problem of the recipe at the current place.
     pub fn problem(&mut self, says: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(Problem::new(self.here.clone(), says).hint(hint));

@@ -44,6 +44,9 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
         let made = traces.iter().any(|trace| match trace {
             Trace::Path(path) => host.ledger().written(path).is_some_and(|written| written.made),
             Trace::Unit(_) => true,
+            Trace::Reader(_) => false,
+            // What cannot be looked at is told when it is to go.
+            Trace::Keys(user) => host.without_login_keys(user).map_or(true, |keys| keys.is_some()),
         });
         if made {
             leaving.removals.push(Removal { id: Id::from(id), traces });
@@ -100,11 +103,22 @@ impl Removal {
         self.told(verdict, began, started)
     }
 
+    /// It stays for now, because something else failed.
+    pub(crate) fn held_back(self, began: Instant) -> Told {
+        let reason = "goes when everything else is right".to_owned();
+        self.told((Verdict::Skipped(reason), Changes::none()), began, Instant::now())
+    }
+
     fn changes(&self, host: &Look) -> Result<Changes, Cause> {
         let mut changes = Changes::none();
         for trace in &self.traces {
             changes = match trace {
                 Trace::Unit(unit) => changes.disappears("unit", unit),
+                Trace::Reader(_) => changes,
+                Trace::Keys(user) => match host.without_login_keys(user)? {
+                    Some((path, _)) => changes.disappears("keys", path.display()),
+                    None => changes,
+                },
                 Trace::Path(path) => match standing(host, path)? {
                     Standing::Gone => changes,
                     Standing::Ours => changes.disappears("path", path.display()),
@@ -118,8 +132,10 @@ impl Removal {
 
     async fn take_away(&self, host: &Touch) -> Result<(), Cause> {
         for trace in &self.traces {
-            if let Trace::Unit(unit) = trace {
-                host.retire_unit(unit).await?;
+            match trace {
+                Trace::Unit(unit) => host.retire_unit(unit).await?,
+                Trace::Keys(user) => host.take_login_keys(user)?,
+                Trace::Path(_) | Trace::Reader(_) => {}
             }
         }
         let mut gone = Vec::new();
@@ -132,6 +148,14 @@ impl Removal {
             }
         }
         host.forget_units(&gone).await?;
+        for trace in &self.traces {
+            match trace {
+                Trace::Reader(unit) if !gone.is_empty() => host.load_again(unit).await?,
+                // What is kept is from here on whoever's edited it.
+                Trace::Path(path) => host.ledger_mut().removed(path)?,
+                _ => {}
+            }
+        }
         host.ledger_mut().released(self.id.as_str())?;
         Ok(())
     }
@@ -160,11 +184,11 @@ pub(crate) fn standing(host: &Look, path: &Path) -> Result<Standing, Cause> {
     let Some(written) = host.ledger().written(path).cloned().filter(|written| written.made) else {
         return Ok(Standing::Foreign);
     };
-    Ok(match (found.kind, written.sha256) {
+    Ok(match (found.kind, written.sha256.clone()) {
         (Kind::File, wrote @ Some(_)) if host.sha256(path)? == wrote => Standing::Ours,
-        // Without a digest its content was never anybody's to edit: a swap file.
-        (Kind::Link, _) | (Kind::File, None) => Standing::Ours,
-        (Kind::Directory, _) if host.names_in(path)?.is_empty() => Standing::Ours,
+        (Kind::File, None) if written.opaque => Standing::Ours,
+        (Kind::Link, None) => Standing::Ours,
+        (Kind::Directory, None) if host.names_in(path)?.is_empty() => Standing::Ours,
         _ => Standing::Edited,
     })
 }

@@ -120,12 +120,21 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
         Changes::none().note_absent()
     }
 
+    /// Called by a run that found it right: forgets what was kept to go back to, since what is there has proven itself.
+    ///
+    /// # Errors
+    /// When that cannot be forgotten.
+    fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        let _ = host;
+        Ok(())
+    }
+
     /// The paths that are its alone: another resource that claims one too is a problem of the recipe.
     /// Default: those it leaves traces at.
     fn claims(&self) -> Vec<PathBuf> {
         let paths = self.traces().into_iter().filter_map(|trace| match trace {
             Trace::Path(path) => Some(path),
-            Trace::Unit(_) => None,
+            _ => None,
         });
         paths.collect()
     }
@@ -150,6 +159,7 @@ pub(crate) trait AnyResource: fmt::Debug {
     fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
     fn together(&self) -> bool;
     fn from_nothing(&self) -> Changes;
+    fn settle(&self, host: &Touch) -> Result<(), Cause>;
     fn traces(&self) -> Vec<Trace>;
     fn claims(&self) -> Vec<PathBuf>;
     /// A digest of what is wanted.
@@ -193,6 +203,10 @@ impl<R: Resource> AnyResource for R {
 
     fn traces(&self) -> Vec<Trace> {
         Resource::traces(self)
+    }
+
+    fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        Resource::settle(self, host)
     }
 
     fn claims(&self) -> Vec<PathBuf> {

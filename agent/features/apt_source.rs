@@ -12,7 +12,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Feature;
+use super::{Feature, holds_login};
 use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::problem::KeyPath;
@@ -123,8 +123,7 @@ impl Source {
             }
         }
         for (index, uri) in self.uris.iter().enumerate() {
-            let place = uri.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
-            if place.contains('@') {
+            if holds_login(uri) {
                 let says = format!("a URI of `{}` holds a user name or password", self.name);
                 let hint = "put it in a file of `/etc/apt/auth.conf.d/` with mode `0600`, see apt_auth.conf(5)";
                 plan.problem_at(here.key("uris").index(index), says, hint);
@@ -166,7 +165,10 @@ impl SourceKey {
                     "add `fingerprints = [\"…\"]`; `gpg --show-keys FILE` prints it",
                 );
             }
-            if !["https:", "http:", "file:"].iter().any(|scheme| url.starts_with(scheme)) {
+            if holds_login(url) {
+                let hint = "give the key itself, with `armored`, or put it on the host and name its `file`";
+                plan.problem_at(here.key("url"), "the URL of a key holds a user name or password", hint);
+            } else if !["https:", "http:", "file:"].iter().any(|scheme| url.starts_with(scheme)) {
                 plan.problem_at(here.key("url"), format!("`{url}` is not a URL that can be fetched"), "use `https:`");
             }
         }
@@ -210,6 +212,19 @@ mod tests {
             compiled(&format!("[[apt_source]]\nname = \"a\"\nuris = [\"file:/srv\"]\nsuites = [\"./\"]\n{key}\n"))
                 .unwrap();
         assert!(plan.contains("suites: [\"./\"], components: []"), "{plan}");
+    }
+
+    #[test]
+    fn the_url_of_a_key_holds_no_password() {
+        let source = |url: &str| {
+            let print = "B97B0AFCAA1A47F044F244A07FCC7D46ACCC4CF8";
+            let key = format!("key = {{ url = \"{url}\", fingerprints = [\"{print}\"] }}");
+            compiled(&format!("[[apt_source]]\nname = \"a\"\nuris = [\"https://a\"]\n{key}\n"))
+        };
+        for url in ["https://me:pw@a/key", "ftp://me@a"] {
+            assert_eq!(source(url).unwrap_err(), ["the URL of a key holds a user name or password"]);
+        }
+        assert!(source("https://a/key?by=me@b").is_ok());
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! `[[file]]`: a file whose content stands in the recipe or on a server.
 //!
 //! A file with a `check` is written as a set of one, which its checker must like or it is put back. Files that can lock
-//! people out have theirs without being asked: rules of sudo, and drop-ins of the SSH server.
+//! people out have theirs without being asked, by their paths: rules of sudo, and the configuration of the SSH server.
 
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Feature, needs_package};
+use super::{Feature, holds_login, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
 use crate::problem::KeyPath;
@@ -27,10 +27,10 @@ pub struct File {
     /// Every byte of it, as text.
     #[serde(default)]
     pub content: Option<String>,
-    /// Where its content is to be had.
+    /// Where its content is to be had. Not for what sudo and the SSH server read, which is checked before it stays.
     #[serde(default)]
     pub source: Option<Source>,
-    /// Permission bits. Default: `"0644"`; `"0440"` under `/etc/sudoers.d/`.
+    /// Permission bits. Default: `"0644"`; `"0440"` for `/etc/sudoers` and under `/etc/sudoers.d/`; `"0600"` for a `secret`.
     #[serde(default)]
     pub mode: Option<Mode>,
     /// Who owns it. Default: `"root"`.
@@ -40,10 +40,10 @@ pub struct File {
     #[serde(default = "AccountName::root")]
     pub group: AccountName,
     /// A command that exits with 0 if the file is good; `%s` stands for its path. If it is not good, the old file is put back.
-    /// Default: none; `visudo` under `/etc/sudoers.d/`, `sshd -t` under `/etc/ssh/sshd_config.d/`.
+    /// Default: none. What sudo and the SSH server read is checked by `visudo` and `sshd -t` in any case.
     #[serde(default)]
     pub check: Option<Vec<String>>,
-    /// Whether its content stays out of plans and reports. Default: `false`.
+    /// Whether its content stays out of plans and reports. Not for a file that is checked. Default: `false`.
     #[serde(default)]
     pub secret: bool,
     /// Whether packages are installed after it, for one that tells them how. Default: `true` under `/etc/apt/`, else `false`.
@@ -55,11 +55,28 @@ pub struct File {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// `https://…`, `http://…`, or `file://…` on this host.
+    /// `https://…`, `http://…`, or `file://…` on this host, without a user name or password.
     pub url: String,
     /// SHA-256 of the content, in hexadecimal. Nothing is fetched while the host's file has it.
     #[schemars(extend("pattern" = "^[0-9a-fA-F]{64}$"))]
     pub sha256: String,
+}
+
+/// Whose mistakes in a file lock people out: by its path alone, whatever else the recipe says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Sudo,
+    Ssh,
+}
+
+impl Reader {
+    /// Why its files are special.
+    fn says(self) -> &'static str {
+        match self {
+            Self::Sudo => "rules of sudo are checked by `visudo` before they stay",
+            Self::Ssh => "configuration of the SSH server is checked by `sshd -t` before it stays",
+        }
+    }
 }
 
 impl File {
@@ -67,25 +84,59 @@ impl File {
         self.path.as_path().parent() == Some(Path::new(directory))
     }
 
+    fn reader(&self) -> Option<Reader> {
+        let is = |path: &str| self.path.as_path() == Path::new(path);
+        if is(sudoers::MAIN) || self.is_under(sudoers::DIRECTORY) {
+            return Some(Reader::Sudo);
+        }
+        (is(sshd::MAIN) || self.is_under(sshd::DIRECTORY)).then_some(Reader::Ssh)
+    }
+
     fn mode(&self) -> Mode {
-        self.mode.unwrap_or(if self.is_under(sudoers::DIRECTORY) { sudoers::MODE } else { Mode::FILE })
+        self.mode.unwrap_or(match self.reader() {
+            Some(Reader::Sudo) => sudoers::MODE,
+            _ if self.secret => Mode::new(0o600),
+            _ => Mode::FILE,
+        })
     }
 
     fn comes_before_packages(&self) -> bool {
         self.before_packages.unwrap_or(self.path.as_path().starts_with("/etc/apt"))
     }
 
-    /// The checks of a file that has any.
-    fn checks(&self) -> Vec<ConfigCheck> {
+    /// The check of its own, if it has one.
+    fn own_check(&self) -> Option<ConfigCheck> {
         let path = self.path.to_string();
-        if let Some(argv) = &self.check {
-            return vec![ConfigCheck::program(argv.iter().map(|arg| arg.replace("%s", &path)))];
+        self.check.as_ref().map(|argv| ConfigCheck::program(argv.iter().map(|arg| arg.replace("%s", &path))))
+    }
+
+    /// The checks of a file that has any, those of the SSH server apart.
+    fn checks(&self) -> Vec<ConfigCheck> {
+        let mut checks = Vec::new();
+        if self.reader() == Some(Reader::Sudo) {
+            checks.extend(sudoers::rules("", self.path.as_path(), "").checks);
+            checks.push(sudoers::all_together());
         }
-        if self.is_under(sudoers::DIRECTORY) {
-            let alone = sudoers::rules("", self.path.as_path(), "").checks;
-            return alone.into_iter().chain([sudoers::all_together()]).collect();
+        checks.extend(self.own_check());
+        checks
+    }
+
+    /// What does not go with a check, and a check that is none.
+    fn can_be_checked(&self, here: &KeyPath, plan: &mut Draft) {
+        if self.check.as_ref().is_some_and(|argv| argv.first().is_none_or(String::is_empty)) {
+            let hint =
+                "write the program and its arguments, such as `[\"findmnt\", \"--verify\", \"%s\"]`, or leave it out";
+            plan.problem_at(here.key("check"), "names no program", hint);
         }
-        Vec::new()
+        let Some(why) = self.reader().map(Reader::says).or_else(|| self.check.is_some().then_some("it has a `check`"))
+        else {
+            return;
+        };
+        if self.before_packages == Some(true) || self.secret {
+            let key = if self.secret { "secret" } else { "before_packages" };
+            let says = format!("{why}, and what is checked cannot be `{key}`");
+            plan.problem_at(here.key(key), says, format!("leave `{key}` out"));
+        }
     }
 
     fn config_file(&self, content: &str) -> ConfigFile {
@@ -100,8 +151,17 @@ impl File {
 
     fn add(&self, here: &KeyPath, plan: &mut Draft) {
         match (&self.content, &self.source) {
-            (Some(content), None) => self.add_content(content, here, plan),
-            (None, Some(source)) => self.add_download(source, here, plan),
+            (Some(content), None) => {
+                self.can_be_checked(here, plan);
+                self.add_content(content, plan);
+            }
+            (None, Some(source)) => match self.reader() {
+                Some(reader) => {
+                    let hint = "give it `content`: what is fetched would be in force unchecked";
+                    plan.problem_at(here.key("source"), reader.says(), hint);
+                }
+                None => self.add_download(source, here, plan),
+            },
             (None, None) => plan.problem(
                 "says nothing of what is in it",
                 "give it `content = \"…\"` or `source = { url = …, sha256 = … }`",
@@ -110,8 +170,8 @@ impl File {
         }
     }
 
-    fn add_content(&self, content: &str, here: &KeyPath, plan: &mut Draft) {
-        if self.is_under(sudoers::DIRECTORY) {
+    fn add_content(&self, content: &str, plan: &mut Draft) {
+        if self.reader() == Some(Reader::Sudo) {
             needs_package(plan, "sudo");
         }
         let checks = self.checks();
@@ -127,17 +187,16 @@ impl File {
             });
             return;
         }
-        if self.before_packages == Some(true) || self.secret {
-            let hint = "leave one of them out";
-            plan.problem_at(here.clone(), "a file with a check can be neither `before_packages` nor `secret`", hint);
-        }
         let set = ConfigSet { checks, ..ConfigSet::new(self.path.to_string(), vec![self.config_file(content)]) };
         plan.add(set);
     }
 
     fn add_download(&self, source: &Source, here: &KeyPath, plan: &mut Draft) {
         let scheme = source.url.split("://").next().unwrap_or_default();
-        if !matches!(scheme, "https" | "http" | "file") || !source.url.contains("://") {
+        if holds_login(&source.url) {
+            let hint = "fetch it from where none is needed, or put the content into the recipe";
+            plan.problem_at(here.key("source").key("url"), "the URL holds a user name or password", hint);
+        } else if !matches!(scheme, "https" | "http" | "file") || !source.url.contains("://") {
             let says = format!("cannot fetch `{}`", source.url);
             plan.problem_at(
                 here.key("source").key("url"),
@@ -190,23 +249,27 @@ impl Feature for Vec<File> {
     const TABLE: &'static str = "file";
 
     fn compile(&self, _facts: &Facts, plan: &mut Draft) {
-        let mut drop_ins = Vec::new();
+        let (mut read_by_ssh, mut own_checks) = (Vec::new(), Vec::new());
         for (index, file) in self.iter().enumerate() {
             let here = KeyPath::root().key(Self::TABLE).index(index);
             plan.at(here.clone());
             file.is_read(&here, plan);
             match &file.content {
-                Some(content) if file.is_under(sshd::DIRECTORY) && file.source.is_none() && file.check.is_none() => {
-                    drop_ins.push(file.config_file(content));
+                Some(content) if file.reader() == Some(Reader::Ssh) && file.source.is_none() => {
+                    file.can_be_checked(&here, plan);
+                    read_by_ssh.push(file.config_file(content));
+                    own_checks.extend(file.own_check());
                 }
                 _ => file.add(&here, plan),
             }
         }
         // One set for all of them: the server reads them together, and one may only make sense beside another.
-        if !drop_ins.is_empty() {
+        if !read_by_ssh.is_empty() {
             needs_package(plan, sshd::PACKAGE);
             let needs = plan.add(sshd::privilege_separation()).id();
-            let set: Id = plan.add(sshd::drop_ins(sshd::FILES, drop_ins)).after(&needs).id();
+            let mut set = sshd::drop_ins(sshd::FILES, read_by_ssh);
+            set.checks.extend(own_checks);
+            let set: Id = plan.add(set).after(&needs).id();
             plan.add(sshd::service()).after(&set);
         }
     }
@@ -262,6 +325,75 @@ mod tests {
         let ids = plan(&format!("{}{}", one("a.conf"), one("b.conf"))).unwrap();
         assert_eq!(ids, ["package:openssh-server", "directory:/run/sshd", "config_set:sshd-files", "service:ssh"]);
         assert_eq!(plan(&one("a")).unwrap_err(), ["the SSH server passes over `a`"]);
+    }
+
+    #[test]
+    fn what_can_lock_people_out_is_checked_by_its_path_alone() {
+        let one = |path: &str, more: &str| format!("[[file]]\npath = \"{path}\"\n{more}\n");
+        let content = "content = \"\"\n";
+        assert_eq!(plan(&one("/etc/sudoers", content)).unwrap(), ["package:sudo", "config_set:/etc/sudoers"]);
+        let of = |recipe: &str| toml::from_str::<Recipe>(recipe).unwrap().file.remove(0);
+        let main = of(&one("/etc/sudoers", "content = \"\"\ncheck = [\"true\"]"));
+        assert_eq!((main.mode(), main.checks().len()), (Mode::new(0o440), 3));
+
+        let both = one("/etc/ssh/sshd_config", content)
+            + &one("/etc/ssh/sshd_config.d/a.conf", "content = \"\"\ncheck = [\"grep\", \"x\", \"%s\"]");
+        let recipe: Recipe = toml::from_str(&both).unwrap();
+        let mut draft = Draft::default();
+        recipe.file.compile(&Facts::default(), &mut draft);
+        let (set, _) = draft.added::<ConfigSet>(&Id::new("config_set", sshd::FILES)).unwrap();
+        assert_eq!((set.files.len(), set.checks.len()), (2, 2));
+        assert!(draft.has(&Id::new("service", "ssh")));
+
+        let sum = "0".repeat(64);
+        let source = format!("source = {{ url = \"https://a/b\", sha256 = \"{sum}\" }}");
+        for (path, why) in [
+            ("/etc/sudoers", Reader::Sudo),
+            ("/etc/sudoers.d/ops", Reader::Sudo),
+            ("/etc/ssh/sshd_config", Reader::Ssh),
+            ("/etc/ssh/sshd_config.d/a.conf", Reader::Ssh),
+        ] {
+            assert_eq!(plan(&one(path, &source)).unwrap_err(), [why.says()], "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_checked_is_neither_secret_nor_before_packages() {
+        let one = |path: &str, more: &str| {
+            plan(&format!("[[file]]\npath = \"{path}\"\ncontent = \"\"\n{more}\n")).unwrap_err()
+        };
+        assert_eq!(
+            one("/etc/ssh/sshd_config.d/a.conf", "secret = true"),
+            [
+                "configuration of the SSH server is checked by `sshd -t` before it stays, and what is checked cannot be `secret`"
+            ]
+        );
+        assert_eq!(
+            one("/etc/sudoers.d/a", "before_packages = true"),
+            ["rules of sudo are checked by `visudo` before they stay, and what is checked cannot be `before_packages`"]
+        );
+        assert_eq!(
+            one("/etc/a", "secret = true\ncheck = [\"true\"]"),
+            ["it has a `check`, and what is checked cannot be `secret`"]
+        );
+        assert_eq!(one("/etc/a", "check = []"), ["names no program"]);
+    }
+
+    #[test]
+    fn a_secret_is_for_its_owner_alone_unless_the_recipe_says_otherwise() {
+        let mode = |more: &str| {
+            let text = format!("[[file]]\npath = \"/a\"\ncontent = \"\"\nsecret = true\n{more}");
+            toml::from_str::<Recipe>(&text).unwrap().file.remove(0).mode()
+        };
+        assert_eq!((mode(""), mode("mode = \"0640\"")), (Mode::new(0o600), Mode::new(0o640)));
+    }
+
+    #[test]
+    fn a_url_holds_no_password() {
+        let sum = "0".repeat(64);
+        let source =
+            format!("[[file]]\npath = \"/a\"\nsource = {{ url = \"https://me:pw@a/b\", sha256 = \"{sum}\" }}\n");
+        assert_eq!(plan(&source).unwrap_err(), ["the URL holds a user name or password"]);
     }
 
     #[test]

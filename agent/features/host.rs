@@ -17,7 +17,7 @@ use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::hostname::Hostname;
-use crate::resources::locale::{DefaultLocale, Locale, is_built_in};
+use crate::resources::locale::{DefaultLocale, Locale, is_built_in, is_name};
 use crate::resources::package::Package;
 use crate::resources::swap::Swap;
 use crate::resources::sysctl::Sysctl;
@@ -168,11 +168,11 @@ impl Host {
     fn zone(&self, here: &KeyPath, plan: &mut Draft) {
         let Some(zone) = &self.timezone else { return };
         plan.at(here.key("timezone"));
-        let is_name = |part: &str| {
+        let is_part = |part: &str| {
             part.starts_with(|c: char| c.is_ascii_alphabetic())
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b))
         };
-        if !zone.split('/').all(is_name) {
+        if !zone.split('/').all(is_part) {
             return plan
                 .problem(format!("`{zone}` is not the name of a time zone"), "such as `Etc/UTC` or `Europe/Berlin`");
         }
@@ -186,7 +186,7 @@ impl Host {
         let mut seen = BTreeSet::new();
         for (here, name) in default.chain(further) {
             plan.at(here);
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b)) {
+            if !is_name(name) {
                 plan.problem(format!("`{name}` is not the name of a locale"), "such as `en_US.UTF-8` or `C.UTF-8`");
             } else if seen.insert(name) && !is_built_in(name) {
                 needs_package(plan, "locales");
@@ -297,6 +297,13 @@ mod tests {
         found.sort();
         wanted.sort();
         assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_package_that_must_be_absent_and_is_needed_is_a_problem_that_names_both() {
+        let text = "packages = [\"curl\", { name = \"tzdata\", absent = true }]\ntimezone = \"Etc/UTC\"\n";
+        let says = "the package `tzdata` is needed here, and `host.packages[1]` wants it absent";
+        assert_eq!(plan(text).unwrap_err(), [says]);
     }
 
     #[test]

@@ -30,7 +30,18 @@ pub trait Feature {
 
 /// Adds a package that a feature cannot do without, unless the recipe names it itself, perhaps with a version.
 pub(crate) fn needs_package(plan: &mut Draft, name: &str) {
-    if !plan.has(&Id::new("package", name)) {
-        plan.add(Package::named(name));
+    match plan.added::<Package>(&Id::new("package", name)) {
+        None => drop(plan.add(Package::named(name))),
+        Some((wanted, place)) if wanted.absent => {
+            let says = format!("the package `{name}` is needed here, and `{place}` wants it absent");
+            plan.problem(says, format!("take out one of them: what needs `{name}`, or its `absent = true`"));
+        }
+        Some(_) => {}
     }
+}
+
+/// Whether a URL holds a user name or password, which the recipe, plans and errors would tell to everybody.
+pub(crate) fn holds_login(url: &str) -> bool {
+    let place = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    place.contains('@')
 }

@@ -43,6 +43,7 @@ pub struct Run {
     pub environment: BTreeMap<String, String>,
     /// How many seconds it may take before it is ended. Default: `600`.
     #[serde(default = "timeout")]
+    #[schemars(range(min = 1))]
     pub timeout: u32,
     /// What it comes after, by id, such as `"service:nginx"`; packages, files, directories, links and its user come
     /// first anyway. Default: nothing else.
@@ -68,6 +69,21 @@ impl Run {
     }
 
     fn add(&self, here: &KeyPath, plan: &mut Draft) {
+        if self.name.trim().is_empty() || self.name.contains(['\n', '\r']) {
+            plan.problem_at(
+                here.key("name"),
+                "a name is one line of text",
+                "say what the command is for, such as `warm the cache`",
+            );
+        }
+        if self.timeout == 0 {
+            let hint = "at least 1; leave it out for 600";
+            plan.problem_at(here.key("timeout"), "in no time at all nothing can be done", hint);
+        }
+        for name in self.environment.keys().filter(|name| name.is_empty() || name.contains(['=', '\n', '\r', '\0'])) {
+            let says = format!("`{}` is not the name of a variable", name.escape_debug());
+            plan.problem_at(here.key("environment"), says, "a name has no `=` and no line end, such as `RAILS_ENV`");
+        }
         let commands = [("command", Some(&self.command)), ("unless", self.unless.as_ref())];
         for (key, command) in commands {
             if command.is_some_and(|argv| argv.first().is_none_or(String::is_empty)) {
@@ -126,6 +142,23 @@ mod tests {
         let mut plan = Draft::default();
         recipe.run.compile(&Facts::default(), &mut plan);
         plan.finish().err().unwrap_or_default().into_iter().map(|problem| problem.says).collect()
+    }
+
+    #[test]
+    fn it_has_a_name_time_and_variables_that_can_be() {
+        let of = |recipe: &str| {
+            let recipe: Recipe = toml::from_str(recipe).unwrap();
+            let mut plan = Draft::default();
+            recipe.run.compile(&Facts::default(), &mut plan);
+            plan.finish().err().unwrap_or_default().into_iter().map(|problem| problem.says).collect::<Vec<_>>()
+        };
+        let nameless = "[[run]]\nname = \"\"\ncommand = [\"true\"]\nonce = true\n";
+        assert_eq!(of(nameless), ["a name is one line of text"]);
+        assert_eq!(problems("once = true\ntimeout = 0\n"), ["in no time at all nothing can be done"]);
+        assert_eq!(
+            problems("once = true\nenvironment = { \"A=B\" = \"\", \"A\\nB\" = \"\", FINE = \"a=b\" }\n"),
+            ["`A\\nB` is not the name of a variable", "`A=B` is not the name of a variable"]
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use super::Feature;
-use crate::engine::Draft;
+use crate::engine::{Draft, Id};
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::timer::Timer;
@@ -78,6 +78,10 @@ impl TimerTable {
                 format!("`{name}` has a suffix"),
                 "leave it out: there are two units of this name",
             );
+        }
+        if plan.has(&Id::new("service", name)) {
+            let says = format!("`{name}.service` is a unit that another table of this recipe runs");
+            plan.problem_at(here.key("name"), says, "give the timer another name: it writes a service of its name");
         }
         if !self.command.first().is_some_and(|program| program.starts_with('/')) {
             let hint =
@@ -145,6 +149,17 @@ mod tests {
     fn a_timer_is_one_resource() {
         let toml = "[[timer]]\nname = \"a\"\non_calendar = [\"daily\", \"Mon 04:00\"]\ncommand = [\"/bin/a\"]\n";
         assert_eq!(compiled(toml).unwrap(), ["timer:a"]);
+    }
+
+    #[test]
+    fn a_timer_does_not_take_the_service_of_another_table() {
+        let mut draft = Draft::default();
+        draft.add(crate::resources::service::Service::running("nginx"));
+        let timer: TimerTable =
+            toml::from_str("name = \"nginx\"\non_calendar = \"daily\"\ncommand = [\"/bin/a\"]\n").unwrap();
+        Timers(vec![timer]).compile(&Facts::default(), &mut draft);
+        let problems = draft.finish().unwrap_err();
+        assert_eq!(problems[0].says, "`nginx.service` is a unit that another table of this recipe runs");
     }
 
     #[test]

@@ -33,11 +33,12 @@ pub struct User {
     /// Home directory. Default: `"/home/NAME"` for a new user; one that is there keeps its own.
     #[serde(default)]
     pub home: Option<AbsolutePath>,
-    /// Whether a missing home directory is made. Default: `true`; for a system user, also one that is there, `false`.
+    /// Whether a missing home directory is made. Default: `true` for a user that hostagent made; `false` for a system user,
+    /// and for one that was there before.
     #[serde(default)]
     pub create_home: Option<bool>,
-    /// Login shell. Default: `"/bin/bash"`; for a new system user `"/usr/sbin/nologin"`; a user below number 1000 that is
-    /// there keeps its own.
+    /// Login shell. Default: `"/bin/bash"`; for a new system user `"/usr/sbin/nologin"`; a user that was there before keeps
+    /// its own.
     #[serde(default)]
     pub shell: Option<AbsolutePath>,
     /// Primary group. Default: for a new user a group of its own name; one that is there keeps its own.
@@ -55,8 +56,8 @@ pub struct User {
     /// The crypt(5) hash of a password, such as `{ file = "/run/credentials/ops" }` that holds `$y$j9T$…`. Default: none.
     #[serde(default)]
     pub password_hash: Option<SecretRef>,
-    /// Whether, without `password_hash`, no password logs in; keys still do. Default: `true`; a user below number 1000 that is
-    /// there keeps its own.
+    /// Whether, without `password_hash`, no password logs in; keys still do. Default: `true`; a user that was there before
+    /// keeps its own.
     #[serde(default)]
     pub locked_password: Option<bool>,
     /// Lines of `~/.ssh/authorized_keys`, options allowed. A line that goes from here goes from the file. Default: none.
@@ -98,6 +99,11 @@ impl Visitor<'_> for SudoVisitor {
         if rule.contains(['\n', '\r']) {
             return Err(E::custom(
                 "a rule is one line\nhint: put more than one into a `[[file]]` under /etc/sudoers.d/",
+            ));
+        }
+        if rule.trim_end().ends_with('\\') {
+            return Err(E::custom(
+                "a rule does not end in `\\`\nhint: sudo would take the next line for a part of it; take the `\\` out",
             ));
         }
         if !rule.contains('=') {
@@ -230,6 +236,7 @@ mod tests {
         assert_eq!(sudo("\"ALL = (www-data) /usr/bin/id\"").unwrap().unwrap(), "ALL = (www-data) /usr/bin/id");
         assert!(sudo("\"everything\"").is_err());
         assert!(sudo("\"ALL=ALL\\nroot ALL=ALL\"").is_err());
+        assert!(sudo("'ALL=(ALL) NOPASSWD:ALL \\ '").unwrap_err().to_string().contains("does not end in"));
     }
 
     #[test]

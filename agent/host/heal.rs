@@ -8,10 +8,15 @@ use super::{Error, Touch};
 /// When something cannot be put right; the run goes on and tells of it.
 pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
     let mut healed = Vec::new();
-    for name in host.put_back_unchecked()? {
-        healed.push(format!("a run was cut off while it changed {name}; the old files are back"));
+    let mut trouble = None;
+    // One thing that cannot be healed keeps no other from it.
+    for put_back in host.put_back_unchecked()? {
+        match put_back {
+            Ok(id) => healed.push(format!("a run was cut off while it changed {id}; the old files are back")),
+            Err(error) => trouble = Some(error),
+        }
     }
     healed.extend(host.heal_packages().await?);
-    Ok(healed)
+    trouble.map_or(Ok(healed), Err)
 }
 

@@ -5,7 +5,7 @@
 //! One JSON line a fact, appended before the act it speaks of, so that a kill loses nothing but an unused line;
 //! a torn last line is passed over. It is rewritten whole when more than half of it is history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -31,8 +31,12 @@ pub struct Record {
 pub enum Trace {
     /// A file, link or directory.
     Path(PathBuf),
+    /// A systemd unit that read the paths, and has to load that they are gone.
+    Reader(String),
     /// A systemd unit that was enabled and started; stopped and disabled before its files go.
     Unit(String),
+    /// The keys of the recipe in the `authorized_keys` of this account. The rest of the file is somebody else's.
+    Keys(String),
 }
 
 /// A path that hostagent wrote.
@@ -42,6 +46,9 @@ pub struct Written {
     pub sha256: Option<String>,
     /// Whether nothing stood there before: then hostagent may remove it.
     pub made: bool,
+    /// Whether it is a file whose content is nobody's to edit, such as a swap file.
+    #[serde(default)]
+    pub opaque: bool,
 }
 
 /// What a running unit has read.
@@ -63,6 +70,7 @@ enum Line {
     Resource { id: String, record: Option<Record> },
     Path { path: PathBuf, written: Option<Written> },
     Unit { unit: String, loaded: Option<Loaded> },
+    Account { account: String },
 }
 
 /// What hostagent remembers. Reading it costs one file.
@@ -74,6 +82,7 @@ pub struct Ledger {
     resources: BTreeMap<String, Record>,
     paths: BTreeMap<PathBuf, Written>,
     units: BTreeMap<String, Loaded>,
+    accounts: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -117,6 +126,22 @@ impl Ledger {
         self.units.get(&full_name(unit))
     }
 
+    /// Whether hostagent made this user: one that was there before is not its own to lock or to give a shell.
+    pub fn made_account(&self, name: &str) -> bool {
+        self.accounts.contains(name)
+    }
+
+    /// Notes that hostagent is about to make a user.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn making_account(&mut self, name: &str) -> Result<(), Error> {
+        if self.made_account(name) {
+            return Ok(());
+        }
+        self.put(Line::Account { account: name.to_owned() })
+    }
+
     /// Remembers what was applied for a resource; writes only what is new.
     ///
     /// # Errors
@@ -145,7 +170,7 @@ impl Ledger {
     /// When the ledger cannot be written.
     pub fn writing(&mut self, path: &Path, sha256: &str, absent: bool) -> Result<(), Error> {
         let made = absent || self.paths.get(path).is_some_and(|written| written.made);
-        self.path_is(path, Written { sha256: Some(sha256.to_owned()), made })
+        self.path_is(path, Written { sha256: Some(sha256.to_owned()), made, opaque: false })
     }
 
     /// Notes that hostagent makes a directory, a link or a file without a content of its own where nothing stood.
@@ -153,7 +178,15 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub fn made(&mut self, path: &Path) -> Result<(), Error> {
-        self.path_is(path, Written { sha256: None, made: true })
+        self.path_is(path, Written { sha256: None, made: true, opaque: false })
+    }
+
+    /// Notes that hostagent makes a file, where nothing stood, whose content is nobody's to edit.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn made_opaque(&mut self, path: &Path) -> Result<(), Error> {
+        self.path_is(path, Written { sha256: None, made: true, opaque: true })
     }
 
     /// Forgets a path that is gone.
@@ -165,6 +198,17 @@ impl Ledger {
             return Ok(());
         }
         self.put(Line::Path { path: path.to_owned(), written: None })
+    }
+
+    /// Knows of a path what it knew when its old version, now back, was there.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn written_again(&mut self, path: &Path, written: Option<Written>) -> Result<(), Error> {
+        match written {
+            Some(written) => self.path_is(path, written),
+            None => self.removed(path),
+        }
     }
 
     /// Notes what a unit has loaded, after a successful start, restart or reload.
@@ -196,7 +240,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub fn settle(&mut self) -> Result<(), Error> {
-        let facts = self.resources.len() + self.paths.len() + self.units.len();
+        let facts = self.resources.len() + self.paths.len() + self.units.len() + self.accounts.len();
         if self.lines > 64 && self.lines > 2 * facts {
             return self.rewrite().map_err(|source| self.fail(source));
         }
@@ -234,16 +278,22 @@ impl Ledger {
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        file.write_all(&text)
+        let written = file.write_all(&text);
+        if written.is_err() {
+            // Half a line may stand there now: opening it again ends that line first.
+            self.file = None;
+        }
+        written
     }
 
     fn rewrite(&mut self) -> io::Result<()> {
         let resources = self.resources.iter().map(|(id, record)| Line::Resource { id: id.clone(), record: Some(record.clone()) });
         let paths = self.paths.iter().map(|(path, written)| Line::Path { path: path.clone(), written: Some(written.clone()) });
         let units = self.units.iter().map(|(unit, loaded)| Line::Unit { unit: unit.clone(), loaded: Some(loaded.clone()) });
+        let accounts = self.accounts.iter().map(|account| Line::Account { account: account.clone() });
         let mut text = Vec::new();
         let mut lines = 0;
-        for line in resources.chain(paths).chain(units) {
+        for line in resources.chain(paths).chain(units).chain(accounts) {
             serde_json::to_writer(&mut text, &line)?;
             text.push(b'\n');
             lines += 1;
@@ -263,6 +313,7 @@ impl Ledger {
             Line::Resource { id, record } => put_or_take(&mut self.resources, id, record),
             Line::Path { path, written } => put_or_take(&mut self.paths, path, written),
             Line::Unit { unit, loaded } => put_or_take(&mut self.units, unit, loaded),
+            Line::Account { account } => drop(self.accounts.insert(account)),
         }
     }
 
@@ -293,7 +344,7 @@ mod tests {
         ledger.made(Path::new("/srv/www")).unwrap();
 
         let ledger = Ledger::read(directory.path()).unwrap();
-        assert_eq!(ledger.written(Path::new("/etc/motd")), Some(&Written { sha256: Some("aa".into()), made: true }));
+        assert_eq!(ledger.written(Path::new("/etc/motd")), Some(&Written { sha256: Some("aa".into()), made: true, opaque: false }));
         assert!(ledger.written(Path::new("/srv/www")).unwrap().made);
     }
 
@@ -312,12 +363,14 @@ mod tests {
     fn history_is_dropped_when_it_is_the_larger_part() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::read(directory.path()).unwrap();
+        ledger.making_account("ops").unwrap();
         for n in 0..200 {
             ledger.writing(Path::new("/a"), &n.to_string(), true).unwrap();
         }
         ledger.settle().unwrap();
         let text = fs::read_to_string(directory.path().join("ledger.jsonl")).unwrap();
-        assert_eq!(text.lines().count(), 1);
+        assert_eq!(text.lines().count(), 2);
+        assert!(Ledger::read(directory.path()).unwrap().made_account("ops"));
         assert_eq!(Ledger::read(directory.path()).unwrap().written(Path::new("/a")).unwrap().sha256.as_deref(), Some("199"));
     }
 }

@@ -26,7 +26,9 @@ pub mod ledger;
 pub mod locales;
 pub mod lock;
 pub mod machine;
+pub mod login_keys;
 mod news;
+pub mod originals;
 pub mod packages;
 pub mod postgres;
 pub mod processes;
@@ -61,6 +63,8 @@ struct Inner {
     ledger: RefCell<Ledger>,
     expected: RefCell<BTreeSet<String>>,
     foreseen: RefCell<BTreeMap<String, systemd::Coming>>,
+    /// Paths that resources of this run's plan want there.
+    wanted: RefCell<BTreeSet<PathBuf>>,
     writes: Cell<u64>,
     listener: news::Listener,
     bus: systemd::Bus,
@@ -94,6 +98,7 @@ impl Host {
             ledger: RefCell::new(ledger),
             expected: RefCell::default(),
             foreseen: RefCell::default(),
+            wanted: RefCell::default(),
             writes: Cell::new(0),
             listener: news::Listener::default(),
             bus: systemd::Bus::default(),
@@ -122,6 +127,11 @@ impl Host {
     /// Says that this run is going to bring `id`, so that later looks count on it.
     pub fn expect(&self, id: &impl Display) {
         self.0.expected.borrow_mut().insert(id.to_string());
+    }
+
+    /// Says which paths the plan of this run wants there: whichever resource had them before, nobody takes them away.
+    pub fn wants(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        self.0.wanted.borrow_mut().extend(paths);
     }
 
     /// Says which units (`nginx`, `postgresql@15-main`) this run starts itself, when their configuration is there: a
@@ -164,6 +174,11 @@ impl Look {
     /// What an expected id will put where, if it said so.
     pub fn foreseen(&self, id: &impl Display) -> Option<systemd::Coming> {
         self.expects(id).then(|| self.0.foreseen.borrow().get(&id.to_string()).cloned()).flatten()
+    }
+
+    /// Whether a resource of this run's plan wants something at this path.
+    pub fn is_wanted(&self, path: &Path) -> bool {
+        self.0.wanted.borrow().contains(path)
     }
 
     /// What hostagent remembers of its own work here.

@@ -199,6 +199,14 @@ impl Touch {
         Ok(())
     }
 
+    /// Makes a unit load its configuration again if it runs: by a reload, or a restart if it knows none.
+    ///
+    /// # Errors
+    /// When systemd does not answer, or the unit does not come up.
+    pub async fn load_again(&self, name: &str) -> Result<(), Error> {
+        if self.has_systemd() && self.unit(name).await?.is_up() { self.reload_or_restart(name).await } else { Ok(()) }
+    }
+
     /// Makes systemd read its unit files again if files of one of these units changed since it last did.
     ///
     /// # Errors

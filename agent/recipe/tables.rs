@@ -97,11 +97,12 @@ impl Recipe {
         table(file.as_ref(), facts, plan);
         table(link.as_ref(), facts, plan);
         table(ssh.as_ref(), facts, plan);
-        table(timer.as_ref(), facts, plan);
         table(nginx.as_ref(), facts, plan);
         table(postgres.as_ref(), facts, plan);
         // After the tables that run units of their own: of those it may only add drop-ins.
         table(service.as_ref(), facts, plan);
+        // After every table that runs units: it makes units of its own and must not take one of theirs.
+        table(timer.as_ref(), facts, plan);
         table(run.as_ref(), facts, plan);
     }
 }

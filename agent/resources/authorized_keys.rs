@@ -6,18 +6,17 @@
 //!
 //! The directory belongs to the user, who may put links there: nothing here follows one (`host::reading`, `host::files`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::files::{Access, Kind};
+use crate::host::ledger::Trace;
+use crate::host::login_keys::{BEGIN, END, lines_of_others};
 use crate::host::users::User;
 use crate::host::{Error, Look, Touch};
 use crate::terms::{AccountName, KeyLine, SshKey};
-
-const BEGIN: &str = "# keys of the recipe, kept by hostagent; others go below the end of this block";
-const END: &str = "# end of the recipe's keys";
 
 /// The keys that log a user in over SSH.
 #[derive(Debug, Clone, Serialize)]
@@ -38,8 +37,7 @@ impl AuthorizedKeys {
 
     /// The file as it is, if it is there.
     fn now(host: &Look, user: &User) -> Result<Option<String>, Cause> {
-        let home = host.resolved(Path::new(&user.home))?.unwrap_or_else(|| PathBuf::from(&user.home));
-        let bytes = host.read_guarded(&home, Path::new(".ssh/authorized_keys"))?;
+        let bytes = host.login_keys(user)?;
         bytes.map(String::from_utf8).transpose().map_err(|_| {
             let says = format!("`{}/.ssh/authorized_keys` is not text", user.home);
             Cause::new("not-text", says).hint("move it away; it is written anew")
@@ -49,16 +47,7 @@ impl AuthorizedKeys {
     /// The file as it should be, made from what it is.
     fn want(&self, now: &str) -> String {
         let wanted: Vec<KeyLine<'_>> = self.keys.iter().filter_map(|key| KeyLine::of(key.as_str())).collect();
-        let mut others: Vec<&str> = Vec::new();
-        let mut inside = false;
-        for line in now.lines() {
-            match line {
-                BEGIN => inside = true,
-                END => inside = false,
-                _ if inside || self.exclusive => {}
-                _ => others.push(line),
-            }
-        }
+        let mut others: Vec<&str> = if self.exclusive { Vec::new() } else { lines_of_others(now).collect() };
         let weaker = |line: &&str| {
             KeyLine::of(line)
                 .is_none_or(|other| !wanted.iter().any(|key| key.key == other.key && key.options != other.options))
@@ -156,6 +145,10 @@ impl Resource for AuthorizedKeys {
             Changes::none().text("keys", None, &self.want("")).creating()
         }
     }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Keys(self.user.to_string())]
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +156,10 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::engine::Draft;
+    use crate::engine::run::{Stop, converge};
+    use crate::host::Host;
+    use crate::resources::sudoers::rules;
     use crate::resources::laws::{Play, keeps_its_word};
 
     const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a";
@@ -196,7 +193,7 @@ mod tests {
         let play = play();
         owned_by_root(&play);
         play.put(FILE, &format!("{B}\n# mine\n"));
-        keeps_its_word(&keys(&[A], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{BEGIN}\n{A}\n{END}\n{B}\n# mine\n"));
         assert_eq!(play.host.look().found(FILE.as_ref()).unwrap().unwrap().mode, 0o600);
         assert_eq!(play.host.look().found("/home/ops/.ssh".as_ref()).unwrap().unwrap().mode, 0o700);
@@ -207,12 +204,64 @@ mod tests {
         let play = play();
         owned_by_root(&play);
         play.put(FILE, &format!("{B}\n"));
-        keeps_its_word(&keys(&[A, B], false), &play.host).await;
-        keeps_its_word(&keys(&[B], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A, B], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[B], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{B}\n"));
-        keeps_its_word(&keys(&[A], false), &play.host).await;
-        keeps_its_word(&keys(&[], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{B}\n"));
+    }
+
+    /// What a run says of each resource.
+    async fn converged(draft: Draft, host: &Host) -> Vec<String> {
+        let outcome = converge(&draft.finish().unwrap(), host, &Stop::new(), &mut |_| {}).await;
+        outcome.resources.iter().map(|told| format!("{} {}", told.id, told.verdict.word())).collect()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_user_that_leaves_the_recipe_loses_its_keys_and_sudo_rights_and_no_more() {
+        let play = Play::with(|argv, _| (argv[0] == "visudo").then(|| (0, String::new())))
+            .file("/etc/passwd", "ops:x:0:0::/home/ops:/bin/bash\n");
+        owned_by_root(&play);
+        play.put(FILE, &format!("{B}\n"));
+        let mut draft = Draft::default();
+        draft.add(keys(&[A], false).of("ops"));
+        draft.add(rules("sudoers-ops", "/etc/sudoers.d/hostagent-ops", "ops ALL=(ALL) ALL\n"));
+        converged(draft, &play.host).await;
+        assert_eq!(play.text(FILE), format!("{BEGIN}\n{A}\n{END}\n{B}\n"));
+        assert!(play.place("/etc/sudoers.d/hostagent-ops").exists());
+
+        let gone = converged(Draft::default(), &play.host).await;
+        assert_eq!(gone, ["config_set:sudoers-ops changed", "authorized_keys:ops changed"]);
+        assert_eq!(play.text(FILE), format!("{B}\n"));
+        assert_eq!(play.host.look().found(FILE.as_ref()).unwrap().unwrap().mode, 0o600);
+        assert!(!play.place("/etc/sudoers.d/hostagent-ops").exists());
+        assert!(converged(Draft::default(), &play.host).await.is_empty());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_link_in_the_place_of_the_keys_is_not_followed_when_they_go() {
+        let play = play();
+        owned_by_root(&play);
+        let mut draft = Draft::default();
+        draft.add(keys(&[A], false));
+        converged(draft, &play.host).await;
+        play.put("/etc/other", &format!("{BEGIN}\n{A}\n{END}\n"));
+        std::fs::remove_file(play.place(FILE)).unwrap();
+        symlink(play.place("/etc/other"), play.place(FILE)).unwrap();
+        assert_eq!(converged(Draft::default(), &play.host).await, ["authorized_keys:ops failed"]);
+        assert!(play.text("/etc/other").contains(A));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn keys_that_were_all_there_was_take_their_file_along() {
+        let play = play();
+        owned_by_root(&play);
+        let mut draft = Draft::default();
+        draft.add(keys(&[A], false));
+        converged(draft, &play.host).await;
+        assert_eq!(converged(Draft::default(), &play.host).await, ["authorized_keys:ops changed"]);
+        assert!(!play.place(FILE).exists() && play.place("/home/ops/.ssh").exists());
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -220,7 +269,7 @@ mod tests {
         let play = play();
         owned_by_root(&play);
         play.put(FILE, &format!("{B}\n"));
-        keeps_its_word(&keys(&[A], true), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[A], true), &play.host).await;
         assert_eq!(play.text(FILE), format!("{BEGIN}\n{A}\n{END}\n"));
     }
 
@@ -230,7 +279,7 @@ mod tests {
         owned_by_root(&play);
         play.put(FILE, &format!("{A}\n"));
         let bound = format!("no-pty {A}");
-        keeps_its_word(&keys(&[&bound], false), &play.host).await;
+        keeps_its_word::<AuthorizedKeys>(&keys(&[&bound], false), &play.host).await;
         assert_eq!(play.text(FILE), format!("{BEGIN}\n{bound}\n{END}\n"));
     }
 

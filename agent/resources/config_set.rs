@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::file::{content, owned, places_above};
 use super::probe::Probe;
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::programs::{Program, last_lines};
@@ -107,7 +107,8 @@ impl ConfigSet {
             Trace::Path(path) if !wanted.contains(path.as_path()) => Some(path.clone()),
             _ => None,
         });
-        paths.filter(|path| ledger.written(path).is_some_and(|written| written.made)).collect()
+        let made = paths.filter(|path| ledger.written(path).is_some_and(|written| written.made));
+        made.filter(|path| !host.is_wanted(path)).collect()
     }
 
     /// Of what it no longer wants: what stands there as it was left, and what somebody edited.
@@ -128,8 +129,12 @@ impl ConfigSet {
             if host.read(&file.path)?.as_deref() == Some(&file.content) {
                 host.set_access(&file.path, access)?;
             } else {
+                host.keep_original(&file.path)?;
                 host.replace(&file.path, &file.content, access)?;
             }
+        }
+        for path in &self.absent {
+            host.keep_original(path)?;
         }
         for path in self.absent.iter().chain(leaving) {
             host.remove(path)?;
@@ -178,6 +183,10 @@ impl Resource for ConfigSet {
                 }
             }
         }
+        // A run starts with putting such files back; a plan must know that the wanted ones are still to prove themselves.
+        if host.undo(self.id().as_str())?.is_some_and(|undo| !undo.is_checked()) {
+            changes = changes.follows("check", Shown::Plain("due".to_owned()), Shown::Plain("done".to_owned()));
+        }
         let (ours, edited) = self.leaving(host)?;
         for path in self.absent.iter().filter(|path| host.found(path).is_ok_and(|found| found.is_some())).chain(&ours) {
             changes = changes.disappears(&path.display().to_string(), "present");
@@ -192,14 +201,14 @@ impl Resource for ConfigSet {
         let (leaving, _edited) = self.leaving(host)?;
         let written = self.files.iter().map(|file| file.path.clone());
         let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();
-        let mut undo = host.keep_old(&self.name, &paths)?;
+        let mut undo = host.keep_old(self.id().as_str(), &paths)?;
         if let Some(unit) = &self.read_by {
             host.ledger_mut().must_load(unit)?;
         }
         match self.write(host, &leaving).await {
             Ok(()) if self.read_by.is_some() => Ok(host.undo_is_checked(&mut undo)?),
             // Nobody loads these later: the check was the proof.
-            Ok(()) => Ok(host.forget_old(&self.name)?),
+            Ok(()) => Ok(host.forget_old(self.id().as_str())?),
             Err(mut cause) => {
                 if let Err(error) = host.put_back(&undo) {
                     cause.hint = Some(format!("the old files could not be put back ({error}); copies are in /var/lib/hostagent/undo"));
@@ -219,6 +228,10 @@ impl Resource for ConfigSet {
     }
 
     fn traces(&self) -> Vec<Trace> {
-        self.files.iter().map(|file| Trace::Path(file.path.clone())).collect()
+        let reader = self.read_by.iter().map(|unit| Trace::Reader(unit.clone()));
+        self.files.iter().map(|file| Trace::Path(file.path.clone())).chain(reader).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

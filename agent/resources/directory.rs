@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_directory_keeps_its_word() {
         let play = Play::new();
-        keeps_its_word(&Directory { mode: Mode::new(0o2750), ..Directory::new("/srv/www/app") }, &play.host).await;
+        keeps_its_word::<Directory>(&Directory { mode: Mode::new(0o2750), ..Directory::new("/srv/www/app") }, &play.host).await;
         let found = play.host.look().found("/srv/www/app".as_ref()).unwrap().unwrap();
         assert_eq!((found.kind, found.mode), (Kind::Directory, 0o2750));
     }

@@ -77,6 +77,7 @@ impl Resource for Download {
             return Err(Cause::new("wrong-digest", says)
                 .hint("if the server has a new version on purpose, put its digest into the recipe"));
         }
+        host.keep_original(&self.path)?;
         Ok(host.replace(&self.path, &bytes, access)?)
     }
 
@@ -113,7 +114,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_download_keeps_its_word() {
         let play = Play::new().file("/srv/app", "one");
-        keeps_its_word(&download("one"), &play.host).await;
+        keeps_its_word::<Download>(&download("one"), &play.host).await;
         assert_eq!(play.text("/opt/app"), "one");
     }
 
@@ -128,6 +129,6 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn nothing_is_fetched_for_a_wrong_mode() {
         let play = Play::new().file("/opt/app", "one");
-        keeps_its_word(&download("one"), &play.host).await;
+        keeps_its_word::<Download>(&download("one"), &play.host).await;
     }
 }

@@ -90,6 +90,20 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::host::programs::Real;
+    use crate::resources::laws::{Play, keeps_its_word};
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_drop_in_keeps_its_word() {
+        let play = Play::new();
+        let nice = |nice: i8| DropIn {
+            unit: "a".into(),
+            name: "x".into(),
+            content: format!("[Service]\nNice={nice}\n"),
+            tried: true,
+        };
+        keeps_its_word::<DropIn>(&nice(1), &play.host).await;
+        keeps_its_word::<DropIn>(&nice(2), &play.host).await;
+    }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_drop_in_is_written_and_found_again() {

@@ -84,6 +84,7 @@ impl Resource for File {
         if host.read(&self.path)?.as_deref() == Some(&self.content) {
             return Ok(host.set_access(&self.path, access)?);
         }
+        host.keep_original(&self.path)?;
         Ok(host.replace(&self.path, &self.content, access)?)
     }
 
@@ -145,4 +146,49 @@ pub(crate) fn accounts(owner: &AccountName, group: &AccountName) -> Vec<Id> {
 pub(crate) fn places_above(path: &Path) -> Vec<Id> {
     let above = path.ancestors().skip(1);
     above.flat_map(|place| ["directory", "link", "mount"].map(|kind| Id::at(kind, place))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::laws::{CANARY, Play, keeps_its_word};
+
+    fn motd(text: &str) -> File {
+        File { mode: Mode::new(0o640), ..File::new("/etc/motd", text) }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_file_keeps_its_word_from_nothing_and_from_each_way_to_differ() {
+        let play = Play::new();
+        keeps_its_word::<File>(&motd("hello\n"), &play.host).await;
+        play.put("/etc/motd", "edited\n");
+        assert_eq!(play.differs(&motd("hello\n")).await.to_string(), "content 1 lines -> 1 lines");
+        keeps_its_word::<File>(&motd("hello\n"), &play.host).await;
+        std::fs::set_permissions(play.place("/etc/motd"), std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+        assert_eq!(play.differs(&motd("hello\n")).await.to_string(), "mode 4755 -> 0640");
+        keeps_its_word::<File>(&motd("hello\n"), &play.host).await;
+        std::os::unix::fs::chown(play.place("/etc/motd"), Some(4711), Some(4712)).unwrap();
+        assert_eq!(play.differs(&motd("hello\n")).await.to_string(), "owner 4711 -> root, group 4712 -> root");
+        keeps_its_word::<File>(&motd("hello\n"), &play.host).await;
+        assert_eq!(play.text("/etc/motd"), "hello\n");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_secret_file_tells_nobody_what_it_held_and_what_it_will_hold() {
+        let play = Play::new();
+        let secret = |text: String| File { secret: true, ..motd(&text) };
+        keeps_its_word::<File>(&secret(format!("{CANARY}-1")), &play.host).await;
+        assert_eq!(play.differs(&secret(CANARY.into())).await.to_string(), "content (hidden) -> (hidden)");
+        keeps_its_word::<File>(&secret(CANARY.into()), &play.host).await;
+        let bytes = File { content: vec![0, 0xFF], ..motd("") };
+        assert!(play.differs(&bytes).await.to_string().ends_with(&format!("-> 2 bytes, SHA-256 {}", crate::host::files::sha256_of(&[0, 0xFF]))));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_stands_in_its_place_is_left_alone() {
+        let play = Play::new().file("/etc/motd/kept", "k");
+        assert_eq!(motd("").check(&play.host.look()).await.unwrap_err().says, "`/etc/motd` is a directory, not a file");
+        assert_eq!(motd("").apply(&play.host.touch()).await.unwrap_err().code, "file-io");
+        assert_eq!(play.text("/etc/motd/kept"), "k");
+    }
 }

@@ -67,9 +67,9 @@ mod tests {
             std::fs::write(root.join("etc/group"), format!("root:x:0:\napp:x:{gid}:\n")).unwrap();
             Some((0, String::new()))
         });
-        keeps_its_word(&group(None), &play.host).await;
+        keeps_its_word::<Group>(&group(None), &play.host).await;
         assert_eq!(play.differs(&group(Some(812))).await.to_string(), "gid 990 -> 812");
-        keeps_its_word(&group(Some(812)), &play.host).await;
+        keeps_its_word::<Group>(&group(Some(812)), &play.host).await;
         assert_eq!(play.ran()[0], "groupadd --system app");
         assert_eq!(play.ran()[1], "groupmod --gid 812 app");
     }

@@ -120,21 +120,21 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_name_keeps_its_word_and_is_changed_in_all_three_places() {
         let play = play("127.0.0.1 localhost\n::1 localhost\n");
-        keeps_its_word(&hostname("api.example.org"), &play.host).await;
+        keeps_its_word::<Hostname>(&hostname("api.example.org"), &play.host).await;
         assert_eq!(play.text("/etc/hostname"), "api.example.org\n");
         assert_eq!(
             play.text("/etc/hosts"),
             "127.0.0.1 localhost\n127.0.1.1 api.example.org api # hostagent\n::1 localhost\n"
         );
 
-        keeps_its_word(&hostname("web"), &play.host).await;
+        keeps_its_word::<Hostname>(&hostname("web"), &play.host).await;
         assert_eq!(play.text("/etc/hosts"), "127.0.0.1 localhost\n127.0.1.1 web # hostagent\n::1 localhost\n");
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_line_of_somebody_elses_that_says_the_same_is_enough() {
         let play = play("127.0.1.1 web.example.org web\n");
-        keeps_its_word(&hostname("web.example.org"), &play.host).await;
+        keeps_its_word::<Hostname>(&hostname("web.example.org"), &play.host).await;
         assert_eq!(play.text("/etc/hosts"), "127.0.1.1 web.example.org web\n");
     }
 
@@ -145,6 +145,6 @@ mod tests {
         play.put("/proc/sys/kernel/hostname", "other\n");
         assert_eq!(play.differs(&hostname("web")).await.to_string(), "name other -> web");
         play.put("/etc/hostname", "third\n");
-        keeps_its_word(&hostname("web"), &play.host).await;
+        keeps_its_word::<Hostname>(&hostname("web"), &play.host).await;
     }
 }

@@ -1,12 +1,14 @@
 //! For the tests of resources: a host of real files whose programs are played, and the laws every resource keeps.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::engine::{Changes, Resource};
-use crate::host::Host;
+use crate::host::files::Kind;
+use crate::host::{Host, STATE_DIR};
 use crate::host::programs::{Failed, Output, Program, Runner, Running};
 
 /// A secret that tests put where a secret may be, and look for where none may be.
@@ -96,19 +98,56 @@ impl Play {
     }
 }
 
-/// Holds a resource to its contract on a host that differs from it.
-pub(crate) async fn keeps_its_word(resource: &impl Resource, host: &Host) {
-    let before = host.writes();
+impl Drop for Play {
+    fn drop(&mut self) {
+        // Arguments are public (`ps`).
+        let told: Vec<String> = self.ran().into_iter().filter(|line| line.contains(CANARY)).collect();
+        assert!(told.is_empty() || std::thread::panicking(), "a program was told a secret in its arguments: {told:?}");
+    }
+}
+
+/// Holds a resource to its contract on a host that differs from it: the first test of every kind, and of every kind there
+/// is one (`tests/laws.rs`), named as in `keeps_its_word::<Link>(…)`.
+pub(crate) async fn keeps_its_word<R: Resource>(resource: &R, host: &Host) {
+    let (writes, bare) = (host.writes(), tree(host));
     let wanted = resource.check(&host.look()).await.unwrap();
     assert!(!wanted.is_empty(), "a host without it must differ");
-    assert_eq!(host.writes(), before, "looking must not touch");
+    assert_eq!((host.writes(), tree(host)), (writes, bare), "looking must not touch");
 
     resource.apply(&host.touch()).await.unwrap();
     let left = resource.check(&host.look()).await.unwrap();
     assert!(left.is_empty(), "applying must finish the job: {left}");
+    let done = tree(host);
     resource.apply(&host.touch()).await.unwrap();
     assert!(resource.check(&host.look()).await.unwrap().is_empty(), "applying again must do no harm");
+    assert_eq!(tree(host), done, "applying again must do nothing");
 
-    let told = format!("{wanted} {:?} {}", wanted.notes(), serde_json::to_string(resource).unwrap());
-    assert!(!told.contains(CANARY), "nothing may tell a secret: {told}");
+    let nothing = resource.from_nothing();
+    let shown = format!("{wanted} {wanted:?} {nothing} {nothing:?} {resource:?}");
+    let kept = format!("{} {}", serde_json::to_string(resource).unwrap(), ledger(host));
+    assert!(!format!("{shown} {kept}").contains(CANARY), "nothing may tell a secret: {shown} {kept}");
+}
+
+/// Everything that a temporary directory holds: kind, mode, owner and content. Of a machine: nothing.
+fn tree(host: &Host) -> BTreeMap<PathBuf, String> {
+    let mut tree = BTreeMap::new();
+    let look = host.look();
+    let mut left = if look.is_real() { Vec::new() } else { vec![PathBuf::from("/")] };
+    while let Some(path) = left.pop() {
+        let found = look.found(&path).unwrap().unwrap();
+        let holds = match found.kind {
+            Kind::File => look.sha256(&path).unwrap().unwrap(),
+            Kind::Link => look.link_target(&path).unwrap().unwrap().display().to_string(),
+            _ => String::new(),
+        };
+        if found.kind == Kind::Directory {
+            left.extend(look.names_in(&path).unwrap().iter().map(|name| path.join(name)));
+        }
+        tree.insert(path, format!("{:?} {:o} {}:{} {holds}", found.kind, found.mode, found.uid, found.gid));
+    }
+    tree
+}
+
+fn ledger(host: &Host) -> String {
+    host.look().read_text(&Path::new(STATE_DIR).join("ledger.jsonl")).unwrap().unwrap_or_default()
 }

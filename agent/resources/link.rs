@@ -66,11 +66,11 @@ mod tests {
     async fn a_link_keeps_its_word_and_is_turned() {
         let play = Play::new();
         let link = |target: &str| Link { path: "/srv/current".into(), target: target.into() };
-        keeps_its_word(&link("releases/1"), &play.host).await;
+        keeps_its_word::<Link>(&link("releases/1"), &play.host).await;
         assert_eq!(
             link("releases/2").check(&play.host.look()).await.unwrap().to_string(),
             "target releases/1 -> releases/2"
         );
-        keeps_its_word(&link("releases/2"), &play.host).await;
+        keeps_its_word::<Link>(&link("releases/2"), &play.host).await;
     }
 }

@@ -34,6 +34,11 @@ pub fn is_built_in(name: &str) -> bool {
     matches!(name, "C" | "POSIX" | "C.UTF-8" | "C.utf8")
 }
 
+/// Whether it can be the name of a locale.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
+}
+
 impl Locale {
     /// The line of /etc/locale.gen: name and charset, as the distribution lists it.
     fn line(&self, host: &Look) -> Result<String, Cause> {
@@ -187,7 +192,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_locale_keeps_its_word() {
         let play = play();
-        keeps_its_word(&locale("en_US.UTF-8"), &play.host).await;
+        keeps_its_word::<Locale>(&locale("en_US.UTF-8"), &play.host).await;
         assert_eq!(play.text(LIST), "# This file lists locales\n# de_DE.UTF-8 UTF-8\nen_US.UTF-8 UTF-8\n");
     }
 
@@ -210,7 +215,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn the_default_keeps_its_word_and_other_variables() {
         let play = Play::new().file("/etc/default/locale", "LANG=C\nLC_TIME=de_DE.UTF-8\n");
-        keeps_its_word(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
+        keeps_its_word::<DefaultLocale>(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
         assert_eq!(play.text("/etc/default/locale"), "LC_TIME=de_DE.UTF-8\nLANG=en_US.UTF-8\n");
     }
 
@@ -219,7 +224,7 @@ mod tests {
         let play = Play::new().file("/etc/locale.conf", "LANG=C.UTF-8\n");
         std::fs::create_dir_all(play.place("/etc/default")).unwrap();
         std::os::unix::fs::symlink("../locale.conf", play.place("/etc/default/locale")).unwrap();
-        keeps_its_word(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
+        keeps_its_word::<DefaultLocale>(&DefaultLocale { name: "en_US.UTF-8".into() }, &play.host).await;
         assert_eq!(play.text("/etc/locale.conf"), "LANG=en_US.UTF-8\n");
     }
 }

@@ -24,6 +24,7 @@ pub mod pg_schema;
 pub mod pg_scram;
 mod pg_setting_list;
 pub mod pg_setting_value;
+pub mod pg_version;
 pub mod probe;
 pub mod run;
 pub mod service;

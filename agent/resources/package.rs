@@ -128,6 +128,33 @@ impl Resource for Package {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::laws::{Play, keeps_its_word};
+
+    /// A host whose apt writes what it installs and removes into dpkg's status.
+    fn play(installed: &str) -> Play {
+        let play = Play::with(|argv, root| {
+            let word = argv.last()?;
+            let status = root.join("var/lib/dpkg/status");
+            let record = |name: &str, state: &str| format!("Package: {name}\nStatus: {state}\nArchitecture: all\nVersion: 1.22.1-9\n\n");
+            let text = match (argv.first()?.as_str(), word.strip_suffix('-')) {
+                ("apt-get", Some(name)) => record(name, "deinstall ok config-files"),
+                ("apt-get", None) => record(word.split('=').next()?, "install ok installed"),
+                _ => return None,
+            };
+            std::fs::write(status, text).unwrap();
+            Some((0, String::new()))
+        });
+        play.file("/var/lib/dpkg/status", installed).file("/etc/apt/sources.list", "").file("/var/lib/apt/lists/deb_Packages", "")
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_package_keeps_its_word_there_and_gone() {
+        let play = play("");
+        keeps_its_word::<Package>(&nginx(Some("1.22.*")), &play.host).await;
+        keeps_its_word::<Package>(&Package { absent: true, ..nginx(None) }, &play.host).await;
+        keeps_its_word::<Package>(&nginx(None), &play.host).await;
+        assert_eq!(play.ran().iter().filter(|line| line.starts_with("apt-get")).count(), 3, "{:?}", play.ran());
+    }
 
     fn installed(version: &str) -> Installed {
         Installed {
@@ -150,7 +177,7 @@ mod tests {
     #[test]
     fn a_package_differs_by_absence_state_and_version() {
         assert_eq!(nginx(None).compared(None).unwrap().to_string(), "version absent -> newest");
-        assert_eq!(nginx(Some("1.22.*")).compared(None).unwrap().to_string(), "installed absent -> 1.22.*");
+        assert_eq!(nginx(Some("1.22.*")).compared(None).unwrap().to_string(), "version absent -> 1.22.*");
         assert_eq!(said(&nginx(None), &installed("1.22.1-9")), "");
         assert_eq!(said(&nginx(Some("1.22.*")), &installed("1.22.1-9")), "");
         assert_eq!(said(&nginx(Some("1.24.*")), &installed("1.22.1-9")), "version 1.22.1-9 -> 1.24.*");
@@ -177,6 +204,6 @@ mod tests {
         let other = Installed { name: "nginx-full".into(), ..installed("1.22.1-9") };
         assert_eq!(said(&absent, &other), "");
         assert_eq!(said(&nginx(None), &other), "");
-        assert_eq!(said(&nginx(Some("1.24")), &other), "installed absent -> 1.24");
+        assert_eq!(said(&nginx(Some("1.24")), &other), "version absent -> 1.24");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::pg_version::PgVersion;
 use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::programs::Program;
 use crate::host::{Look, Touch};
@@ -28,6 +29,10 @@ pub struct PgCluster {
 }
 
 impl PgCluster {
+    fn is_of(&self) -> PgVersion {
+        PgVersion { version: self.version, name: self.name.clone() }
+    }
+
     fn package(&self) -> Id {
         Id::new("package", format!("postgresql-{}", self.version))
     }
@@ -52,6 +57,7 @@ impl Resource for PgCluster {
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let path = self.configuration();
         let Some(text) = host.read_text(&path)? else {
+            self.is_of().refuse_another(host)?;
             let comes = self.comes_with_package && host.expects(&self.package());
             return Ok(if comes { Changes::none() } else { self.from_nothing() });
         };
@@ -71,6 +77,7 @@ impl Resource for PgCluster {
         if host.found(&self.configuration())?.is_some() {
             return Ok(());
         }
+        self.is_of().refuse_another(host)?;
         let mut program = Program::does("pg_createcluster").patience(PATIENCE);
         program = program.args(["--start-conf", "auto", "--datadir"]).arg(self.data_directory.display().to_string());
         if let Some(locale) = &self.locale {
@@ -101,6 +108,21 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::host::programs::Real;
+    use crate::resources::laws::{Play, keeps_its_word};
+
+    #[tokio::test]
+    async fn a_cluster_keeps_its_word() {
+        let play = Play::with(|argv, root| {
+            let [program, .., version, name] = argv else { return None };
+            let place = root.join("etc/postgresql").join(version).join(name);
+            let data = argv.iter().skip_while(|word| *word != "--datadir").nth(1)?;
+            std::fs::create_dir_all(&place).unwrap();
+            std::fs::write(place.join("postgresql.conf"), format!("data_directory = '{data}'\n")).unwrap();
+            (program == "pg_createcluster").then(|| (0, String::new()))
+        });
+        keeps_its_word::<PgCluster>(&cluster(), &play.host).await;
+        assert_eq!(play.ran(), ["pg_createcluster --start-conf auto --datadir /data/pg 15 main"]);
+    }
 
     fn cluster() -> PgCluster {
         PgCluster { version: 15, name: "main".into(), data_directory: "/data/pg".into(), locale: None, comes_with_package: true }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::laws::{CANARY, keeps_its_word};
 use super::pg_database::PgDatabase;
 use super::pg_extension::PgExtension;
 use super::pg_grant::{PgGrant, PgKind, PgObject};
@@ -142,6 +143,7 @@ async fn a_real_server_takes_the_matrix() {
     for role in ["m_role", "m_group", "m_user", "m_owner", "m-hyphen", "m_own"] {
         lab.sql("postgres", &format!("DROP ROLE IF EXISTS \"{role}\"")).await;
     }
+    the_four_laws(&lab).await;
     passwords(&lab).await;
     attributes(&lab).await;
     memberships_and_settings(&lab).await;
@@ -151,6 +153,25 @@ async fn a_real_server_takes_the_matrix() {
     privileges_elsewhere(&lab).await;
     looks_cannot_write(&lab).await;
     how_long_it_takes(&lab).await;
+}
+
+async fn the_four_laws(lab: &Lab) {
+    let role = PgRole { password: Some(lab.secret(CANARY)), ..lab.role("m_role") };
+    keeps_its_word::<PgRole>(&role, &lab.host).await;
+    let other = PgRole { password: Some(lab.secret(&format!("{CANARY}-2"))), createdb: true, ..lab.role("m_role") };
+    keeps_its_word::<PgRole>(&other, &lab.host).await;
+    let database = PgDatabase { owner: Some("m_role".into()), ..PgDatabase::new(lab.server.clone(), "matrix") };
+    keeps_its_word::<PgDatabase>(&database, &lab.host).await;
+    let (server, database) = (lab.server.clone(), "matrix".to_owned());
+    let schema = PgSchema { server, database, name: "laws".into(), owner: Some("m_role".into()) };
+    keeps_its_word::<PgSchema>(&schema, &lab.host).await;
+    let (server, database) = (lab.server.clone(), "matrix".to_owned());
+    let extension = PgExtension { server, database, name: "pg_trgm".into(), version: None, schema: None };
+    keeps_its_word::<PgExtension>(&extension, &lab.host).await;
+    let grant = lab.grant("PUBLIC", on(PgKind::Schema, None, Some("laws")), &["USAGE"]);
+    keeps_its_word::<PgGrant>(&grant, &lab.host).await;
+    lab.drop_database("matrix").await;
+    lab.sql("postgres", "DROP ROLE m_role").await;
 }
 
 /// `postgresql_user/tasks/test_password.yml` of community.postgresql, with what #120, #301 and #688 are about.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::engine::{Cause, Changes, Id, Resource};
 use crate::host::ledger::Record;
@@ -13,7 +13,7 @@ use crate::host::{Error, Look, Touch};
 use crate::terms::AccountName;
 
 /// A command and when it is needed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Run {
     /// What it is for: names it.
     pub name: String,
@@ -40,6 +40,18 @@ pub enum Guard {
     Unless(Vec<String>),
     /// The command ran here once, as it is now. It may run twice if the machine stops at the very end.
     Once,
+}
+
+/// What makes it another command. With `once` the digest of this decides whether it runs again, perhaps years and versions
+/// later: fields that are added to [`Run`] must not get in here, and how long it may take does not matter.
+impl Serialize for Run {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let command = (1, &self.name, &self.command, &self.user, &self.directory, &self.environment);
+        match &self.guard {
+            Guard::Once => ("once", command).serialize(serializer),
+            guard => (guard, command, self.timeout).serialize(serializer),
+        }
+    }
 }
 
 impl Run {
@@ -145,16 +157,32 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn each_guard_keeps_its_word() {
         for guard in [Guard::Creates("/var/warm".into()), Guard::Unless(vec!["test".into()]), Guard::Once] {
-            keeps_its_word(&run(guard), &play().host).await;
+            keeps_its_word::<Run>(&run(guard), &play().host).await;
         }
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_changed_command_runs_once_more() {
         let play = play();
-        keeps_its_word(&run(Guard::Once), &play.host).await;
+        keeps_its_word::<Run>(&run(Guard::Once), &play.host).await;
         let changed = Run { command: vec!["touch".into(), "/var/hot".into()], ..run(Guard::Once) };
         assert_eq!(play.differs(&changed).await.to_string(), "run absent -> touch /var/hot");
+    }
+
+    #[test]
+    fn what_makes_it_another_command_stays_the_same_through_versions() {
+        let mut run = run(Guard::Once);
+        run.environment.insert("A".into(), "1".into());
+        let text = serde_json::to_string(&run).unwrap();
+        assert_eq!(text, r#"["once",[1,"warm",["touch","/var/warm"],"root","/",{"A":"1"}]]"#);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn more_time_does_not_run_it_again() {
+        let play = play();
+        keeps_its_word(&run(Guard::Once), &play.host).await;
+        let patient = Run { timeout: Duration::from_hours(1), ..run(Guard::Once) };
+        assert!(play.differs(&patient).await.is_empty());
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -182,6 +182,14 @@ impl Resource for Service {
         self.put_right(host).await
     }
 
+    /// It runs with what is on disk, whoever started it: nobody goes back behind that.
+    fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        for id in self.undo_ids(host)? {
+            host.forget_old(&id)?;
+        }
+        Ok(())
+    }
+
     fn from_nothing(&self) -> Changes {
         let mut changes = Changes::none();
         if let Some(masked) = self.masked.filter(|masked| *masked) {

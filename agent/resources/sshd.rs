@@ -6,11 +6,13 @@ use super::service::{OnChange, Service};
 
 /// Where the server reads drop-ins. The first value of a setting counts.
 pub const DIRECTORY: &str = "/etc/ssh/sshd_config.d";
+/// The file that the server reads, and that leads it to the drop-ins.
+pub const MAIN: &str = "/etc/ssh/sshd_config";
 /// The package that brings it.
 pub const PACKAGE: &str = "openssh-server";
 /// The set of the `[ssh]` table.
 pub const SET: &str = "sshd";
-/// The set of all `[[file]]`s among the drop-ins.
+/// The set of all `[[file]]`s that the server reads.
 pub const FILES: &str = "sshd-files";
 
 /// Drop-ins of the server.
@@ -27,7 +29,7 @@ pub fn privilege_separation() -> Directory {
 /// The service: it reloads when a drop-in changes, and whoever is logged in stays so.
 pub fn service() -> Service {
     Service {
-        reads: vec!["/etc/ssh/sshd_config".into(), DIRECTORY.into()],
+        reads: vec![MAIN.into(), DIRECTORY.into()],
         on_change: OnChange::Reload,
         sets: vec![SET.to_owned(), FILES.to_owned()],
         ..Service::running("ssh")

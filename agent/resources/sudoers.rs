@@ -8,6 +8,9 @@ use crate::terms::Mode;
 /// Where sudo reads further rules. It passes over names with a dot and those that end in `~`.
 pub const DIRECTORY: &str = "/etc/sudoers.d";
 
+/// The file that sudo reads first.
+pub const MAIN: &str = "/etc/sudoers";
+
 /// What sudo insists on.
 pub const MODE: Mode = Mode::new(0o440);
 

@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_value_keeps_its_word_in_the_kernel_and_for_the_next_boot() {
         let play = play();
-        keeps_its_word(&sysctl("net.core.somaxconn", "1024"), &play.host).await;
+        keeps_its_word::<Sysctl>(&sysctl("net.core.somaxconn", "1024"), &play.host).await;
         assert!(play.text("/proc/sys/net/core/somaxconn").starts_with("1024\n"));
         assert!(play.text("/etc/sysctl.d/60-hostagent-host.conf").ends_with("\nnet.core.somaxconn = 1024\n"));
         play.put("/proc/sys/net/core/somaxconn", "128\n");

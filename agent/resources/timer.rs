@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::unit_file::{UNITS, appears, differs, write};
+use super::unit_file::{UNITS, appears, differs, refuse_another, write};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::ledger::Trace;
 use crate::host::programs::{Program, last_lines};
 use crate::host::{Look, Touch};
 use crate::terms::AccountName;
+
+const OTHER_NAME: &str = "give the timer another name";
 
 /// A timer `NAME.timer`, enabled and started, and the `NAME.service` that it starts.
 #[derive(Debug, Clone, Serialize)]
@@ -134,6 +136,7 @@ impl Resource for Timer {
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let mut changes = Changes::none();
         for (unit, path, text) in &self.files() {
+            refuse_another(host, unit, text, OTHER_NAME).await?;
             let there = host.found(path)?.is_some();
             let inner = differs(host, path, text)?;
             changes = changes.within(unit, inner);
@@ -156,9 +159,13 @@ impl Resource for Timer {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        let files = self.files();
+        for (unit, _, text) in &files {
+            refuse_another(host, unit, text, OTHER_NAME).await?;
+        }
         self.ask_systemd(host).await?;
         let (timer, service) = (self.timer(), self.service());
-        for (_, path, text) in &self.files() {
+        for (_, path, text) in &files {
             write(host, path, text)?;
         }
         if host.unit(&timer).await?.is_masked() {
@@ -216,6 +223,7 @@ fn quoted(word: &str, command: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::laws::Play;
 
     #[test]
     fn a_timer_is_two_unit_files() {
@@ -239,6 +247,28 @@ mod tests {
             "[Unit]\nDescription=backup\n\n[Timer]\nOnCalendar=daily\nPersistent=true\nRandomizedDelaySec=15min\n\
              \n[Install]\nWantedBy=timers.target\n"
         );
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_unit_of_somebody_else_is_not_taken() {
+        let timer = Timer::new("ssh", "daily", vec!["/bin/a".into()]);
+        for path in ["/usr/lib/systemd/system/ssh.service", "/etc/systemd/system/ssh.timer"] {
+            let play = Play::new().file(path, "[Unit]\n");
+            let cause = timer.check(&play.host.look()).await.unwrap_err();
+            assert_eq!(cause.says, format!("a unit of that name is there already (`{path}`)"));
+            assert_eq!(cause.hint.unwrap(), "give the timer another name");
+            assert_eq!(timer.apply(&play.host.touch()).await.unwrap_err().code, "unit-taken");
+            assert_eq!((play.host.writes(), play.text(path)), (0, "[Unit]\n".to_owned()));
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_earlier_version_of_its_own_is_its_own() {
+        let play = Play::new();
+        let timer = Timer::new("a", "daily", vec!["/bin/a".into()]);
+        let [(_, service, _), _] = timer.files();
+        write(&play.host.touch(), &service, "[Unit]\n").unwrap();
+        assert!(play.differs(&timer).await.creates());
     }
 
     #[test]

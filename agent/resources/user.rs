@@ -15,8 +15,11 @@ use crate::terms::{AccountName, Mode};
 
 /// People's user IDs begin here (`UID_MIN` of login.defs(5)); below are the system's and packages' own.
 const FIRST_PERSON: u32 = 1000;
+/// The number of `nobody`, who is no person.
+const NOBODY: u32 = 65534;
 
-/// A user of the host. What is not said is not managed, but for a person's shell, home directory and password.
+/// A user of the host. What is not said is not managed, but for the shell, home directory and password of a person that
+/// hostagent made: somebody who was there before keeps theirs.
 #[derive(Debug, Clone, Serialize)]
 pub struct User {
     /// Login name.
@@ -27,9 +30,9 @@ pub struct User {
     pub comment: Option<String>,
     /// Home directory. Default for a new user: `/home/NAME`.
     pub home: Option<PathBuf>,
-    /// Whether the home directory is made when it is missing. Default: that of a person is.
+    /// Whether the home directory is made when it is missing. Default: that of a person that hostagent made is.
     pub create_home: Option<bool>,
-    /// Login shell. Default: `/bin/bash`; for a new system user `/usr/sbin/nologin`; a system user that is there keeps its own.
+    /// Login shell. Default: `/bin/bash`; for a new system user `/usr/sbin/nologin`; a user that was there before keeps its own.
     pub shell: Option<PathBuf>,
     /// Primary group. Default for a new user: one of its own name.
     pub group: Option<AccountName>,
@@ -39,7 +42,7 @@ pub struct User {
     pub exact_groups: bool,
     /// Whether it gets a number below those of people, when it is made.
     pub system: bool,
-    /// What becomes of its password. Default: that of a person is locked; a system user that is there keeps its own.
+    /// What becomes of its password. Default: that of a person that hostagent made is locked; others keep theirs.
     pub login: Option<Login>,
 }
 
@@ -72,26 +75,29 @@ impl User {
         }
     }
 
-    /// Whether it is a person's: by the recipe, and by the number of the user that is there.
-    fn is_person(&self, found: Option<&users::User>) -> bool {
-        !self.system && found.is_none_or(|found| found.uid >= FIRST_PERSON)
+    /// Whether the defaults for people hold for the user that is there: a person, and one that hostagent made.
+    fn is_own_person(&self, host: &Look, found: &users::User) -> bool {
+        let is_person = !self.system && found.uid >= FIRST_PERSON && found.uid != NOBODY;
+        is_person && host.ledger().made_account(self.name.as_str())
     }
 
-    /// The shell it should have, given the user that is there.
-    fn wanted_shell(&self, found: Option<&users::User>) -> Option<String> {
-        match &self.shell {
-            Some(shell) => Some(shell.display().to_string()),
-            None if self.is_person(found) => Some("/bin/bash".to_owned()),
-            None => found.is_none().then(|| "/usr/sbin/nologin".to_owned()),
-        }
+    /// The shell it gets when it is made.
+    fn first_shell(&self) -> String {
+        let default = if self.system { "/usr/sbin/nologin" } else { "/bin/bash" };
+        self.shell.as_ref().map_or_else(|| default.to_owned(), |shell| shell.display().to_string())
     }
 
-    fn has_home(&self, found: Option<&users::User>) -> bool {
-        self.create_home.unwrap_or_else(|| self.is_person(found))
+    /// The shell that the user that is there should have.
+    fn wanted_shell(&self, host: &Look, found: &users::User) -> String {
+        if self.shell.is_some() || self.is_own_person(host, found) { self.first_shell() } else { found.shell.clone() }
     }
 
-    fn wanted_login(&self, found: &users::User) -> &Login {
-        let default = if self.is_person(Some(found)) { &Login::Locked } else { &Login::Kept };
+    fn has_home(&self, host: &Look, found: &users::User) -> bool {
+        self.create_home.unwrap_or_else(|| self.is_own_person(host, found))
+    }
+
+    fn wanted_login(&self, host: &Look, found: &users::User) -> &Login {
+        let default = if self.is_own_person(host, found) { &Login::Locked } else { &Login::Kept };
         self.login.as_ref().unwrap_or(default)
     }
 
@@ -114,7 +120,7 @@ impl User {
     }
 
     fn password(&self, host: &Look, found: &users::User, changes: Changes) -> Result<Changes, Cause> {
-        let login = self.wanted_login(found);
+        let login = self.wanted_login(host, found);
         if *login == Login::Kept {
             return Ok(changes);
         }
@@ -157,9 +163,7 @@ impl User {
             None if host.group(self.name.as_str())?.is_some() => program.arg("--gid").arg(self.name.as_str()),
             None => program.arg("--user-group"),
         };
-        if let Some(shell) = self.wanted_shell(None) {
-            program = program.arg("--shell").arg(shell);
-        }
+        program = program.arg("--shell").arg(self.first_shell());
         if let Some(comment) = &self.comment {
             program = program.arg("--comment").arg(comment);
         }
@@ -169,7 +173,9 @@ impl User {
         if !self.groups.is_empty() {
             program = program.arg("--groups").arg(joined(self.groups.iter().map(AccountName::as_str)));
         }
-        program = program.arg(if self.has_home(None) { "--create-home" } else { "--no-create-home" });
+        program =
+            program.arg(if self.create_home.unwrap_or(!self.system) { "--create-home" } else { "--no-create-home" });
+        host.ledger_mut().making_account(self.name.as_str())?;
         host.run(&program.arg(self.name.as_str())).await?;
         Ok(())
     }
@@ -184,7 +190,8 @@ impl User {
         if let Some(group) = self.group.as_ref().filter(|group| host.group_name(found.gid) != group.as_str()) {
             set("--gid", group.to_string());
         }
-        if let Some(shell) = self.wanted_shell(Some(found)).filter(|shell| *shell != found.shell) {
+        let shell = self.wanted_shell(host, found);
+        if shell != found.shell {
             set("--shell", shell);
         }
         if let Some(comment) = self.comment.as_ref().filter(|comment| **comment != found.gecos) {
@@ -209,7 +216,7 @@ impl User {
         if self.password(host, found, Changes::none())?.is_empty() {
             return Ok(());
         }
-        match self.wanted_login(found) {
+        match self.wanted_login(host, found) {
             Login::Kept => {}
             Login::Locked => drop(host.run(&Program::does("usermod").arg("--lock").arg(self.name.as_str())).await?),
             Login::Hash(reference) => {
@@ -256,11 +263,10 @@ impl Resource for User {
         if let Some(comment) = &self.comment {
             changes = changes.value("comment", &found.gecos, comment);
         }
-        let shell = self.wanted_shell(Some(&found)).unwrap_or_else(|| found.shell.clone());
-        changes = changes.value("shell", &found.shell, &shell);
+        changes = changes.value("shell", &found.shell, &self.wanted_shell(host, &found));
         let home = self.home.as_ref().map_or_else(|| found.home.clone(), |home| home.display().to_string());
         changes = changes.value("home", &found.home, &home);
-        if self.has_home(Some(&found))
+        if self.has_home(host, &found)
             && !host.found(Path::new(&home))?.is_some_and(|it| matches!(it.kind, Kind::Directory | Kind::Link))
         {
             changes = changes.appears("home directory", &home);
@@ -282,7 +288,7 @@ impl Resource for User {
         }
         let Some(found) = host.user(self.name.as_str())? else { return Ok(()) };
         self.set_password(host, &found).await?;
-        if self.has_home(Some(&found)) && host.found(Path::new(&found.home))?.is_none() {
+        if self.has_home(host, &found) && host.found(Path::new(&found.home))?.is_none() {
             // As useradd does it: owned by the user, with what is in /etc/skel, and closed as login.defs(5) has it.
             let helper = Program::does("mkhomedir_helper").arg(self.name.as_str());
             host.run(&helper.args(home_mask(host)?)).await?;
@@ -298,9 +304,7 @@ impl Resource for User {
         if let Some(group) = &self.group {
             changes = changes.appears("group", group);
         }
-        if let Some(shell) = self.wanted_shell(None) {
-            changes = changes.appears("shell", shell);
-        }
+        changes = changes.appears("shell", self.first_shell());
         if !self.groups.is_empty() {
             changes = changes.appears("groups", joined(self.groups.iter().map(AccountName::as_str)));
         }

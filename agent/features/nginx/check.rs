@@ -15,6 +15,7 @@ use crate::problem::{KeyPath, nearest};
 /// Notes every problem.
 pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
     let here = KeyPath::root().key(Nginx::TABLE);
+    numbers(nginx, &here, plan);
     upstreams(nginx, &here, plan);
     same_names(nginx, &here, plan);
     same_servers(nginx, &here, plan);
@@ -29,7 +30,19 @@ pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
             let place = index.map_or(at.clone(), |number| at.key("locations").index(number));
             served::check(&block, index.is_some(), !site.locations.is_empty(), &place, plan);
             known(nginx, &block, &place, plan);
+            if index.is_some() {
+                answers_to_all(site, &block, &place, plan);
+            }
         }
+    }
+}
+
+/// What the schema says of numbers, and nginx only at its next start.
+fn numbers(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
+    let connections = nginx.worker_connections;
+    if connections < 16 {
+        let says = format!("{connections} connections are too few for a worker to listen and to answer");
+        plan.problem_at(here.key("worker_connections"), says, "at least 16; 1024 is the default");
     }
 }
 
@@ -44,6 +57,7 @@ fn alone(site: &Site, at: &KeyPath, plan: &mut Draft) {
     let others = !block.serves().is_empty()
         || block.rules.any()
         || site.default_server
+        || site.listen.is_some()
         || !(site.server_name.is_empty() && site.redirect_from.is_empty() && site.locations.is_empty());
     if others {
         plan.problem_at(
@@ -55,7 +69,14 @@ fn alone(site: &Site, at: &KeyPath, plan: &mut Draft) {
 }
 
 fn names(site: &Site, at: &KeyPath, plan: &mut Draft) {
-    if site.listen.is_empty() {
+    if site.sockets(false).iter().any(|socket| socket.port() == Some(443)) {
+        plan.problem_at(
+            at.key("listen"),
+            "TLS is not supported by this version; port 443 would speak plain HTTP",
+            "listen on port 80 or another one, behind something that ends TLS",
+        );
+    }
+    if site.listen.as_ref().is_some_and(Vec::is_empty) {
         plan.problem_at(
             at.key("listen"),
             format!("site `{}` listens nowhere", site.name),
@@ -76,6 +97,25 @@ fn names(site: &Site, at: &KeyPath, plan: &mut Draft) {
             "begin `server_name` with a plain name, such as `www.example.org`",
         );
     }
+}
+
+/// A location that answers before the site's rules of who may ask are looked at. One with a name is only for the site
+/// itself, such as for its error pages.
+fn answers_to_all(site: &Site, block: &Block<'_>, at: &KeyPath, plan: &mut Draft) {
+    let key = if block.redirect.is_some() { "redirect" } else { "return" };
+    let answers = block.redirect.is_some() || block.answer.is_some();
+    if !answers || !site.block().rules.restrict() || block.rules.restrict() || block.path.words().starts_with('@') {
+        return;
+    }
+    let rule = if site.allow.is_empty() { "deny" } else { "allow" };
+    plan.problem_at(
+        at.key(key),
+        format!(
+            "`{rule}` of site `{}` does not hold for this `{key}`: nginx answers it before it asks who is there",
+            site.name
+        ),
+        format!("take the location out, or move `{rule}` to the locations that are not for everybody"),
+    );
 }
 
 /// Two locations for the same paths.
@@ -154,8 +194,7 @@ fn upstreams(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
         let at = here.key("upstream").index(index);
         let Upstream { name, servers, strategy, .. } = group;
         if name.is_id() {
-            let hint =
-                "a name of its own, such as `backend`; an id stands where a site refers to something of this recipe";
+            let hint = "a name of its own, such as `backend`";
             plan.problem_at(at.key("name"), format!("`{name}` is an id and cannot name an upstream"), hint);
         }
         if let Some(other) = seen.get(name.as_str()) {
@@ -180,9 +219,14 @@ fn is_own(rest: &str) -> bool {
     rest.strip_prefix("_backend").is_some_and(|number| number.is_empty() || number.starts_with('_'))
 }
 
-/// A group of servers that nobody declares. One that is an id is looked for when the plan is whole.
+/// A group of servers that nobody declares.
 fn known(nginx: &Nginx, block: &Block<'_>, at: &KeyPath, plan: &mut Draft) {
-    let Some(name) = block.upstream_name().filter(|name| !name.is_id()) else { return };
+    let Some(name) = block.upstream_name() else { return };
+    let place = if block.upstream.is_some() { at.key("upstream") } else { at.key("proxy").key("upstream") };
+    if name.is_id() {
+        let hint = "this version knows no apps and containers: declare an `[[nginx.upstream]]` and name that";
+        return plan.problem_at(place, format!("nothing brings the servers of `{name}`"), hint);
+    }
     let declared = || nginx.upstream.iter().map(|group| group.name.as_str());
     if declared().any(|known| known == name.as_str()) {
         return;
@@ -191,6 +235,5 @@ fn known(nginx: &Nginx, block: &Block<'_>, at: &KeyPath, plan: &mut Draft) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("declare it: `[[nginx.upstream]]` with `name = \"{name}\"` and `servers`"),
     };
-    let place = if block.upstream.is_some() { at.key("upstream") } else { at.key("proxy").key("upstream") };
     plan.problem_at(place, format!("upstream `{name}` is not declared"), hint);
 }

@@ -22,7 +22,7 @@ pub struct Location {
     pub path: LocationPath,
     /// Hands requests on to an application.
     pub proxy: Option<Proxy>,
-    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`, or what an id such as `app:bingo` brings.
+    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`.
     pub upstream: Option<UpstreamName>,
     /// Serves files.
     #[serde(rename = "static")]

@@ -192,14 +192,11 @@ impl Feature for Nginx {
 }
 
 impl Nginx {
-    /// What others of this plan bring and `nginx -t` wants to find, and what sites refer to by id.
+    /// What others of this plan bring and `nginx -t` wants to find.
     fn reads_of_others(&self, plan: &Draft) -> Vec<Id> {
         let files = self.snippet_files().map(|path| Id::at("file", &path));
         let accounts = [Some(Id::new("user", &self.user)), self.group.as_ref().map(|group| Id::new("group", group))];
-        let soft = files.chain(accounts.into_iter().flatten()).filter(|id| plan.has(id));
-        let blocks = self.site.iter().flat_map(Site::blocks);
-        let named = blocks.filter_map(|(_, block)| block.upstream_name().filter(|name| name.is_id()).cloned());
-        soft.chain(named.map(|name| Id::from(name.as_str()))).collect()
+        files.chain(accounts.into_iter().flatten()).filter(|id| plan.has(id)).collect()
     }
 
     /// Files of people's own that sites include.

@@ -27,15 +27,14 @@ pub struct Site {
     /// Names that are redirected (308) to the first of `server_name`. Default: none.
     #[serde(default)]
     pub redirect_from: Vec<ServerName>,
-    /// Where it listens: ports, addresses with a port, unix sockets. Default: `[80]`.
-    #[serde(default = "port_80")]
-    pub listen: Vec<Listen>,
+    /// Where it listens: ports, addresses with a port, unix sockets; not 443, as there is no TLS yet. Default: `[80]`.
+    pub listen: Option<Vec<Listen>>,
     /// Whether it also answers for hosts that no site names. Default: `false`.
     #[serde(default)]
     pub default_server: bool,
     /// Hands requests on to an application.
     pub proxy: Option<Proxy>,
-    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`, or what an id such as `app:bingo` brings.
+    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`.
     pub upstream: Option<UpstreamName>,
     /// Serves files.
     #[serde(rename = "static")]
@@ -86,15 +85,12 @@ pub struct Return {
     pub url: Option<Target>,
 }
 
-fn port_80() -> Vec<Listen> {
-    vec![Listen::Port(80)]
-}
-
 impl Site {
     /// The sockets it listens on, each once.
     pub(super) fn sockets(&self, ipv6: bool) -> Vec<Socket> {
         let mut sockets: Vec<Socket> = Vec::new();
-        for socket in self.listen.iter().flat_map(|listen| listen.sockets(ipv6)) {
+        let listen = self.listen.as_deref().unwrap_or(&[Listen::Port(80)]);
+        for socket in listen.iter().flat_map(|listen| listen.sockets(ipv6)) {
             if !sockets.contains(&socket) {
                 sockets.push(socket);
             }

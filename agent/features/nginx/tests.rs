@@ -103,6 +103,18 @@ fn the_package_comes_first_then_the_files_then_the_service() {
 }
 
 #[test]
+fn a_package_that_must_be_absent_is_not_what_serves() {
+    let mut draft = Draft::default();
+    draft.at(KeyPath::root().key("host").key("packages").index(0));
+    draft
+        .add(crate::resources::package::Package { absent: true, ..crate::resources::package::Package::named("nginx") });
+    nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\n")
+        .compile(&Facts::default(), &mut draft);
+    let problem = draft.finish().unwrap_err().remove(0);
+    assert_eq!(problem.says, "the package `nginx` is needed here, and `host.packages[0]` wants it absent");
+}
+
+#[test]
 fn a_file_and_a_user_that_the_configuration_names_come_first() {
     let text = "[nginx]\nuser = \"web\"\n[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\nsnippet_file = \"/etc/hostagent/a.conf\"\n";
     let mut draft = Draft::default();
@@ -113,9 +125,11 @@ fn a_file_and_a_user_that_the_configuration_names_come_first() {
 }
 
 #[test]
-fn something_that_brings_a_group_of_servers_must_be_in_the_recipe() {
+fn nothing_brings_a_group_of_servers_by_id() {
     let nginx = nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nupstream = \"app:bingo\"\n");
-    assert!(problems_of(&nginx).contains("needs `app:bingo`, which nothing in this recipe declares"));
+    assert!(problems_of(&nginx).contains("nothing brings the servers of `app:bingo`"));
+    let package = "[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nupstream = \"package:curl\"\n";
+    assert!(toml::from_str::<Recipe>(package).is_err());
 }
 
 #[test]

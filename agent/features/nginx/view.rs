@@ -74,6 +74,9 @@ pub(super) struct LocationView {
     pub(super) settings: Vec<String>,
     pub(super) proxy: Option<ProxyView>,
     pub(super) assets_or_404: bool,
+    /// What holds for those assets too, and a location within another does not inherit.
+    pub(super) assets_include: Option<String>,
+    pub(super) assets_snippet: Option<String>,
     pub(super) snippet: Option<String>,
 }
 

@@ -190,13 +190,13 @@ impl Hba {
                 if name.contains(',') {
                     let list = name.split(',').map(|name| format!("\"{}\"", name.trim())).collect::<Vec<_>>().join(", ");
                     plan.problem_at(here.key(key), format!("`{name}` is one name with a comma in it"), format!("write a list: `[{list}]`"));
-                } else if name.is_empty() || name.contains(['\n', '\0']) {
-                    plan.problem_at(here.key(key), "this is not a name", "write it on one line");
+                } else if name.is_empty() || !is_one_line(name) {
+                    plan.problem_at(here.key(key), "this is not a name", "write it on one line, without `\\` at its end");
                 }
             }
         }
         for (name, value) in &self.options {
-            if value.contains(['\n', '\0']) || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if !is_one_line(value) || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
                 plan.problem_at(here.key("options").key(name), format!("`{name}` is not an option on one line"), "see the manual of the method");
             }
         }
@@ -243,6 +243,11 @@ fn complaint(address: &str, mask: Option<IpAddr>) -> Option<(String, String)> {
     }
 }
 
+/// Whether it stays a part of its line: one that ends in a backslash goes on in the next since PostgreSQL 14.
+fn is_one_line(text: &str) -> bool {
+    !text.contains(['\n', '\r', '\0']) && !text.ends_with('\\')
+}
+
 /// A host name, `.suffix` or key word; what has only digits and dots was meant as an address.
 fn is_name(text: &str) -> bool {
     let characters = text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
@@ -253,8 +258,8 @@ impl Ident {
     /// Says what is wrong with it.
     pub(super) fn validate(&self, here: &KeyPath, plan: &mut Draft) {
         for (key, text) in [("map", &self.map), ("system_user", &self.system_user), ("database_user", &self.database_user)] {
-            if text.is_empty() || text.contains(['\n', '\0']) {
-                plan.problem_at(here.key(key), "this is not a name on one line", "write a name");
+            if text.is_empty() || !is_one_line(text) {
+                plan.problem_at(here.key(key), "this is not a name on one line", "write a name, without `\\` at its end");
             }
         }
     }

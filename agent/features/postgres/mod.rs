@@ -27,9 +27,11 @@ use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::resources::file::File;
+use crate::resources::locale;
 use crate::resources::pg_auto_conf::PgAutoConf;
 use crate::resources::pg_cluster::PgCluster;
 use crate::resources::pg_probes::{self, Wanted};
+use crate::resources::pg_version::PgVersion;
 use crate::resources::service::{OnChange, Service};
 use crate::terms::{AbsolutePath, Mode};
 use cluster::{Cluster, account};
@@ -39,6 +41,9 @@ pub use grants::Grant;
 pub use hba::{Hba, HbaMethod, HbaType, Ident};
 pub use objects::{Database, Extension, LocaleProvider, Role, Schema};
 pub use words::{Names, SettingValue};
+
+/// The major versions that there may be.
+const VERSIONS: std::ops::RangeInclusive<u16> = 13..=99;
 
 /// The name of its set of files.
 const SET: &str = "postgres";
@@ -77,8 +82,10 @@ pub struct Postgres {
     pub password_encryption: PasswordEncryption,
     /// Any other setting by its own name: `{ shared_buffers = "64MB", max_connections = 40 }`. Default: none.
     pub settings: BTreeMap<String, SettingValue>,
-    /// Who may come in, in this order, after the line that lets the account `postgres` in over the unix socket.
-    /// Default: each account as the role of its name over the unix socket, and passwords from this host.
+    /// Who may come in, in this order, after the line that lets the account `postgres` in over the unix socket. These lines
+    /// take the place of the default: with a single one here nobody else comes in, not even from this host itself, so name
+    /// applications on it too (`type = "local"`, or `address = "127.0.0.1/32"`). Default: each account as the role of its
+    /// name over the unix socket, and passwords from this host.
     pub hba: Vec<Hba>,
     /// Which accounts may be which roles. Default: none.
     pub ident: Vec<Ident>,
@@ -165,6 +172,21 @@ impl Postgres {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
             plan.problem_at(here.key("cluster"), format!("`{name}` is not a name for a cluster"), "letters, digits, `_` and `.`: it becomes part of a unit's name");
         }
+        if self.locale.as_ref().is_some_and(|name| !locale::is_name(name)) {
+            let says = format!("`{}` is not the name of a locale", self.locale.as_deref().unwrap_or_default().escape_debug());
+            plan.problem_at(here.key("locale"), says, "such as `en_US.UTF-8` or `C.UTF-8`");
+        }
+        // It goes into createcluster.d, where `%v` and `%c` are replaced, and into postgresql.conf, both between quotes.
+        if let Some(path) = self.data_directory.as_ref().map(ToString::to_string)
+            && path.contains(|c: char| c.is_control() || matches!(c, '\'' | '"' | '\\' | '%'))
+        {
+            let says = format!("`{}` cannot be a place for data", path.escape_debug());
+            plan.problem_at(here.key("data_directory"), says, "a path without quotes, backslashes, `%` and line ends, such as `/data/pg`");
+        }
+        if let Some(version) = self.version.filter(|version| !VERSIONS.contains(version)) {
+            let says = format!("there is no PostgreSQL {version} that hostagent knows");
+            plan.problem_at(here.key("version"), says, format!("a major version from {} to {}", VERSIONS.start(), VERSIONS.end()));
+        }
         if self.port == 0 {
             plan.problem_at(here.key("port"), "there is no port 0", "5432 is the usual one");
         }
@@ -209,6 +231,7 @@ impl Postgres {
         }
         let data_directory = cluster.data_directory.clone();
         let (version, name, locale) = (cluster.version, cluster.name.clone(), self.locale.clone());
+        plan.add(PgVersion { version, name: name.clone() });
         plan.add(PgCluster { version, name, data_directory, locale, comes_with_package });
     }
 

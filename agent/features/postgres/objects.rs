@@ -179,6 +179,7 @@ impl Role {
         if self.password.is_some() && self.no_password {
             plan.problem_at(here.key("no_password"), "it has a password and is to have none", "take one of the two out");
         }
+        limit_is_good(self.connection_limit, here, plan);
         // Whom the server belongs to cannot be less than it is.
         let admin = self.name == server.user.as_str();
         plan.add(PgRole {
@@ -217,6 +218,7 @@ impl Database {
         if self.icu_locale.is_some() && !matches!(self.locale_provider, Some(LocaleProvider::Icu | LocaleProvider::Builtin)) {
             plan.problem_at(here.key("icu_locale"), "the C library knows no such locale", "add `locale_provider = \"icu\"`");
         }
+        limit_is_good(self.connection_limit, here, plan);
         plan.add(PgDatabase {
             owner: self.owner.clone(),
             encoding: self.encoding.clone(),
@@ -255,6 +257,12 @@ impl Extension {
         name_is_good(&self.name, "extension", here, plan);
         let (database, name) = (self.database.clone(), self.name.clone());
         plan.add(PgExtension { server: server.clone(), database, name, version: self.version.clone(), schema: self.schema.clone() });
+    }
+}
+
+fn limit_is_good(limit: i32, here: &KeyPath, plan: &mut Draft) {
+    if limit < -1 {
+        plan.problem_at(here.key("connection_limit"), format!("{limit} is not a number of sessions"), "0 or more; -1 for no limit");
     }
 }
 

@@ -54,7 +54,7 @@ impl Machine {
 
     /// What the service does when it has loaded the files: the old ones are not needed any more.
     async fn systemctl(&self, verb: &str) {
-        self.0.touch().forget_old(SET).unwrap();
+        self.0.touch().forget_old(&format!("config_set:{SET}")).unwrap();
         self.0.touch().run(&Program::does("systemctl").args([verb, &Self::main().unit()])).await.unwrap();
     }
 

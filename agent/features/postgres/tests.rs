@@ -81,6 +81,7 @@ fn a_full_table_becomes_a_graph() {
     assert_eq!(
         ids,
         [
+            "pg_version:main",
             "package:postgresql-15",
             "pg_cluster:15/main",
             "config_set:postgres",
@@ -99,6 +100,8 @@ fn a_full_table_becomes_a_graph() {
         ]
     );
     for (first, then) in [
+        ("pg_version:main", "package:postgresql-15"),
+        ("pg_version:main", "pg_cluster:15/main"),
         ("package:postgresql-15", "config_set:postgres"),
         ("config_set:postgres", "service:postgresql@15-main"),
         ("service:postgresql@15-main", "pg_role:booking"),
@@ -144,7 +147,7 @@ fn pg_hba_begins_with_administration_and_is_aligned() {
 
 #[test]
 fn a_version_that_the_distribution_does_not_have_comes_from_pgdg() {
-    let ids = |recipe: &str| compiled(recipe).unwrap().ids().map(ToString::to_string).collect::<Vec<_>>();
+    let ids = |recipe: &str| compiled(recipe).unwrap().ids().map(ToString::to_string).filter(|id| !id.starts_with("pg_version:")).collect::<Vec<_>>();
     assert_eq!(ids("version = 17").get(..2).unwrap(), ["apt_source:pgdg", "package:postgresql-17"]);
     assert_eq!(ids("version = 17\nsource = 'distribution'").first().unwrap(), "package:postgresql-17");
     assert_eq!(ids("source = 'pgdg'").get(..2).unwrap(), ["apt_source:pgdg", "package:postgresql-15"]);
@@ -221,4 +224,48 @@ fn an_unknown_distribution_wants_a_version() {
     let mut draft = Draft::default();
     Postgres::default().compile(&Facts::default(), &mut draft);
     assert_eq!(draft.finish().unwrap_err().len(), 1);
+}
+
+#[test]
+fn numbers_are_as_the_schema_says() {
+    assert_eq!(problems("version = 5"), ["postgres.version: there is no PostgreSQL 5 that hostagent knows; a major version from 13 to 99"]);
+    let limits = "[[role]]\nname = 'r'\nconnection_limit = -5\n[[database]]\nname = 'd'\nconnection_limit = -2";
+    assert_eq!(
+        problems(limits),
+        [
+            "postgres.role[0].connection_limit: -5 is not a number of sessions; 0 or more; -1 for no limit",
+            "postgres.database[0].connection_limit: -2 is not a number of sessions; 0 or more; -1 for no limit",
+        ]
+    );
+    assert!(compiled("[[role]]\nname = 'r'\nconnection_limit = -1").is_ok());
+}
+
+#[test]
+fn what_the_cluster_is_made_with_cannot_end_its_quotes() {
+    for path in ["/a'b", "/a\\b", "/a\nb", "/a\"b", "/a%vb"] {
+        let table = Postgres { data_directory: Some(path.to_owned().try_into().unwrap()), ..Postgres::default() };
+        let mut draft = Draft::default();
+        table.compile(&debian("12", "bookworm"), &mut draft);
+        let said = draft.finish().unwrap_err();
+        assert!(said[0].says.ends_with("cannot be a place for data"), "{path:?}: {}", said[0].says);
+    }
+    assert_eq!(
+        problems("locale = \"C' x\""),
+        ["postgres.locale: `C\\' x` is not the name of a locale; such as `en_US.UTF-8` or `C.UTF-8`"]
+    );
+    assert!(compiled("locale = 'de_DE@euro'\ndata_directory = '/data/pg 1'").is_ok());
+}
+
+#[test]
+fn no_field_of_a_line_goes_on_in_the_next() {
+    for end in ["\\\\", "\\n", "\\r"] {
+        let line = |field: &str| format!("[[hba]]\ntype = \"local\"\nmethod = \"peer\"\n{field}");
+        for field in [format!("user = \"a{end}\""), format!("database = [\"a{end}\"]"), format!("options = {{ map = \"a{end}\" }}")] {
+            assert_eq!(problems(&line(&field)).len(), 1, "{field}");
+        }
+        let host = format!("[[hba]]\ntype = \"host\"\nmethod = \"md5\"\naddress = \"example.org{end}\"");
+        assert_eq!(problems(&host).len(), 1);
+        let ident = format!("[[ident]]\nmap = \"m\"\nsystem_user = \"s\"\ndatabase_user = \"a{end}\"");
+        assert_eq!(problems(&ident).len(), 1);
+    }
 }

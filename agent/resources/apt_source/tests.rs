@@ -3,6 +3,7 @@ use std::fs;
 use super::*;
 use crate::host::Host;
 use crate::host::programs::Real;
+use crate::resources::laws::{Play, keeps_its_word};
 
 const A: &str = "C2BD 7072 9C60 39EE D871 16C4 1513 A6A6 DEB4 6978";
 const KEY_A: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----
@@ -54,6 +55,14 @@ fn host() -> (tempfile::TempDir, Host) {
 
 async fn changes(source: &AptSource, host: &Host) -> String {
     source.check(&host.look()).await.unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_source_keeps_its_word() {
+    let play = Play::new().file("/key.asc", KEY_A);
+    keeps_its_word::<AptSource>(&source(KeyFrom::Armored(KEY_A.into()), &[A]), &play.host).await;
+    keeps_its_word::<AptSource>(&source(KeyFrom::Armored(KEY_B.into()), &[B]), &play.host).await;
+    keeps_its_word::<AptSource>(&source(KeyFrom::Url("file:///key.asc".into()), &[A]), &play.host).await;
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl Service {
             return Err(self.back(host, unit, act, cause).await);
         }
         // In this order a kill in between costs one more load, and never the copies of what was loaded.
-        for name in self.undo_names(host)? {
+        for name in self.undo_ids(host)? {
             host.forget_old(&name)?;
         }
         self.remember(host, on_disk).await
@@ -190,16 +190,16 @@ impl Service {
     }
 
     /// The config sets, and the drop-ins of this unit, that are put back if it cannot load them.
-    fn undo_names(&self, host: &Look) -> Result<Vec<String>, Error> {
-        let mut names = self.sets.clone();
-        names.extend(host.undo_names(Id::new("drop_in", format!("{}/", full_name(&self.unit))).as_str())?);
+    pub(super) fn undo_ids(&self, host: &Look) -> Result<Vec<String>, Error> {
+        let mut names: Vec<String> = self.sets.iter().map(|set| Id::new("config_set", set).to_string()).collect();
+        names.extend(host.undo_ids(Id::new("drop_in", format!("{}/", full_name(&self.unit))).as_str())?);
         Ok(names)
     }
 
     /// Puts the old files back and brings the server back with them. Says in the cause how far that went.
     async fn back(&self, host: &Touch, unit: &Unit, act: Act, cause: Cause) -> Cause {
         let mut any = false;
-        let names = match self.undo_names(host) {
+        let names = match self.undo_ids(host) {
             Ok(names) => names,
             Err(error) => return Cause { says: format!("{}\n{error}", cause.says), ..cause },
         };

@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::host::systemd::Unit;
 use crate::resources::drop_in::DropIn;
 use crate::resources::file::File;
+use crate::resources::laws::keeps_its_word;
 use crate::resources::service::{OnChange, Service};
 use crate::resources::timer::Timer;
 use crate::resources::unit_file::UnitFile;
@@ -153,6 +154,27 @@ macro_rules! on_a_machine {
 }
 
 on_a_machine! {
+    async fn the_four_laws_of_what_only_systemd_can_hold_to_them() {
+        let toy = toy("toy-laws");
+        let host = || Host::here().unwrap();
+        keeps_its_word::<Service>(&toy.service(), &host()).await;
+        let running = toy.unit().await;
+        toy.write("two");
+        keeps_its_word::<Service>(&toy.service(), &host()).await;
+        assert_eq!(toy.unit().await.invocation_id, running.invocation_id);
+        keeps_its_word::<Service>(&Service { running: Some(false), enabled: Some(false), ..toy.service() }, &host()).await;
+        keeps_its_word::<Service>(&Service { masked: Some(true), ..toy.service() }, &host()).await;
+        keeps_its_word::<Service>(&toy.service(), &host()).await;
+
+        keeps_its_word::<DropIn>(&toy.drop_in("[Unit]\nDescription=Other\n"), &host()).await;
+        let unit = UnitFile { unit: "toy-laws.socket".into(), content: "[Socket]\nListenStream=/run/toy-laws.sock\n".into() };
+        keeps_its_word::<UnitFile>(&unit, &host()).await;
+        toy.gone();
+        let timer = |when: &str| Timer::new("toy-laws", when, vec!["/bin/true".into()]);
+        keeps_its_word::<Timer>(&timer("*-*-* 04:00"), &host()).await;
+        keeps_its_word::<Timer>(&timer("*-*-* 05:00"), &host()).await;
+    }
+
     async fn a_server_is_enabled_and_started_and_then_left_alone() {
         let toy = toy("toy-start");
         let plan = plan(|draft| drop(draft.add(toy.service())));

@@ -72,7 +72,7 @@ fn ops() -> User {
 #[tokio::test(flavor = "current_thread")]
 async fn a_user_keeps_its_word_and_has_no_password() {
     let play = play();
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
     assert_eq!(play.ran(), ["useradd --user-group --shell /bin/bash --groups sudo --create-home ops"]);
     assert_eq!(play.text("/etc/shadow"), "root:*:1::::::\nops:!:1::::::\n");
 }
@@ -83,20 +83,20 @@ async fn a_changed_shell_group_password_and_home_are_each_seen_and_repaired() {
     ops().apply(&play.host.touch()).await.unwrap();
     play.put("/etc/passwd", &play.text("/etc/passwd").replace("/bin/bash", "/bin/zsh"));
     assert_eq!(play.differs(&ops()).await.to_string(), "shell /bin/zsh -> /bin/bash");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
 
     play.put("/etc/group", &play.text("/etc/group").replace("27:ops", "27:dev"));
     assert_eq!(play.differs(&ops()).await.to_string(), "groups (empty) -> sudo");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
     assert!(play.text("/etc/group").contains("sudo:x:27:dev,ops\n"), "others stay in the group");
 
     play.put("/etc/shadow", "ops:$y$hash:1::::::\n");
     assert_eq!(play.differs(&ops()).await.to_string(), "password set -> locked");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
 
     fs::remove_dir(play.place("/home/ops")).unwrap();
     assert_eq!(play.differs(&ops()).await.to_string(), "home directory absent -> /home/ops");
-    keeps_its_word(&ops(), &play.host).await;
+    keeps_its_word::<User>(&ops(), &play.host).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -107,7 +107,7 @@ async fn groups_it_is_in_beside_are_kept_unless_exactly_these_are_wanted() {
     assert!(play.differs(&ops()).await.is_empty());
     let exact = User { exact_groups: true, ..ops() };
     assert_eq!(play.differs(&exact).await.to_string(), "groups adm,sudo -> sudo");
-    keeps_its_word(&exact, &play.host).await;
+    keeps_its_word::<User>(&exact, &play.host).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -118,11 +118,34 @@ async fn a_system_user_that_is_there_keeps_its_shell_home_and_password() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_person_that_was_there_before_keeps_shell_home_and_password_unless_the_recipe_says_otherwise() {
+    let play = play().file("/etc/passwd", "ops:x:1000:1000::/home/none:/bin/zsh\n");
+    play.put("/etc/group", "sudo:x:27:\nops:x:1000:\n");
+    play.put("/etc/shadow", "ops:$y$hash:1::::::\n");
+    // That its groups were put right makes it no user of hostagent's own.
+    keeps_its_word(&ops(), &play.host).await;
+    assert_eq!(play.ran(), ["usermod --groups sudo ops"]);
+    let record = crate::host::ledger::Record { wanted: String::new(), traces: Vec::new() };
+    play.host.touch().ledger_mut().applied("user:ops", record).unwrap();
+    assert!(play.differs(&ops()).await.is_empty());
+    let told = User { shell: Some("/bin/bash".into()), login: Some(Login::Locked), ..ops() };
+    assert_eq!(play.differs(&told).await.to_string(), "shell /bin/zsh -> /bin/bash, password set -> locked");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn nobody_is_no_person() {
+    let play = play().file("/etc/passwd", "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
+    play.put("/etc/shadow", "nobody:*:1::::::\n");
+    play.host.touch().ledger_mut().making_account("nobody").unwrap();
+    assert!(play.differs(&User::new(name("nobody"))).await.is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_password_hash_is_set_through_stdin_and_never_told() {
     let play = play().file("/run/hash", &format!("{CANARY}\n"));
     let file: AbsolutePath = "/run/hash".to_owned().try_into().unwrap();
     let user = User { login: Some(Login::Hash(SecretRef::File(file))), ..ops() };
-    keeps_its_word(&user, &play.host).await;
+    keeps_its_word::<User>(&user, &play.host).await;
     assert_eq!(play.ran()[1], "chpasswd --encrypted");
 }
 

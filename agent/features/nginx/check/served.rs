@@ -96,6 +96,9 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
             );
         }
     };
+    if proxy.port == Some(0) {
+        plan.problem_at(at.key("port"), "there is no port 0", "such as `port = 3000`");
+    }
     let of_service = [
         ("port", proxy.port.is_some()),
         ("resolver", proxy.resolver.is_some()),
@@ -126,6 +129,10 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
 
 /// Checks the servers of a group.
 pub(super) fn servers(servers: &[Backend], strategy: Option<&Strategy>, at: &KeyPath, plan: &mut Draft) {
+    for (index, _) in servers.iter().enumerate().filter(|(_, server)| server.0.weight == Some(0)) {
+        let hint = "1 or more; `backup = true` for one that only helps out, or take it out";
+        plan.problem_at(at.index(index).key("weight"), "a server of weight 0 gets nothing", hint);
+    }
     if let Some(refusing) = strategy.filter(|it| it.refuses_backup()) {
         for (index, _) in servers.iter().enumerate().filter(|(_, server)| server.0.backup) {
             let says = format!("nginx has no `backup` servers with `{}`", refusing.as_str());

@@ -8,7 +8,7 @@ use crate::features::nginx::site::{Return, Site};
 use crate::features::nginx::static_files::StaticFiles;
 use crate::features::nginx::view::{LocationView, ProxyView};
 use crate::features::nginx::words::{
-    HeaderName, HeaderValue, LocationPath, Name, Network, TryFile, UrlPath, quoted, word,
+    ConfigPath, HeaderName, HeaderValue, LocationPath, Name, Network, TryFile, UrlPath, quoted, word,
 };
 
 /// What stands in a `server` block.
@@ -83,7 +83,14 @@ fn below(block: &Block<'_>, site: Rules<'_>, headers: Option<&[String]>, groups:
         view.proxy = proxy_of(block).map(|proxy| proxy_view(&proxy, prefix, headers, groups));
         view.settings.extend(block.redirect.map(|url| format!("return 308 {}", url.keeping_request())));
         view.settings.extend(block.answer.map(answer_lines).unwrap_or_default());
+    }
+    // Each of an application's locations: one without it would be a way around a snippet that asks who is there.
+    for view in &mut views {
         view.snippet = block.rules.snippet.map(|text| indented(text, 8));
+        if view.assets_or_404 {
+            view.assets_include = block.rules.snippet_file.map(include);
+            view.assets_snippet = block.rules.snippet.map(|text| indented(text, 12));
+        }
     }
     views
 }
@@ -199,8 +206,12 @@ fn limits(rules: &Rules<'_>) -> Vec<String> {
     if !rules.allow.is_empty() && rules.deny.is_empty() {
         lines.push(format!("deny {}", Network::all().as_str()));
     }
-    lines.extend(rules.snippet_file.map(|path| format!("include {}", path.word())));
+    lines.extend(rules.snippet_file.map(include));
     lines
+}
+
+fn include(path: &ConfigPath) -> String {
+    format!("include {}", path.word())
 }
 
 type Headers = std::collections::BTreeMap<HeaderName, HeaderValue>;

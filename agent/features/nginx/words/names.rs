@@ -38,11 +38,11 @@ impl fmt::Display for SiteName {
     }
 }
 
-/// The name of a group of servers: letters, digits, `.`, `_` and `-`; or, where one is referred to, the id of what
-/// brings it, such as `app:bingo`.
+/// The name of a group of servers: letters, digits, `.`, `_` and `-`. Ids such as `app:bingo` and `container:bingo` are
+/// kept for what brings a group in later versions; nothing does in this one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(extend("pattern" = r"^([a-z_]+:)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))]
+#[schemars(extend("pattern" = r"^((app|container):)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))]
 pub struct UpstreamName(String);
 
 impl UpstreamName {
@@ -67,11 +67,11 @@ impl TryFrom<String> for UpstreamName {
 
     fn try_from(text: String) -> Result<Self, String> {
         let (kind, name) = text.split_once(':').unwrap_or(("app", &text));
-        if is_label(name) && !kind.is_empty() && kind.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+        if is_label(name) && matches!(kind, "app" | "container") {
             return Ok(Self(text));
         }
         Err(format!(
-            "`{text}` is not a name for an upstream\nhint: letters, digits, `.`, `_` and `-`, such as `backend`, or an id such as `app:bingo`"
+            "`{text}` is not a name for an upstream\nhint: letters, digits, `.`, `_` and `-`, such as `backend`"
         ))
     }
 }
