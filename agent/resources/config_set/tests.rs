@@ -235,7 +235,7 @@ async fn files_of_a_run_that_was_killed_before_it_had_them_checked_are_put_back(
     assert_eq!(place.preview(&plan(std::slice::from_ref(&same))).await, ["toy pending"]);
     let outcome = converge(&plan(&[same]), &place.host(), &Stop::new(), &mut |_| {}).await;
     assert_eq!(told(&outcome), ["toy changed"]);
-    assert_eq!(outcome.healed, ["a run was cut off while it changed toy; the old files are back"]);
+    assert_eq!(outcome.healed, ["a run was cut off while it changed config_set:toy; the old files are back"]);
     assert_eq!((place.text(CONF).unwrap().as_str(), place.kept().len()), ("unchecked", 0));
 
     // The next recipe is another one: the old files come back before anything is written.
