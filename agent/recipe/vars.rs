@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{self, Node, Table, Value, is_secret};
+use super::document::{self, Node, Table, Value};
 use super::interpolate::{DEEPEST_LIST, Namespace, Values, Weaver, references};
 use super::literal::Literal;
+use super::secrets::is_secret;
 use crate::problem::{Place, Problem, Problems, Span};
 
 /// The keys of a variable that is more than its default.
