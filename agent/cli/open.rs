@@ -121,20 +121,41 @@ impl Wanted {
     }
 }
 
-/// Reads, checks and compiles the recipe for this host.
+/// A recipe that was read for this host.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What is to be done.
+    pub plan: Plan,
+    /// The units that the whole recipe starts, also those that `--only` leaves out.
+    pub services: Vec<String>,
+}
+
+/// The plan of [`open`].
 pub(super) fn plan(wanted: &Wanted, verb: &str) -> Result<Plan, Refusal> {
+    open(wanted, verb).map(|opened| opened.plan)
+}
+
+/// Reads, checks and compiles the recipe for this host.
+pub(super) fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
     wanted.must_be_there(verb)?;
     let host = Host::here()?.look();
     let document = wanted.document(&host)?;
     let facts = Facts::gather(&host, &document.facts_read())?;
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
+    chosen(plan, wanted)
+}
+
+/// What `--only` leaves of a plan.
+fn chosen(plan: Plan, wanted: &Wanted) -> Result<Opened, Refusal> {
+    let services = plan.ids().filter(|id| id.kind() == "service").map(|id| id.name().to_owned()).collect();
     if wanted.only.is_empty() {
-        return Ok(plan);
+        return Ok(Opened { plan, services });
     }
-    plan.only(&wanted.only).map_err(|unknown| {
+    let plan = plan.only(&wanted.only).map_err(|unknown| {
         let says = format!("`--only {}` names nothing in this recipe", unknown.join(" --only "));
         Refusal::wrong(says, format!("`hostagent plan -v {}` shows every id", wanted.path().display()))
-    })
+    })?;
+    Ok(Opened { plan, services })
 }
 
 /// Checks a recipe as far as that goes without the host it is for.
@@ -180,6 +201,32 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| "expected `NAME=VALUE`, as in `--var domain=example.org`".to_owned())?;
-    if name.is_empty() { Err("the name before `=` is missing".to_owned()) } else { Ok((name.to_owned(), value.to_owned())) }
+    let (name, value) =
+        text.split_once('=').ok_or_else(|| "expected `NAME=VALUE`, as in `--var domain=example.org`".to_owned())?;
+    if name.is_empty() {
+        Err("the name before `=` is missing".to_owned())
+    } else {
+        Ok((name.to_owned(), value.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::loading::load;
+
+    fn compiled(text: &str) -> Plan {
+        let bases = Bases { names: &[], read: &|_| Err(String::new()) };
+        let document = load("recipe.toml", text.as_bytes(), &std::collections::BTreeMap::default(), &bases).unwrap();
+        recipe::plan(&document, &Facts::example()).unwrap()
+    }
+
+    #[test]
+    fn only_leaves_out_steps_and_still_tells_every_unit_of_the_recipe() {
+        let wanted = Wanted { recipe: None, vars: Vec::new(), only: vec!["host".to_owned()] };
+        let plan = compiled("format = 1\n[host]\npackages = [\"curl\"]\n[nginx]\n");
+        let opened = chosen(plan, &wanted).unwrap();
+        assert!(opened.services.contains(&"nginx".to_owned()), "{:?}", opened.services);
+        assert!(opened.plan.ids().all(|id| id.kind() != "service"));
+    }
 }

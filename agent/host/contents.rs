@@ -1,6 +1,6 @@
 //! What files and whole trees hold: a digest to compare, and times to tell what is newer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +11,6 @@ use super::{Error, Look};
 
 /// How fine the kernel's file times are: it stamps with the last tick, and a slow clock ticks 100 times a second.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
-/// How deep trees are followed; deeper there is a link that leads back up.
-const DEEPEST: usize = 32;
 
 /// What stands at some places and below them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,23 +26,31 @@ struct Content {
 }
 
 impl Look {
-    /// Reads files and trees, following links.
+    /// Reads files and trees, following links. A directory with several names is read under one of them, its own if that
+    /// is in these places.
     ///
     /// # Errors
     /// When something there cannot be read.
     pub fn contents(&self, places: &[PathBuf]) -> Result<Contents, Error> {
         let mut contents = Contents::default();
-        let mut left: Vec<(PathBuf, usize)> = places.iter().map(|place| (place.clone(), 0)).collect();
-        while let Some((path, depth)) = left.pop() {
+        let mut left = places.to_vec();
+        // After all that is reached without a link, so that this is the name a directory is read under.
+        let mut links = Vec::new();
+        let mut seen = BTreeSet::new();
+        while let Some((path, linked)) = left.pop().map(|path| (path, false)).or_else(|| Some((links.pop()?, true))) {
             let Some(itself) = self.found(&path)? else { continue };
+            if itself.kind == Kind::Link && !linked {
+                links.push(path);
+                continue;
+            }
             let target = self.found_through(&path)?;
             let changed = target.as_ref().map_or(itself.ctime, |found| found.ctime.max(itself.ctime));
-            let kind = target.map(|found| found.kind);
+            let kind = target.as_ref().map(|found| found.kind);
             let directory = kind == Some(Kind::Directory);
             let sha256 = if kind == Some(Kind::File) { self.sha256(&path)? } else { None };
-            if directory && depth < DEEPEST {
+            if directory && target.is_some_and(|found| seen.insert(found.identity)) {
                 let names = self.names_in(&path)?;
-                left.extend(names.iter().filter(|name| !is_draft(name)).map(|name| (path.join(name), depth + 1)));
+                left.extend(names.iter().filter(|name| !is_draft(name)).map(|name| path.join(name)));
             }
             contents.0.insert(path, Content { sha256, changed, directory });
         }
@@ -141,6 +147,17 @@ mod tests {
         let first = digest(&host);
         fs::write(root.path().join("etc/a/b/two"), "3").unwrap();
         assert_ne!(first, digest(&host));
+    }
+
+    #[test]
+    fn two_links_to_the_directory_above_do_not_double_at_every_turn() {
+        let (root, host) = host();
+        for name in ["first", "second"] {
+            std::os::unix::fs::symlink("..", root.path().join("etc/a/b").join(name)).unwrap();
+        }
+        let read = host.contents(&["/etc/a".into()]).unwrap();
+        let paths = ["/etc/a", "/etc/a/b", "/etc/a/b/first", "/etc/a/b/second", "/etc/a/b/two", "/etc/a/one"];
+        assert_eq!(read.0.keys().collect::<Vec<_>>(), paths.map(Path::new));
     }
 
     #[test]

@@ -8,21 +8,18 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
-use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstat, fstatat, lstat, mkdirat, stat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, fsync, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
 
+use super::reading::only_root_writes;
 use super::{Error, Look, Touch};
-
-/// How many symbolic links one path may pass, as the kernel has it: `path_resolution(7)`.
-const MOST_LINKS: usize = 40;
 
 /// What kind of thing stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +61,8 @@ pub struct Found {
     pub size: u64,
     /// When its content, owner or mode last changed: nanoseconds since the epoch.
     pub ctime: i128,
+    /// Device and inode: the same for two names of one thing.
+    pub identity: (u64, u64),
 }
 
 /// Who owns a file and what they may do with it.
@@ -83,11 +82,7 @@ impl Look {
     /// # Errors
     /// When a directory on the way cannot be searched.
     pub fn found(&self, path: &Path) -> Result<Option<Found>, Error> {
-        match fs::symlink_metadata(self.place(path)) {
-            Ok(meta) => Ok(Some(found(&meta))),
-            Err(error) if is_absence(&error) => Ok(None),
-            Err(source) => Err(Error::File { doing: "look at", path: path.into(), source }),
-        }
+        seen(path, lstat(&self.place(path)))
     }
 
     /// What stands at `path`, or where the link there points; `None` if nothing does.
@@ -95,23 +90,18 @@ impl Look {
     /// # Errors
     /// When a directory on the way cannot be searched.
     pub fn found_through(&self, path: &Path) -> Result<Option<Found>, Error> {
-        match fs::metadata(self.place(path)) {
-            Ok(meta) => Ok(Some(found(&meta))),
-            Err(error) if is_absence(&error) => Ok(None),
-            Err(source) => Err(Error::File { doing: "look at", path: path.into(), source }),
-        }
+        seen(path, stat(&self.place(path)))
     }
 
     /// The content of the file at `path`, following links; `None` if there is none.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When something else than a file is there (a pipe would stop the run), or it cannot be read.
     pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Error> {
-        match fs::read(self.place(path)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if is_absence(&error) => Ok(None),
-            Err(source) => Err(Error::File { doing: "read", path: path.into(), source }),
-        }
+        let Some(mut file) = self.open(path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|source| Error::File { doing: "read", path: path.into(), source })?;
+        Ok(Some(bytes))
     }
 
     /// The content of the file at `path` as text, bytes that are not UTF-8 replaced; `None` if there is none.
@@ -156,11 +146,7 @@ impl Look {
     /// When it is there and cannot be read.
     pub fn sha256(&self, path: &Path) -> Result<Option<String>, Error> {
         let fail = |source| Error::File { doing: "read", path: path.into(), source };
-        let mut file = match File::open(self.place(path)) {
-            Ok(file) => file,
-            Err(error) if is_absence(&error) => return Ok(None),
-            Err(source) => return Err(fail(source)),
-        };
+        let Some(mut file) = self.open(path)? else { return Ok(None) };
         let mut hash = Sha256::new();
         let mut piece = vec![0_u8; 64 << 10];
         loop {
@@ -181,11 +167,11 @@ impl Touch {
         self.wrote();
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
-        match self.found(path)? {
-            Some(Found { kind: Kind::File, .. }) | None => {}
-            Some(other) => return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a file" }),
+        let old = found_at(&directory, name, path)?;
+        if let Some(other) = old.as_ref().filter(|old| old.kind != Kind::File) {
+            return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a file" });
         }
-        self.ledger_mut().writing(path, &sha256_of(bytes), self.found(path)?.is_none())?;
+        self.ledger_mut().writing(path, &sha256_of(bytes), old.is_none())?;
 
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -216,29 +202,22 @@ impl Touch {
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
         match mkdirat(&directory, name, Mode::from_bits_truncate(0o700)) {
             Ok(()) => self.ledger_mut().made(path)?,
-            Err(Errno::EEXIST) => match self.found(path)? {
-                Some(Found { kind: Kind::Directory, .. }) | None => {}
-                Some(other) => return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a directory" }),
-            },
+            Err(Errno::EEXIST) => {}
             Err(errno) => return Err(fail("make")(errno)),
         }
-        self.set_access(path, access)
+        give(&directory, name, path, access, Some(Kind::Directory))
     }
 
-    /// Gives what stands at `path` this owner and mode.
+    /// Gives what stands at `path` this owner and mode; a link only the owner, as it has no mode.
     ///
     /// # Errors
-    /// When nothing stands there, or it is a link, or the system refuses.
+    /// When nothing stands there, or it may be a second name of somebody else's file, or the system refuses.
     pub fn set_access(&self, path: &Path, access: Access) -> Result<(), Error> {
         self.wrote();
-        let (directory, name) = self.parent(path)?;
-        let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
-        let (uid, gid) = (Uid::from_raw(access.uid), Gid::from_raw(access.gid));
-        fchownat(&directory, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(fail("set the owner of"))?;
-        if let Some(Found { kind: Kind::Link, .. }) = self.found(path)? {
-            return Ok(());
-        }
-        fchmodat(&directory, name, Mode::from_bits_truncate(access.mode), FchmodatFlags::FollowSymlink).map_err(fail("set the mode of"))
+        let Some((directory, name)) = self.parent_there(path)? else {
+            return Err(Error::File { doing: "look at", path: path.into(), source: Errno::ENOENT.into() });
+        };
+        give(&directory, name, path, access, None)
     }
 
     /// Puts a symbolic link at `path` in one step, over another link or over nothing.
@@ -246,11 +225,27 @@ impl Touch {
     /// # Errors
     /// When something other than a link stands there, or any step fails.
     pub fn link(&self, path: &Path, target: &Path) -> Result<(), Error> {
+        self.put_link(path, target, false)
+    }
+
+    /// The same, also over a file, which is there until the link is.
+    ///
+    /// # Errors
+    /// When something other than a link or a file stands there, or any step fails.
+    pub fn link_over(&self, path: &Path, target: &Path) -> Result<(), Error> {
+        self.put_link(path, target, true)
+    }
+
+    fn put_link(&self, path: &Path, target: &Path, over_file: bool) -> Result<(), Error> {
         self.wrote();
         let (directory, name) = self.parent(path)?;
         let fail = |errno: Errno| Error::File { doing: "link", path: path.into(), source: errno.into() };
-        match self.found(path)? {
+        match found_at(&directory, name, path)? {
             Some(Found { kind: Kind::Link, .. }) => {}
+            Some(Found { kind: Kind::File, .. }) if over_file => {
+                let ours = self.ledger().written(path).is_some_and(|written| written.made);
+                if ours { self.ledger_mut().made(path)? } else { self.ledger_mut().removed(path)? }
+            }
             None => self.ledger_mut().made(path)?,
             Some(other) => return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a link" }),
         }
@@ -267,10 +262,12 @@ impl Touch {
     /// When the system refuses; a directory that still holds something is refused.
     pub fn remove(&self, path: &Path) -> Result<(), Error> {
         self.wrote();
-        let Some(found) = self.found(path)? else {
+        let Some((directory, name)) = self.parent_there(path)? else {
             return self.ledger_mut().removed(path);
         };
-        let (directory, name) = self.parent(path)?;
+        let Some(found) = found_at(&directory, name, path)? else {
+            return self.ledger_mut().removed(path);
+        };
         let flag = if found.kind == Kind::Directory { UnlinkatFlags::RemoveDir } else { UnlinkatFlags::NoRemoveDir };
         let removed = unlinkat(&directory, name, flag).and_then(|()| fsync(&directory));
         removed.map_err(|errno| Error::File { doing: "remove", path: path.into(), source: errno.into() })?;
@@ -279,89 +276,70 @@ impl Touch {
 
     /// Opens the directory that holds `path`, making what is missing of it.
     fn parent<'p>(&self, path: &'p Path) -> Result<(OwnedFd, &'p OsStr), Error> {
-        let invalid = || Error::File { doing: "use", path: path.into(), source: io::ErrorKind::InvalidInput.into() };
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(invalid()) };
-        let steps = steps_of(parent).ok_or_else(invalid)?;
-        let directory = self.walk(path, steps, &mut 0)?;
-        Ok((directory, name))
+        let (reached, name) = self.reach_making(path)?;
+        Ok((reached.directory, name))
     }
 
-    fn walk(&self, path: &Path, steps: Vec<std::ffi::OsString>, links: &mut usize) -> Result<OwnedFd, Error> {
-        let fail = |errno: Errno| Error::File { doing: "reach", path: path.into(), source: errno.into() };
-        let open = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
-        let root = &self.0.0.root;
-        let mut here = openat(AT_FDCWD, root, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail)?;
-        let mut walked = PathBuf::from("/");
-        let mut left = steps.into_iter();
-        while let Some(step) = left.next() {
-            match openat(&here, step.as_os_str(), open, Mode::empty()) {
-                Ok(next) => here = next,
-                Err(Errno::ENOENT) => {
-                    mkdirat(&here, step.as_os_str(), Mode::from_bits_truncate(0o755)).map_err(fail)?;
-                    self.ledger_mut().made(&walked.join(&step))?;
-                    here = openat(&here, step.as_os_str(), open, Mode::empty()).map_err(fail)?;
-                    fchmod(&here, Mode::from_bits_truncate(0o755)).map_err(fail)?;
-                }
-                // O_NOFOLLOW with O_DIRECTORY answers either, by kernel version.
-                Err(Errno::ELOOP | Errno::ENOTDIR) if is_link(here.as_fd(), &step) => {
-                    *links += 1;
-                    if *links > MOST_LINKS || !only_root_writes(here.as_fd()).map_err(fail)? {
-                        return Err(Error::Unsafe { path: path.into() });
-                    }
-                    let target = PathBuf::from(readlinkat(&here, step.as_os_str()).map_err(fail)?);
-                    let from_here = if target.is_absolute() { target } else { walked.join(target) };
-                    let mut again = steps_of(&from_here).ok_or(Error::Unsafe { path: path.into() })?;
-                    again.extend(left);
-                    return self.walk(path, again, links);
-                }
-                Err(errno) => return Err(fail(errno)),
-            }
-            walked.push(step);
-        }
-        Ok(here)
+    /// Opens the directory that holds `path`, if it is there.
+    fn parent_there<'p>(&self, path: &'p Path) -> Result<Option<(OwnedFd, &'p OsStr)>, Error> {
+        Ok(self.reach(path)?.map(|(reached, name)| (reached.directory, name)))
     }
 }
 
-/// The names between `/` and the end of an absolute path, `..` taken out; `None` if it is not absolute.
-fn steps_of(path: &Path) -> Option<Vec<std::ffi::OsString>> {
-    let mut steps = Vec::new();
-    let mut parts = path.components();
-    if parts.next() != Some(Component::RootDir) {
-        return None;
+/// What stands at a name in an open directory.
+pub(super) fn found_at(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<Option<Found>, Error> {
+    seen(path, fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW))
+}
+
+/// Gives what stands at a name in an open directory an owner and a mode. The name is looked up once: whoever owns the
+/// directory may put another thing there at any moment.
+fn give(directory: &OwnedFd, name: &OsStr, path: &Path, access: Access, wanted: Option<Kind>) -> Result<(), Error> {
+    let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let it = openat(directory, name, flags, Mode::empty()).map_err(fail("look at"))?;
+    let stat = fstat(&it).map_err(fail("look at"))?;
+    let kind = found(&stat).kind;
+    if let Some(wanted) = wanted.filter(|&wanted| wanted != kind) {
+        return Err(Error::Kind { path: path.into(), found: kind.name(), wanted: wanted.name() });
     }
-    for part in parts {
-        match part {
-            Component::Normal(name) => steps.push(name.to_owned()),
-            Component::ParentDir => drop(steps.pop()),
-            _ => {}
-        }
+    if kind != Kind::Directory && stat.st_nlink > 1 && !only_root_writes(directory.as_fd()).map_err(fail("look at"))? {
+        let says = format!("`{}` has a second name that someone other than root could have given it", path.display());
+        let hint = format!("if it is no file of somebody else, put a copy in its place; see `stat {}`", path.display());
+        return Err(Error::said_with_hint("unsafe-path", says, hint));
     }
-    Some(steps)
+    let (uid, gid) = (Uid::from_raw(access.uid), Gid::from_raw(access.gid));
+    fchownat(&it, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH).map_err(fail("set the owner of"))?;
+    if kind == Kind::Link {
+        return Ok(());
+    }
+    // fchmod(2) refuses such a descriptor; its name in /proc leads to what is open and nowhere else.
+    let open = format!("/proc/self/fd/{}", it.as_raw_fd());
+    let mode = Mode::from_bits_truncate(access.mode);
+    fchmodat(AT_FDCWD, open.as_str(), mode, FchmodatFlags::FollowSymlink).map_err(fail("set the mode of"))
 }
 
-fn is_link(directory: std::os::fd::BorrowedFd<'_>, name: &OsStr) -> bool {
-    fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.st_mode & 0o170_000 == 0o120_000)
+fn seen(path: &Path, stat: nix::Result<FileStat>) -> Result<Option<Found>, Error> {
+    match stat {
+        Ok(stat) => Ok(Some(found(&stat))),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Err(errno) => Err(Error::File { doing: "look at", path: path.into(), source: errno.into() }),
+    }
 }
 
-/// Whether nobody but root (or whoever runs hostagent, in a test) may put names into this directory.
-fn only_root_writes(directory: std::os::fd::BorrowedFd<'_>) -> nix::Result<bool> {
-    let stat = fstat(directory)?;
-    let trusted = stat.st_uid == 0 || stat.st_uid == nix::unistd::geteuid().as_raw();
-    Ok(trusted && stat.st_mode & 0o022 == 0)
-}
-
-fn found(meta: &fs::Metadata) -> Found {
-    let kind = match meta.file_type() {
-        kind if kind.is_symlink() => Kind::Link,
-        kind if kind.is_dir() => Kind::Directory,
-        kind if kind.is_file() => Kind::File,
+pub(super) fn found(stat: &FileStat) -> Found {
+    let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFLNK => Kind::Link,
+        SFlag::S_IFDIR => Kind::Directory,
+        SFlag::S_IFREG => Kind::File,
         _ => Kind::Other,
     };
-    let ctime = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
-    Found { kind, mode: meta.mode() & 0o7777, uid: meta.uid(), gid: meta.gid(), size: meta.size(), ctime }
+    let ctime = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
+    let size = u64::try_from(stat.st_size).unwrap_or_default();
+    let identity = (stat.st_dev, stat.st_ino);
+    Found { kind, mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, size, ctime, identity }
 }
 
-fn is_absence(error: &io::Error) -> bool {
+pub(super) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
@@ -382,4 +360,121 @@ fn hex(bytes: &[u8]) -> String {
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = Dir::open(path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     Ok(fsync(directory.as_fd())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::host::Host;
+    use crate::host::programs::Real;
+
+    fn host() -> (tempfile::TempDir, Touch) {
+        let root = tempfile::tempdir().unwrap();
+        let touch = Host::at(root.path(), Box::new(Real)).unwrap().touch();
+        (root, touch)
+    }
+
+    fn own(mode: u32) -> Access {
+        Access { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw(), mode }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_link_that_is_swapped_in_meanwhile_never_leads_a_mode_elsewhere() {
+        let (root, touch) = host();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir(at("home")).unwrap();
+        fs::write(at("shadow"), "").unwrap();
+        fs::set_permissions(at("shadow"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(at("home/name"), "").unwrap();
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    symlink(at("shadow"), at("home/link")).unwrap();
+                    fs::rename(at("home/link"), at("home/name")).unwrap();
+                    fs::write(at("home/file"), "").unwrap();
+                    fs::rename(at("home/file"), at("home/name")).unwrap();
+                }
+            });
+            for _ in 0..5000 {
+                touch.set_access(Path::new("/home/name"), own(0o666)).unwrap();
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(mode(&at("shadow")), 0o600);
+    }
+
+    #[test]
+    fn a_second_name_of_a_file_keeps_its_mode_where_others_could_have_placed_it() {
+        let (root, touch) = host();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir(at("home")).unwrap();
+        fs::write(at("shadow"), "").unwrap();
+        fs::set_permissions(at("shadow"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(at("shadow"), at("home/name")).unwrap();
+        let set = |bits| touch.set_access(Path::new("/home/name"), own(bits));
+
+        fs::set_permissions(at("home"), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(set(0o644).unwrap_err().code(), "unsafe-path");
+        assert_eq!(mode(&at("shadow")), 0o600);
+        fs::set_permissions(at("home"), fs::Permissions::from_mode(0o755)).unwrap();
+        set(0o640).unwrap();
+        assert_eq!(mode(&at("shadow")), 0o640);
+    }
+
+    /// Only the walk takes the link's target for a path of this host: whatever looks along the whole path errs here.
+    #[test]
+    fn what_stands_at_a_name_is_asked_of_the_directory_that_is_written_to() {
+        let (root, touch) = host();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("only/here/directory")).unwrap();
+        fs::write(at("only/here/file"), "").unwrap();
+        symlink("/only/here", at("data")).unwrap();
+
+        let kind = |result: Result<(), Error>| assert_eq!(result.unwrap_err().code(), "wrong-kind");
+        kind(touch.replace(Path::new("/data/directory"), b"", own(0o600)));
+        kind(touch.link(Path::new("/data/file"), Path::new("/target")));
+        kind(touch.make_directory(Path::new("/data/file"), own(0o755)));
+        touch.set_access(Path::new("/data/file"), own(0o604)).unwrap();
+        assert_eq!(mode(&at("only/here/file")), 0o604);
+        touch.remove(Path::new("/data/file")).unwrap();
+        assert!(!at("only/here/file").exists());
+    }
+
+    #[test]
+    fn removing_what_is_not_there_makes_no_directories() {
+        let (root, touch) = host();
+        touch.remove(Path::new("/no/such/file")).unwrap();
+        assert!(touch.set_access(Path::new("/no/such/file"), own(0o600)).is_err());
+        assert!(!root.path().join("no").exists());
+    }
+
+    #[test]
+    fn a_link_replaces_a_file_only_where_that_is_asked_for() {
+        let (root, touch) = host();
+        let path = Path::new("/file");
+        fs::write(root.path().join("file"), "").unwrap();
+        assert_eq!(touch.link(path, Path::new("/target")).unwrap_err().code(), "wrong-kind");
+        touch.link_over(path, Path::new("/target")).unwrap();
+        assert_eq!(touch.link_target(path).unwrap().unwrap(), Path::new("/target"));
+        assert!(touch.ledger().written(path).is_none(), "somebody else's file is not made by hostagent");
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_does_not_stop_a_read() {
+        let (root, touch) = host();
+        nix::unistd::mkfifo(&root.path().join("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
+        symlink("/dev/null", root.path().join("masked")).unwrap();
+        assert_eq!(touch.read(Path::new("/pipe")).unwrap_err().code(), "wrong-kind");
+        assert_eq!(touch.sha256(Path::new("/pipe")).unwrap_err().code(), "wrong-kind");
+        assert_eq!(touch.read_part(Path::new("/pipe"), 0, 9).unwrap_err().code(), "wrong-kind");
+        assert_eq!(touch.read(Path::new("/masked")).unwrap().unwrap(), b"");
+    }
 }

@@ -1,14 +1,18 @@
 //! Swap files: what is in one, what the kernel swaps to, and room for a new one.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate, openat};
+use nix::sys::stat::Mode;
 use nix::sys::statvfs::statvfs;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use super::files::found_at;
+use super::ledger::Written;
+use super::reading::Reached;
 use super::{Error, Look, Touch};
 
 /// What mkswap(8) ends the first page with.
@@ -37,13 +41,23 @@ impl Look {
         Ok(last.map(|last| (u64::from(last) + 1) * page()))
     }
 
+    /// The path of a swap file without symbolic links on the way to it, as the kernel names it. What is not there yet
+    /// has the path that was asked for.
+    ///
+    /// # Errors
+    /// When someone other than root could make it lead elsewhere: mkswap(8), swapon(8) and the boot look it up anew.
+    pub fn swap_place(&self, path: &Path) -> Result<PathBuf, Error> {
+        let Some((reached, name)) = self.reach(path)? else { return Ok(path.to_owned()) };
+        Ok(of_root(&reached, path)?.join(name))
+    }
+
     /// Whether the kernel swaps to the file at `path`.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn swaps_to(&self, path: &Path) -> Result<bool, Error> {
         let text = self.read_text(Path::new("/proc/swaps"))?.unwrap_or_default();
-        let escaped = path.to_string_lossy().replace(' ', "\\040");
+        let escaped = self.swap_place(path)?.to_string_lossy().replace(' ', "\\040");
         Ok(text.lines().skip(1).any(|line| line.split_whitespace().next() == Some(escaped.as_str())))
     }
 
@@ -70,15 +84,21 @@ impl Touch {
     pub async fn make_room(&self, path: &Path, size: u64) -> Result<(), Error> {
         self.wrote();
         let fail = |source| Error::File { doing: "make", path: path.into(), source };
-        let place = self.place(path);
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent).map_err(fail)?;
+        let (reached, name) = self.reach_making(path)?;
+        let place = self.place(&of_root(&reached, path)?.join(name));
+        let directory = &reached.directory;
+        // A file that stood there is not hostagent's to take away one day, although what it holds is from here on.
+        let made = found_at(directory, name, path)?.is_none()
+            || self.ledger().written(path).is_some_and(|written| written.made);
+        self.ledger_mut().written_again(path, Some(Written { sha256: None, made, opaque: true }))?;
+        match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(fail(errno.into())),
         }
-        match fs::remove_file(&place) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(fail(source)),
-            _ => self.ledger_mut().made_opaque(path)?,
-        }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place).map_err(fail)?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file =
+            openat(directory, name, flags, Mode::from_bits_truncate(0o600)).map_err(|errno| fail(errno.into()))?;
+        let file = fs::File::from(file);
         // On btrfs swap must not be copied on write, which can only be said while the file is empty.
         if super::machine::file_system_at(&place) == Some("btrfs") {
             self.run(&super::programs::Program::does("chattr").arg("+C").arg(place.display().to_string())).await?;
@@ -91,6 +111,17 @@ impl Touch {
         }
         Ok(())
     }
+}
+
+/// The path that was reached, if nobody but root can make it lead elsewhere.
+fn of_root<'r>(reached: &'r Reached, path: &Path) -> Result<&'r Path, Error> {
+    if reached.only_roots {
+        return Ok(&reached.path);
+    }
+    let says = format!("someone other than root may write in a directory on the way to `{}`", path.display());
+    let hint =
+        format!("name a place for swap that is root's alone; `namei -l {}` shows whose they are", path.display());
+    Err(Error::said_with_hint("unsafe-path", says, hint))
 }
 
 /// Writes zeros, letting others work meanwhile.
@@ -124,7 +155,7 @@ mod tests {
         assert_eq!((found.size, found.mode), (16 * page(), 0o600));
         assert_eq!(touch.prepared_swap(path).unwrap(), None);
 
-        let file = OpenOptions::new().write(true).open(root.path().join("swapfile")).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(root.path().join("swapfile")).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, &15_u32.to_ne_bytes(), 1028).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, SIGNATURE, page() - 10).unwrap();
         assert_eq!(touch.prepared_swap(path).unwrap(), Some(16 * page()));

@@ -1,6 +1,6 @@
 //! Settings that somebody gave a PostgreSQL server with `ALTER SYSTEM` although the recipe gives them: those would win.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -9,6 +9,8 @@ use crate::host::files::Access;
 use crate::host::postgres::PgServer;
 use crate::host::postgres::quote::ident;
 use crate::host::{Look, Touch};
+
+const NAME: &str = "postgresql.auto.conf";
 
 /// No `ALTER SYSTEM` of these settings. Others that were set so stay.
 #[derive(Debug, Clone, Serialize)]
@@ -20,8 +22,11 @@ pub struct PgAutoConf {
 }
 
 impl PgAutoConf {
-    fn path(&self) -> PathBuf {
-        self.server.data_directory.join("postgresql.auto.conf")
+    /// What the file says. Not there yet: then nobody has overridden anything.
+    fn text(&self, host: &Look) -> Result<String, Cause> {
+        // The directory is the server's own: it could aim the name at anybody's file.
+        let bytes = host.read_guarded(&self.server.data_directory, Path::new(NAME))?;
+        Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
     }
 
     /// The lines that override the recipe.
@@ -38,15 +43,14 @@ impl Resource for PgAutoConf {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        // Not there yet: then nobody has overridden anything.
-        let text = host.read_text(&self.path())?.unwrap_or_default();
+        let text = self.text(host)?;
         let add = |changes: Changes, (name, value): (&str, &str)| changes.disappears(&format!("ALTER SYSTEM {name}"), value.trim_matches('\''));
         Ok(self.overriding(&text).into_iter().fold(Changes::none(), add))
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        let path = self.path();
-        let text = host.read_text(&path)?.unwrap_or_default();
+        let path = self.server.data_directory.join(NAME);
+        let text = self.text(host)?;
         let sql = host.change_postgres(&self.server, "postgres");
         for (name, _) in self.overriding(&text) {
             match sql.run_alone(&format!("ALTER SYSTEM RESET {}", ident(name))).await {
@@ -107,5 +111,15 @@ mod tests {
 
         assert!(none.check(&host.look()).await.unwrap().is_empty());
         assert_eq!(std::fs::read_to_string(file).unwrap(), "# Do not edit\ngeqo = 'off'\n");
+    }
+
+    #[tokio::test]
+    async fn a_link_in_the_place_of_the_file_is_not_followed() {
+        let play = Play::new().file("/other", "work_mem = '1MB'\n").file("/data/PG_VERSION", "15\n");
+        std::os::unix::fs::symlink("../other", play.place("/data/postgresql.auto.conf")).unwrap();
+        let user = AccountName::root();
+        let server = PgServer { unit: "postgresql@15-main".into(), data_directory: "/data".into(), user };
+        let none = PgAutoConf { server, settings: vec!["work_mem".into()] };
+        assert_eq!(none.check(&play.host.look()).await.unwrap_err().code, "unsafe-path");
     }
 }

@@ -62,6 +62,7 @@ impl Swap {
     }
 
     fn found(&self, host: &Look) -> Result<Option<Found>, Cause> {
+        host.swap_place(&self.path)?;
         let found = host.found(&self.path)?;
         if let Some(other) = found.as_ref().filter(|found| found.kind != Kind::File) {
             let says = format!("`{}` is {}, not a file", self.path.display(), other.kind.name());
@@ -110,12 +111,14 @@ impl Swap {
             self.call(host, "swapoff", "stop something that takes memory, or run this after a reboot").await?;
         }
         host.make_room(&self.path, self.bytes()).await?;
-        host.run(&Program::does("mkswap").arg(self.path.display().to_string())).await?;
+        let place = host.swap_place(&self.path)?;
+        host.run(&Program::does("mkswap").arg(place.display().to_string())).await?;
         Ok(())
     }
 
     async fn call(&self, host: &Touch, program: &str, hint: &str) -> Result<(), Cause> {
-        let program = Program::does(program).arg(self.path.display().to_string()).patience(PATIENCE);
+        let place = host.swap_place(&self.path)?;
+        let program = Program::does(program).arg(place.display().to_string()).patience(PATIENCE);
         host.run(&program).await.map(drop).map_err(|error| Cause::from(error).hint(hint))
     }
 }
@@ -176,7 +179,7 @@ impl Resource for Swap {
                         or name another place by `swap_path`; `dmesg` says more";
             if let Err(cause) = self.call(host, "swapon", hint).await {
                 // Nobody else would ever take away a gibibyte that is good for nothing.
-                if makes {
+                if makes && host.ledger().written(&self.path).is_some_and(|written| written.made) {
                     host.remove(&self.path)?;
                 }
                 return Err(cause);
@@ -211,6 +214,9 @@ mod tests {
     fn play() -> Play {
         let play = Play::with(|argv, root| {
             let file = root.join(argv[1].trim_start_matches('/'));
+            // The kernel names the file by its path without links.
+            let real = file.canonicalize().unwrap();
+            let real = real.strip_prefix(root.canonicalize().unwrap()).unwrap().display();
             let swaps = root.join("proc/swaps");
             let text = fs::read_to_string(&swaps).unwrap();
             match argv[0].as_str() {
@@ -220,8 +226,8 @@ mod tests {
                     file.write_all_at(&(pages - 1).to_ne_bytes(), 1028).unwrap();
                     file.write_all_at(b"SWAPSPACE2", page() - 10).unwrap();
                 }
-                "swapon" => fs::write(&swaps, format!("{text}{} file 1 0 -2\n", argv[1])).unwrap(),
-                "swapoff" => fs::write(&swaps, text.replace(&format!("{} file 1 0 -2\n", argv[1]), "")).unwrap(),
+                "swapon" => fs::write(&swaps, format!("{text}/{real} file 1 0 -2\n")).unwrap(),
+                "swapoff" => fs::write(&swaps, text.replace(&format!("/{real} file 1 0 -2\n"), "")).unwrap(),
                 _ => return None,
             }
             Some((0, String::new()))
@@ -256,6 +262,44 @@ mod tests {
         play.host.touch().make_room(Path::new("/swapfile"), 1 << 20).await.unwrap();
         assert!(play.differs(&swap("1MiB")).await.to_string().starts_with("size not prepared -> 1.0 MiB"));
         keeps_its_word::<Swap>(&swap("1MiB"), &play.host).await;
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn swap_behind_a_link_is_known_by_its_own_path() {
+        let play = play();
+        fs::create_dir(play.place("/mnt")).unwrap();
+        std::os::unix::fs::symlink("mnt", play.place("/data")).unwrap();
+        let swap = Swap { path: "/data/deep/swapfile".into(), ..swap("1MiB") };
+        keeps_its_word::<Swap>(&swap, &play.host).await;
+        assert_eq!(play.ran(), ["mkswap /mnt/deep/swapfile", "swapon /mnt/deep/swapfile"]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_place_that_others_may_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let play = play();
+        fs::create_dir(play.place("/mnt")).unwrap();
+        fs::set_permissions(play.place("/mnt"), fs::Permissions::from_mode(0o777)).unwrap();
+        let swap = Swap { path: "/mnt/deep/swapfile".into(), ..swap("1MiB") };
+        assert_eq!(swap.apply(&play.host.touch()).await.unwrap_err().code, "unsafe-path");
+        assert!(play.ran().is_empty());
+        fs::create_dir_all(play.place("/mnt/deep")).unwrap();
+        assert_eq!(swap.check(&play.host.look()).await.unwrap_err().code, "unsafe-path");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_swap_file_that_was_there_before_is_not_made_by_hostagent() {
+        let play = play();
+        let path = Path::new("/swapfile");
+        let file = fs::File::create(play.place("/swapfile")).unwrap();
+        file.set_len(4 * page()).unwrap();
+        file.write_all_at(&3_u32.to_ne_bytes(), 1028).unwrap();
+        file.write_all_at(b"SWAPSPACE2", page() - 10).unwrap();
+
+        // A kill before mkswap: hostagent still knows that it may go on.
+        play.host.touch().make_room(path, 1 << 20).await.unwrap();
+        keeps_its_word::<Swap>(&swap("1MiB"), &play.host).await;
+        assert!(!play.host.look().ledger().written(path).unwrap().made);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -92,12 +92,8 @@ impl Resource for Timezone {
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         self.exists(host)?;
-        let link = Path::new(LINK);
-        if host.found(link)?.is_some_and(|found| found.kind == Kind::File) {
-            // A copy of a zone, as some images have it.
-            host.remove(link)?;
-        }
-        host.link(link, &self.file())?;
+        // Some images have a copy of a zone there.
+        host.link_over(Path::new(LINK), &self.file())?;
         match host.read_text(Path::new(NAME))? {
             Some(name) if name.trim() != self.zone => {
                 let access = Access { uid: 0, gid: 0, mode: 0o644 };
@@ -136,6 +132,17 @@ mod tests {
             "zone Europe/Berlin -> Etc/UTC, /etc/timezone Europe/Berlin -> Etc/UTC"
         );
         keeps_its_word::<Timezone>(&zone("Etc/UTC"), &play.host).await;
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_copy_of_a_zone_is_there_until_the_link_is() {
+        let play = play().file("/etc/localtime", "TZif");
+        // It cannot be made while this is in its way.
+        std::fs::create_dir(play.place("/etc/.localtime.hostagent")).unwrap();
+        zone("Europe/Berlin").apply(&play.host.touch()).await.unwrap_err();
+        assert_eq!(play.text("/etc/localtime"), "TZif");
+        std::fs::remove_dir(play.place("/etc/.localtime.hostagent")).unwrap();
+        keeps_its_word::<Timezone>(&zone("Europe/Berlin"), &play.host).await;
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -16,7 +16,9 @@ impl Look {
     /// Where the server can be reached, from its `postmaster.pid`. The files of its configuration may say otherwise
     /// already: they speak of the next start.
     pub(super) fn postgres_socket(&self, server: &PgServer) -> Result<Socket, Error> {
-        let text = self.read_text(&server.data_directory.join("postmaster.pid"))?;
+        // The directory is the server's own: it could aim the name at anybody's file.
+        let bytes = self.read_guarded(&server.data_directory, Path::new("postmaster.pid"))?;
+        let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let Some(text) = text else { return Err(not_running(server, "its data directory has no `postmaster.pid`")) };
         match socket_of(&text) {
             Some(socket) if socket.directory.as_os_str().is_empty() => {
@@ -52,5 +54,17 @@ mod tests {
         assert_eq!(socket_of(text), Some(Socket { directory: "/var/run/postgresql".into(), port: 5433 }));
         assert_eq!(socket_of("1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n\n*\n").unwrap().directory, Path::new(""));
         assert_eq!(socket_of("1611\n/var/lib/postgresql/15/main\n"), None);
+    }
+
+    #[test]
+    fn a_link_in_the_data_directory_is_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("data")).unwrap();
+        std::fs::write(root.path().join("other"), "1\n/data\n1\n5432\n/run\n").unwrap();
+        std::os::unix::fs::symlink("../other", root.path().join("data/postmaster.pid")).unwrap();
+        let look = crate::host::Host::at(root.path(), Box::new(crate::host::programs::Real)).unwrap().look();
+        let user = crate::terms::AccountName::root();
+        let server = PgServer { unit: "postgresql@15-main".into(), data_directory: "/data".into(), user };
+        assert_eq!(look.postgres_socket(&server).unwrap_err().code(), "unsafe-path");
     }
 }

@@ -1,0 +1,176 @@
+//! The act: puts right what the survey found, takes away what is no longer wanted, and looks again.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::{Event, Run, Seen, State, Stop, guarded, schedule};
+use crate::engine::failure::{Failure, Phase};
+use crate::engine::outcome::Verdict;
+use crate::engine::plan::{Step, Work};
+use crate::engine::removal::Removal;
+use crate::engine::resource::AnyResource;
+
+impl Run<'_, '_> {
+    /// Takes away what the recipe stopped naming; tells whether anything went.
+    pub(super) async fn take_away(&self, removals: Vec<Removal>, stop: &Stop) -> bool {
+        let mut any = false;
+        for gone in removals {
+            if !stop.asked() {
+                let told = gone.apply(&self.host.touch(), self.began).await;
+                any |= matches!(told.verdict, Verdict::Changed(_));
+                self.ended(told);
+            }
+        }
+        any
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        self.seen.borrow().iter().any(|seen| matches!(seen.state, State::Failed(_)))
+    }
+
+    /// What leaves may be what something that failed was to take the place of: it stays until all is well.
+    pub(super) fn hold_back(&self, removals: Vec<Removal>) -> Vec<Removal> {
+        for gone in removals {
+            self.ended(gone.held_back(self.began));
+        }
+        Vec::new()
+    }
+
+    /// Looks again at what was right, and puts right what is not any more.
+    pub(super) async fn act_again(&self, stop: &Stop) {
+        for &index in self.plan.works.iter().flat_map(|work| &work.steps) {
+            let Some(step) = self.plan.steps.get(index) else { continue };
+            let right = |seen: &Seen| matches!(seen.state, State::Right | State::Changed);
+            if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) || self.reason_to_skip(step).is_some() {
+                continue;
+            }
+            match guarded(step.resource.check(&self.host.look())).await {
+                Ok(changes) if changes.is_empty() => continue,
+                Ok(changes) => {
+                    self.note(index, |seen| seen.changes = changes);
+                    self.put_right(&Work { steps: vec![index], first: BTreeSet::new() }, &[step]).await;
+                }
+                Err(cause) => {
+                    let failure = Failure { id: step.id.clone(), phase: Phase::Looking, cause };
+                    self.note(index, |seen| seen.state = State::Failed(failure));
+                }
+            }
+            self.conclude(index);
+        }
+    }
+
+    /// Puts right what differs, in order of need.
+    pub(super) async fn act(&self, stop: &Stop) {
+        schedule(&self.plan.works, |work| Box::pin(self.act_work(work, stop))).await;
+    }
+
+    async fn act_work(&self, work: &Work, stop: &Stop) {
+        let mut differing = Vec::new();
+        for &index in &work.steps {
+            let Some(step) = self.plan.steps.get(index) else { continue };
+            if self.settled_without_a_look(index, step, stop) {
+                continue;
+            }
+            let began = Instant::now();
+            let looked = guarded(step.resource.check(&self.host.look())).await;
+            self.note(index, |seen| {
+                seen.took += began.elapsed();
+                match looked {
+                    // Something this run did has brought it, as the survey foresaw: it is changed all the same.
+                    Ok(changes) if changes.is_empty() => {
+                        seen.state = if matches!(seen.state, State::Pending) { State::Changed } else { State::Right };
+                    }
+                    Ok(changes) => {
+                        seen.changes = changes;
+                        differing.push(step);
+                    }
+                    Err(cause) => seen.state = State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause }),
+                }
+            });
+        }
+        self.put_right(work, &differing).await;
+        for &index in &work.steps {
+            self.conclude(index);
+        }
+    }
+
+    /// Decides what needs no second look: what is as it should be, and what must be left alone.
+    fn settled_without_a_look(&self, index: usize, step: &Step, stop: &Stop) -> bool {
+        let reason = self.reason_to_skip(step);
+        let moved = self.something_moved(step);
+        let mut settled = false;
+        self.note(index, |seen| {
+            let pending = matches!(seen.state, State::Pending);
+            if matches!(seen.state, State::Failed(_)) || (matches!(seen.state, State::Right) && !moved) {
+                settled = true;
+            } else if let (Some(reason), true) = (reason, pending) {
+                seen.state = State::Skipped(reason);
+                settled = true;
+            } else if stop.asked() {
+                if pending {
+                    seen.state = State::Skipped("the run was asked to stop before it".to_owned());
+                }
+                settled = true;
+            }
+        });
+        settled
+    }
+
+    fn reason_to_skip(&self, step: &Step) -> Option<String> {
+        let seen = self.seen.borrow();
+        let state = |index: usize| seen.get(index).map(|seen| &seen.state);
+        let before = |wanted: fn(&State) -> bool| {
+            step.first.iter().find(|&&index| state(index).is_some_and(wanted)).and_then(|&index| self.plan.steps.get(index))
+        };
+        if let Some(failed) = before(|state| matches!(state, State::Failed(_))) {
+            return Some(format!("needs {}, which failed", failed.id));
+        }
+        before(|state| matches!(state, State::Skipped(_))).map(|skipped| format!("needs {}, which was skipped", skipped.id))
+    }
+
+    fn something_moved(&self, step: &Step) -> bool {
+        let seen = self.seen.borrow();
+        step.first.iter().any(|&index| seen.get(index).is_some_and(|seen| matches!(seen.state, State::Changed)))
+    }
+
+    /// Applies, and looks again.
+    async fn put_right(&self, work: &Work, differing: &[&Step]) {
+        let Some(first) = differing.first() else { return };
+        for step in differing {
+            self.tell(Event::Started(&step.id));
+        }
+        let began = Instant::now();
+        let touch = self.host.touch();
+        let all: Vec<&dyn AnyResource> = differing.iter().map(|step| &*step.resource).collect();
+        let applied = if all.len() > 1 {
+            guarded(first.resource.apply_all(&all, &touch)).await
+        } else {
+            guarded(first.resource.apply(&touch)).await
+        };
+        for &index in &work.steps {
+            let Some(step) = self.plan.steps.get(index).filter(|step| differing.iter().any(|other| other.id == step.id)) else {
+                continue;
+            };
+            let state = match &applied {
+                Ok(()) => self.verify(step).await,
+                Err(cause) => {
+                    State::Failed(Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() })
+                }
+            };
+            self.note(index, |seen| {
+                seen.state = state;
+                seen.started = Some(began);
+                seen.took += began.elapsed();
+            });
+        }
+    }
+
+    async fn verify(&self, step: &Step) -> State {
+        let failed = |phase, cause| State::Failed(Failure { id: step.id.clone(), phase, cause });
+        match guarded(step.resource.check(&self.host.look())).await {
+            Ok(left) if left.is_empty() => State::Changed,
+            Ok(left) => State::Failed(Failure::did_not_hold(step.id.clone(), &left)),
+            Err(cause) => failed(Phase::Verifying, cause),
+        }
+    }
+}
