@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn what_is_in_a_file_is_said_once() {
-        assert_eq!(plan("[[file]]\npath = \"/a\"\n").unwrap_err(), ["says nothing of what is in it"]);
+        assert_eq!(plan("[[file]]\npath = \"/a\"\n").unwrap_err(), ["nothing says what is in `/a`"]);
         let source = "source = { url = \"ftp://a/b\", sha256 = \"12\" }\n";
         assert_eq!(
             plan(&format!("[[file]]\npath = \"/a\"\n{source}")).unwrap_err(),

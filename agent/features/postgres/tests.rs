@@ -20,7 +20,7 @@ fn problems(recipe: &str) -> Vec<String> {
     let problems = compiled(recipe).unwrap_err();
     let said = problems.iter().map(|problem| {
         let place = match &problem.at {
-            Place::Path(path) => path.to_string(),
+            Place::Path(path) | Place::Key(path) => path.to_string(),
             _ => String::new(),
         };
         format!("{place}: {}; {}", problem.says, problem.hint.as_deref().unwrap_or_default())
@@ -216,19 +216,19 @@ fn everything_wrong_is_said_at_once_with_a_hint() {
             "postgres.settings.\"work mem\": `work mem` is not the name of a setting; letters, digits and `_`; `.` after an extension's name",
             "postgres.settings.work_mem: `work_mem` is given twice, as `Work_Mem` too; PostgreSQL does not tell capitals apart; say it once",
             "postgres.hba[0].address: a `local` line has no address; take it out, or make it `type = \"host\"`",
-            "postgres.hba[1]: it does not say from where; add `address`: `\"10.0.0.0/16\"`, or `\"all\"`",
-            "postgres.hba[1].method: `peer` cannot be had of `host`; the account is known over `local` only; take `scram-sha-256`",
+            "postgres.hba[1]: a `host` line needs an address; add `address = \"10.0.0.0/16\"`, or `address = \"all\"`",
+            "postgres.hba[1].method: `peer` does not go with `host`; the account is known over `local` only; write `scram-sha-256`",
             "postgres.hba[2].database: `a,b` is one name with a comma in it; write a list: `[\"a\", \"b\"]`",
             "postgres.hba[2].address: `10.0.0.1` does not say how many addresses; write `10.0.0.1/32` for this one",
-            "postgres.role[2].name: there is another `[[postgres.role]]` named `app`; make them one",
+            "postgres.role[2].name: two roles are named `app`; make them one",
             "postgres.cluster: `my-main` is not a name for a cluster; letters, digits, `_` and `.`: it becomes part of a unit's name",
             "postgres.role[0].name: PostgreSQL keeps the name `pg_mine` for itself; take another name",
-            "postgres.role[1].password: a generated secret of 5 characters; between 16 and 128; 32 is a good length",
-            "postgres.role[1].no_password: it has a password and is to have none; take one of the two out",
+            "postgres.role[1].password.generate: a generated secret of 5 characters is too short; 16 to 128; 32 is a good length",
+            "postgres.role[1].no_password: the role has a password and is to have none; take one of the two out",
             "postgres.database[0].icu_locale: the C library knows no such locale; add `locale_provider = \"icu\"`",
             "postgres.grant[0].privileges: `SELECT (a)` is not the name of a privilege; such as `SELECT`; each is one element of the list",
-            "postgres.grant[0].objects: it does not say on what; name the objects",
-            "postgres.grant[1].privileges: it grants nothing; such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away",
+            "postgres.grant[0].objects: the grant does not say on what; name them, such as `objects = [\"app\"]`",
+            "postgres.grant[1].privileges: the grant gives nothing; such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away",
         ]
     );
 }

@@ -156,10 +156,10 @@ error: unknown key `prot` in `site[0]`
   = help: did you mean `port`?
 
 error: nothing to unset: the base has none with `name = "x"`
- --> r.toml:7:1
+ --> r.toml:8:8
   |
-7 | [[site]]
-  | ^^^^^^^^
+8 | name = "x"
+  |        ^^^
 
 error: the variable `domain` has no value: public name of the API
  --> /usr/share/hostagent/recipes/nano.toml:3:10
@@ -185,13 +185,15 @@ fn bases_that_cannot_be_used_are_explained() {
         ("base = \"nanoo\"\n", "  = help: did you mean `nano`?"),
         ("base = \"zzz\"\n", "  = help: the bases here are `nano`, `odd`, `broken`, `loop`, `pool`, `gone`"),
         ("base = \"gone\"\n", "error: the base `gone` cannot be read: no such file"),
-        ("base = \"s3://a/b\"\n", "error: the base `s3://a/b` cannot be read: no such file"),
+        ("base = \"s3://a/b\"\n", "error: the base `s3://a/b` is not supported by this version of hostagent"),
         ("base = 3\n", "error: expected the name of a base, in quotes"),
         ("base = \"{{ vars.x }}\"\n", "error: a base is read before variables are known"),
         ("base = \"loop\"\n", "error: the base `loop` is its own base"),
         ("base = \"broken\"\n", " --> /usr/share/hostagent/recipes/broken.toml:1:10"),
         ("base = \"odd\"\n", " --> /usr/share/hostagent/recipes/odd.toml:3:1"),
-        ("format = 2\n", "  = help: write `format = 1`"),
+        ("format = 0\n", "  = help: write `format = 1`"),
+        ("format = 2\n[new]\n", "error: this version of hostagent reads format 1, not 2"),
+        ("format = 2\n[new]\n", "1 problem; nothing was touched"),
         ("format = 1\nvars = 1\n", "error: `vars` is not a table"),
     ] {
         let shown = says(text, &[]);
