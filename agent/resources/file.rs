@@ -210,7 +210,7 @@ mod tests {
     async fn what_stands_in_its_place_is_left_alone() {
         let play = Play::new().file("/etc/motd/kept", "k");
         assert_eq!(motd("").check(&play.host.look()).await.unwrap_err().says, "`/etc/motd` is a directory, not a file");
-        assert_eq!(motd("").apply(&play.host.touch()).await.unwrap_err().code, "file-io");
+        assert_eq!(motd("").apply(&play.host.touch()).await.unwrap_err().code, "wrong-kind");
         assert_eq!(play.text("/etc/motd/kept"), "k");
     }
 }
