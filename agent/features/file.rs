@@ -414,7 +414,7 @@ mod tests {
         );
         assert_eq!(
             plan(&format!("[[file]]\npath = \"/a\"\ncontent = \"\"\n{source}")).unwrap_err(),
-            ["has both `content` and `source`"]
+            ["`/a` has both `content` and `source`"]
         );
     }
 }
