@@ -1,4 +1,4 @@
-//! community.postgresql, postgresql_privs: `postgresql_privs_general.yml` and `test_target_role.yml`.
+//! community.postgresql, `postgresql_privs`: `postgresql_privs_general.yml` and `test_target_role.yml`.
 //!
 //! Each kind is granted, granted again, revoked and revoked again, all of them in one recipe, and a plan changes nothing.
 //! Every name has something in it that must be quoted (#656, #1058, #381).
