@@ -59,7 +59,9 @@ impl SecretRef {
         match self {
             Self::Generate(length) if !(16..=128).contains(length) => {
                 let says = if *length < 16 { "too short" } else { "too long" };
-                Err(format!("a generated secret of {length} characters is {says}\nhint: 16 to 128; 32 is a good length"))
+                Err(format!(
+                    "a generated secret of {length} characters is {says}\nhint: 16 to 128; 32 is a good length"
+                ))
             }
             _ => Ok(()),
         }
@@ -78,8 +80,10 @@ impl SecretRef {
         let Some(bytes) = host.read(&path)? else {
             return match self {
                 Self::Generate(_) => Ok(None),
-                Self::File(path) => Err(Cause::new("secret-missing", format!("the secret's file `{path}` is not there"))
-                    .hint("put it there, readable by root only, or name another source")),
+                Self::File(path) => {
+                    Err(Cause::new("secret-missing", format!("the secret's file `{path}` is not there"))
+                        .hint("put it there, readable by root only, or name another source"))
+                }
             };
         };
         let Ok(text) = String::from_utf8(bytes) else {

@@ -1,1 +1,86 @@
-//! y
+//! What nginx does for those who ask it, with the sites of a recipe.
+//!
+//! One machine a Debian serves everything; each case has its sites and its questions beside each other.
+
+mod files;
+mod handed_on;
+mod names;
+mod redirects;
+mod rules;
+
+use crate::evidence::{DEBIANS, furnished};
+use crate::lab::{Machine, eventually};
+
+/// Sites, and what is asked of them once they are there.
+type Case = (&'static str, fn(&Machine));
+
+const CASES: [Case; 10] = [
+    (handed_on::TO_A_LIST, handed_on::to_a_list),
+    (handed_on::TO_A_SOCKET, handed_on::to_a_socket),
+    (handed_on::WITH_HEADERS, handed_on::with_headers),
+    (handed_on::AS_A_WEBSOCKET, handed_on::as_a_websocket),
+    (names::RECIPE, names::a_name_is_looked_up_while_nginx_runs),
+    (files::OF_A_DIRECTORY, files::of_a_directory),
+    (redirects::RECIPE, redirects::keep_path_and_query),
+    (rules::MIXED, rules::locations_mix),
+    (rules::OF_ONES_OWN, rules::of_ones_own),
+    (rules::UNKNOWN, rules::a_host_that_no_site_names_gets_no_answer),
+];
+
+/// The recipes that people begin with, each in place of the one before.
+const SHIPPED: [Case; 3] = [
+    (include_str!("../recipes/reverse-proxy.toml"), handed_on::the_recipe_of_a_reverse_proxy),
+    (include_str!("../recipes/spa.toml"), files::the_recipe_of_an_application_of_one_page),
+    (include_str!("../recipes/static-site.toml"), files::the_recipe_of_a_static_site),
+];
+
+#[test]
+fn debian_12_serves_what_the_recipe_says() {
+    serves(DEBIANS[0]);
+}
+
+#[test]
+fn debian_13_serves_what_the_recipe_says() {
+    serves(DEBIANS[1]);
+}
+
+#[test]
+fn debian_12_serves_what_our_recipes_promise() {
+    keeps_what_our_recipes_promise(DEBIANS[0]);
+}
+
+#[test]
+fn debian_13_serves_what_our_recipes_promise() {
+    keeps_what_our_recipes_promise(DEBIANS[1]);
+}
+
+fn serves(debian: u8) {
+    let host = furnished(debian);
+    let parts: Vec<&str> = CASES.iter().map(|(recipe, _)| *recipe).collect();
+    host.recipe(&format!("format = 1\n{}", parts.concat()));
+    host.agent("converge").exits(0);
+    for (_, questions) in CASES {
+        questions(&host);
+    }
+    host.agent("plan").exits(0);
+
+    rules::a_changed_snippet_is_loaded(&host);
+    host.recipe(rules::ANSWERS_EVERYBODY);
+    host.agent("converge").exits(0);
+    rules::one_site_may_answer_everybody(&host);
+}
+
+fn keeps_what_our_recipes_promise(debian: u8) {
+    let host = furnished(debian);
+    for (recipe, questions) in SHIPPED {
+        host.recipe(recipe);
+        host.agent("converge").exits(0);
+        questions(&host);
+        host.agent("plan").exits(0);
+    }
+}
+
+/// Asks until the answer says something: what was looked up a moment ago may still count.
+fn soon_says(host: &Machine, url: &str, text: &str) {
+    eventually(&format!("{url} says `{text}`"), || host.get(url).body.contains(text));
+}

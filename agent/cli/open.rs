@@ -70,7 +70,10 @@ impl Wanted {
             }
             Ok(Some(Found { size, .. })) if size > LARGEST => {
                 let says = format!("`{name}` is no recipe: it has {} MiB", size >> 20);
-                return Err(Refusal::wrong(says, format!("recipes have at most {} MiB; check the path", LARGEST >> 20)));
+                return Err(Refusal::wrong(
+                    says,
+                    format!("recipes have at most {} MiB; check the path", LARGEST >> 20),
+                ));
             }
             Ok(Some(_)) => return Ok(()),
             Ok(None) => format!("there is no recipe at `{name}`"),

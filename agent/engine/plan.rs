@@ -62,7 +62,10 @@ pub struct Added<'d> {
 
 impl Added<'_> {
     /// It comes after `id`, which must be in the plan: else that is a problem of the recipe.
-    #[expect(clippy::return_self_not_must_use, reason = "it is added already; what is returned is for one more edge, or its id")]
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "it is added already; what is returned is for one more edge, or its id"
+    )]
     pub fn after(self, id: &Id) -> Self {
         if let Some(step) = self.draft.steps.get_mut(self.index) {
             step.after.insert(id.clone());
@@ -100,7 +103,14 @@ impl Draft {
         let index = match self.by_id.entry(id.clone()) {
             btree_map::Entry::Vacant(vacant) => {
                 vacant.insert(self.steps.len());
-                let step = Step { id: id.clone(), resource, wanted, at: self.here.clone(), after: BTreeSet::new(), first: BTreeSet::new() };
+                let step = Step {
+                    id: id.clone(),
+                    resource,
+                    wanted,
+                    at: self.here.clone(),
+                    after: BTreeSet::new(),
+                    first: BTreeSet::new(),
+                };
                 self.steps.push(step);
                 self.steps.len() - 1
             }
@@ -108,7 +118,8 @@ impl Draft {
                 let index = *occupied.get();
                 if let Some(step) = self.steps.get(index).filter(|step| step.wanted != wanted) {
                     let says = format!("`{id}` is wanted twice, in different ways");
-                    let problem = Problem::new(Place::Name(self.here.clone()), says).beside(Place::Name(step.at.clone()));
+                    let problem =
+                        Problem::new(Place::Name(self.here.clone()), says).beside(Place::Name(step.at.clone()));
                     self.problems.push(problem.hint("keep one of them, or let both say the same"));
                 }
                 index
@@ -168,7 +179,8 @@ impl Draft {
         self.one_owner_each();
         let works = self.works();
         let order = sorted(&works).unwrap_or_else(|ring| {
-            let names = ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
+            let names =
+                ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
             let ids: Vec<String> = names.map(|step| format!("`{}`", step.id)).collect();
             let says = format!("these wait for each other: {}", ids.join(" -> "));
             self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
@@ -180,7 +192,9 @@ impl Draft {
         let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, &old)| (old, new)).collect();
         let moved = |old: &usize| place.get(old).copied();
         let works = order.iter().filter_map(|&old| works.get(old));
-        let works = works.map(|work| Work { steps: work.steps.clone(), first: work.first.iter().filter_map(moved).collect() }).collect();
+        let works = works
+            .map(|work| Work { steps: work.steps.clone(), first: work.first.iter().filter_map(moved).collect() })
+            .collect();
         Ok(Plan { steps: self.steps, works, partial: false })
     }
 
@@ -219,7 +233,9 @@ impl Draft {
         let mut owners: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for (index, step) in self.steps.iter().enumerate() {
             for path in step.resource.claims() {
-                let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else { continue };
+                let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else {
+                    continue;
+                };
                 if other.id != step.id {
                     let says = format!("`{}` is wanted by `{}` and by `{}`", path.display(), other.id, step.id);
                     // The one that says more exactly what it wants is the one to change.
@@ -237,7 +253,8 @@ impl Draft {
         let Some(beginning) = id.as_str().strip_suffix('*') else {
             return self.by_id.get(id).copied().into_iter().collect();
         };
-        let all = self.by_id.range(Id::from(beginning)..).take_while(|(other, _)| other.as_str().starts_with(beginning));
+        let all =
+            self.by_id.range(Id::from(beginning)..).take_while(|(other, _)| other.as_str().starts_with(beginning));
         all.map(|(_, &step)| step).collect()
     }
 
@@ -276,7 +293,11 @@ impl Draft {
         }
         for (number, work) in works.iter_mut().enumerate() {
             let steps = work.steps.iter().filter_map(|&step| self.steps.get(step));
-            work.first = steps.flat_map(|step| &step.first).filter_map(|&before| of_step.get(before).copied()).filter(|&w| w != number).collect();
+            work.first = steps
+                .flat_map(|step| &step.first)
+                .filter_map(|&before| of_step.get(before).copied())
+                .filter(|&w| w != number)
+                .collect();
         }
         works
     }

@@ -205,6 +205,9 @@ mod tests {
         ssh("settings = { \"Use DNS\" = false, Match = \"User a\", Banner = \"a\\nb\" }")
             .compile(&Facts::default(), &mut plan);
         let says: Vec<String> = plan.finish().unwrap_err().into_iter().map(|problem| problem.says).collect();
-        assert_eq!(says, ["a value is one line", "`Match` is not a setting", "`Use DNS` is not a setting of sshd_config(5)"]);
+        assert_eq!(
+            says,
+            ["a value is one line", "`Match` is not a setting", "`Use DNS` is not a setting of sshd_config(5)"]
+        );
     }
 }

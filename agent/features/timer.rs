@@ -107,7 +107,11 @@ impl TimerTable {
         }
         for key in self.environment.keys().filter(|key| !is_variable(key)) {
             let says = format!("`{}` is not a name for a variable", key.escape_debug());
-            plan.problem_with_key(here.key("environment").key(key), says, "letters, digits and `_`, not beginning with a digit");
+            plan.problem_with_key(
+                here.key("environment").key(key),
+                says,
+                "letters, digits and `_`, not beginning with a digit",
+            );
         }
         let environment = self.environment.clone().into_iter();
         plan.add(Timer {

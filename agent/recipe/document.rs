@@ -10,7 +10,6 @@ use crate::problem::{KeyPath, Problem, Problems, SourceId, Sources, Span, Step};
 /// How deep tables and arrays may stand in one another; every walk over the tree recurses no deeper.
 pub const DEEPEST: usize = 64;
 
-
 /// One value and where it was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {

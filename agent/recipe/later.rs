@@ -5,8 +5,20 @@ use crate::problem::KeyPath;
 
 /// Tables, all with the same remedy.
 const TABLES: [&str; 14] = [
-    "app", "codedeploy", "container", "dns", "firewall", "lifecycle", "logs", "mariadb", "notify", "redis", "report",
-    "snapshots", "tls", "volume",
+    "app",
+    "codedeploy",
+    "container",
+    "dns",
+    "firewall",
+    "lifecycle",
+    "logs",
+    "mariadb",
+    "notify",
+    "redis",
+    "report",
+    "snapshots",
+    "tls",
+    "volume",
 ];
 
 /// Keys: the header of their table, the key, and what to do until then.

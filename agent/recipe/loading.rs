@@ -202,7 +202,9 @@ impl Chain {
             let problem = Problem::new(span, format!("unknown base `{wanted}`"));
             let listed = match bases.names {
                 [] => problem.hint(format!("put `{wanted}.toml` beside this recipe")),
-                names if names.len() > MOST_LISTED => problem.hint(format!("there is no `{wanted}.toml` beside this recipe")),
+                names if names.len() > MOST_LISTED => {
+                    problem.hint(format!("there is no `{wanted}.toml` beside this recipe"))
+                }
                 names => problem.hint(format!("the bases here are `{}`", names.join("`, `"))),
             };
             self.problems.push(listed.did_you_mean(wanted, bases.names.iter().map(String::as_str)));
@@ -261,7 +263,8 @@ impl Chain {
                     self.problems.push(Problem::new(&entry.value.span, says).hint("use a newer version"));
                     return false;
                 }
-                _ => Problem::new(&entry.value.span, "not a format of recipes").hint(format!("write `format = {FORMAT}`")),
+                _ => Problem::new(&entry.value.span, "not a format of recipes")
+                    .hint(format!("write `format = {FORMAT}`")),
             },
         };
         self.problems.push(problem);

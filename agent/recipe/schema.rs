@@ -54,7 +54,9 @@ impl Refiner {
         let mut below: Vec<&mut Json> = Vec::new();
         for (word, value) in map.iter_mut() {
             match (word.as_str(), value) {
-                ("properties" | "patternProperties" | "definitions", Json::Object(all)) => below.extend(all.values_mut()),
+                ("properties" | "patternProperties" | "definitions", Json::Object(all)) => {
+                    below.extend(all.values_mut());
+                }
                 ("anyOf" | "allOf" | "oneOf", Json::Array(all)) => below.extend(all),
                 ("items" | "additionalProperties", value @ Json::Object(_)) => below.push(value),
                 _ => {}

@@ -5,8 +5,19 @@ use crate::problem::{Sources, Span};
 
 /// How the name of a secret ends.
 const ENDINGS: [&str; 13] = [
-    "password", "passwd", "passphrase", "passwort", "pass", "pwd", "secret", "secrets", "token", "credentials",
-    "authorization", "privatekey", "apikey",
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "pass",
+    "pwd",
+    "secret",
+    "secrets",
+    "token",
+    "credentials",
+    "authorization",
+    "privatekey",
+    "apikey",
 ];
 
 /// Words whose slips of the pen are secrets too, and how many slips are forgiven.
@@ -74,12 +85,27 @@ mod tests {
     #[test]
     fn a_secret_is_known_by_its_key_even_mistyped() {
         for key in [
-            "password", "db_password", "DB-Password", "dbPassword", "pasword", "passwrod", "pssword", "password_hash",
-            "pasword_hash", "passphrase", "api_token", "client-secret", "private_key", "API_KEY", "Authorization", "db_pass",
+            "password",
+            "db_password",
+            "DB-Password",
+            "dbPassword",
+            "pasword",
+            "passwrod",
+            "pssword",
+            "password_hash",
+            "pasword_hash",
+            "passphrase",
+            "api_token",
+            "client-secret",
+            "private_key",
+            "API_KEY",
+            "Authorization",
+            "db_pass",
         ] {
             assert!(is_secret(key), "{key}");
         }
-        for key in ["name", "password_encryption", "server_tokens", "locked_password_age", "packages", "path", "sever"] {
+        for key in ["name", "password_encryption", "server_tokens", "locked_password_age", "packages", "path", "sever"]
+        {
             assert!(!is_secret(key), "{key}");
         }
     }
@@ -104,6 +130,9 @@ uris = [\"https://me:hunter2@example.org/debian\"]
         }
         let shown = problems.render(Style::Plain);
         assert!(!shown.contains("hunter2") && !shown.contains("1234"), "{shown}");
-        assert!(shown.contains("/run/there") && shown.contains("what it is") && shown.contains("@example.org"), "{shown}");
+        assert!(
+            shown.contains("/run/there") && shown.contains("what it is") && shown.contains("@example.org"),
+            "{shown}"
+        );
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::engine::{Draft, Plan};
 use crate::facts::{self, Fact, Facts};
+use crate::features::Feature;
 use crate::features::apt_source::AptSources;
 use crate::features::directory::Directory;
 use crate::features::file::File;
@@ -18,7 +19,6 @@ use crate::features::service::Services;
 use crate::features::ssh::Ssh;
 use crate::features::timer::Timers;
 use crate::features::user::User;
-use crate::features::Feature;
 use crate::problem::Problems;
 
 use super::deserialize::read;

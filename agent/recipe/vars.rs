@@ -46,7 +46,8 @@ impl Vars {
                 continue;
             }
             if is_secret(&name) {
-                let says = format!("`{name}` is to be a secret, and a variable shows in plans, reports and command lines");
+                let says =
+                    format!("`{name}` is to be a secret, and a variable shows in plans, reports and command lines");
                 let hint = "say where it is to be had at the place of its use: `password = { file = \"/path\" }`";
                 problems.push(Problem::new(&entry.key, says).hint(hint));
             }

@@ -281,7 +281,7 @@ impl Resource for User {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let Some(found) = host.user(self.name.as_str())? else { return Ok(self.from_nothing()) };
+        let Some(found) = host.user(self.name.as_str())? else { return Ok(self.when_absent()) };
         let mut changes = Changes::none().value("uid", &found.uid, &self.uid.unwrap_or(found.uid));
         let group = host.group_name(found.gid);
         changes = changes.value("group", &group, &self.primary(host, &found));
@@ -324,7 +324,7 @@ impl Resource for User {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let mut changes = Changes::none().appears("user", &self.name);
         if let Some(uid) = self.uid {
             changes = changes.appears("uid", uid);

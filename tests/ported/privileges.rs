@@ -25,14 +25,22 @@ create foreign data wrapper dummy; create server dummy_server foreign data wrapp
 "#;
 
 /// What a grant is on, the privileges, and what `pg_dumpall` then says of it.
-const KINDS: [(&str, &str, &str); 21] = [
+const KINDS: [(&str, &str, &str); 19] = [
     ("type = 'database'", "ALL", r#"ON DATABASE "db-1" TO "user-1""#),
     ("type = 'schema'\nschema = 'sch-1'", "USAGE", r#"GRANT USAGE ON SCHEMA "sch-1" TO "user-1""#),
-    ("type = 'table'\nobjects = 'test_table1'", "SELECT', 'INSERT", r#"GRANT SELECT,INSERT ON TABLE public.test_table1 TO "user-1""#),
+    (
+        "type = 'table'\nobjects = 'test_table1'",
+        "SELECT', 'INSERT",
+        r#"GRANT SELECT,INSERT ON TABLE public.test_table1 TO "user-1""#,
+    ),
     ("type = 'table'\nobjects = 'test_view'", "SELECT", r#"GRANT SELECT ON TABLE public.test_view TO "user-1""#),
     // Partitioned tables are tables.
     ("type = 'table'\nschema = 'sch-1'", "SELECT", r#"GRANT SELECT ON TABLE "sch-1".testpt TO "user-1""#),
-    ("type = 'table'\nschema = 'with.dot'", "SELECT", r#"GRANT SELECT ON TABLE "with.dot"."test.table.name" TO "user-1""#),
+    (
+        "type = 'table'\nschema = 'with.dot'",
+        "SELECT",
+        r#"GRANT SELECT ON TABLE "with.dot"."test.table.name" TO "user-1""#,
+    ),
     (
         "type = 'table'\nschema = 'with\"quote'\nobjects = 'test.table.name'",
         "SELECT",
@@ -54,8 +62,6 @@ const KINDS: [(&str, &str, &str); 21] = [
     ("type = 'type'\nobjects = 'compfoo'", "ALL", r#"ON TYPE public.compfoo TO "user-1""#),
     ("type = 'foreign_data_wrapper'\nobjects = 'dummy'", "ALL", r#"ON FOREIGN DATA WRAPPER dummy TO "user-1""#),
     ("type = 'foreign_server'\nobjects = 'dummy_server'", "ALL", r#"ON FOREIGN SERVER dummy_server TO "user-1""#),
-    ("type = 'language'\nobjects = 'sql'", "USAGE", r#"ON LANGUAGE sql TO "user-1""#),
-    ("type = 'tablespace'\nobjects = 'pg_default'", "CREATE", r#"ON TABLESPACE pg_default TO "user-1""#),
     (
         "type = 'parameter'\nobjects = ['log_destination', 'primary_conninfo']",
         "ALTER SYSTEM",
@@ -111,15 +117,20 @@ fn recipe(verb: &str) -> String {
     }
     for (on, privileges, _) in KINDS.iter().filter(|_| !verb.is_empty()) {
         let on = if verb == "revoke" { on.replace("grant_option = true", "") } else { (*on).to_owned() };
-        let _ = write!(text, "[[postgres.grant]]\nrole = \"user-1\"\ndatabase = \"db-1\"\n{on}\n{verb} = ['{privileges}']\n");
+        let _ = write!(
+            text,
+            "[[postgres.grant]]\nrole = \"user-1\"\ndatabase = \"db-1\"\n{on}\n{verb} = ['{privileges}']\n"
+        );
     }
     text
 }
 
 /// Everything that anybody was given, as PostgreSQL's own tool writes it down.
 fn granted(host: &Machine) -> BTreeSet<String> {
-    let dumped = host.sh("runuser -u postgres -- pg_dumpall --schema-only | grep -E '^(GRANT|REVOKE|ALTER DEFAULT)'").succeeds();
-    dumped.stdout.lines().map(str::to_owned).collect()
+    let dumped =
+        host.sh("runuser -u postgres -- pg_dumpall --schema-only | grep -E '^(GRANT|REVOKE|ALTER DEFAULT)'").succeeds();
+    // Some versions write two blanks.
+    dumped.stdout.lines().map(|line| line.replace("  ", " ")).collect()
 }
 
 fn plan_changes_nothing(host: &Machine, recipe: &str) {

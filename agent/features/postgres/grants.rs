@@ -67,7 +67,10 @@ pub(super) fn compile(grants: &[Grant], server: &PgServer, here: &KeyPath, plan:
         }
         for one in grant.resources(server) {
             match by_id.get_mut(&one.id()) {
-                Some((_, other)) if (other.exact, other.grant_option, &other.session_role) == (one.exact, one.grant_option, &one.session_role) => {
+                Some((_, other))
+                    if (other.exact, other.grant_option, &other.session_role)
+                        == (one.exact, one.grant_option, &one.session_role) =>
+                {
                     other.privileges.extend(one.privileges);
                     other.revoke.extend(one.revoke);
                 }
@@ -110,17 +113,30 @@ impl Grant {
             problem("role", "an empty list of roles", "name a role, or `PUBLIC`");
         }
         if self.kind != PgKind::Role && self.privileges.is_empty() && self.revoke.is_empty() && !self.exact {
-            problem("privileges", "the grant gives nothing", "such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away");
+            problem(
+                "privileges",
+                "the grant gives nothing",
+                "such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away",
+            );
         }
-        let bad = |name: &&String| name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == ' ' || c == '_');
+        let bad =
+            |name: &&String| name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == ' ' || c == '_');
         for (key, list) in [("privileges", &self.privileges), ("revoke", &self.revoke)] {
             if let Some(name) = list.iter().find(bad) {
-                problem(key, &format!("`{name}` is not the name of a privilege"), "such as `SELECT`; each is one element of the list");
+                problem(
+                    key,
+                    &format!("`{name}` is not the name of a privilege"),
+                    "such as `SELECT`; each is one element of the list",
+                );
             }
         }
         if self.default_for.is_some() {
             if !self.kind.has_default() {
-                problem("default_for", "there are no default privileges for this kind", "there are for tables, sequences, functions, types and schemas");
+                problem(
+                    "default_for",
+                    "there are no default privileges for this kind",
+                    "there are for tables, sequences, functions, types and schemas",
+                );
             }
             if names_objects {
                 problem("objects", "objects to come have no names yet", "take `objects` out, or `default_for`");
@@ -135,7 +151,11 @@ impl Grant {
                 problem("objects", "the grant does not say on what", "name them, such as `objects = [\"app\"]`");
             }
         } else if self.kind == PgKind::Type && !names_objects {
-            problem("objects", "the grant does not say on which types", "name them; PostgreSQL has no grant on all types of a schema");
+            problem(
+                "objects",
+                "the grant does not say on which types",
+                "name them; PostgreSQL has no grant on all types of a schema",
+            );
         }
         good
     }
@@ -168,7 +188,12 @@ impl Grant {
     fn on(&self) -> Vec<PgObject> {
         let kind = self.kind;
         if let Some(roles) = &self.default_for {
-            let one = |role: &String| PgObject { kind, schema: self.schema.clone(), name: None, for_role: Some(role.clone()) };
+            let one = |role: &String| PgObject {
+                kind,
+                schema: self.schema.clone(),
+                name: None,
+                for_role: Some(role.clone()),
+            };
             return roles.0.iter().map(one).collect();
         }
         let schema = kind.is_in_schema().then(|| self.schema.clone().unwrap_or_else(|| "public".to_owned()));

@@ -142,16 +142,30 @@ fn pg_hba_begins_with_administration_and_is_aligned() {
                options = { ldapserver = 'l.example.org', ldapprefix = 'cn=a, b' }";
     let table: Postgres = toml::from_str(odd).unwrap();
     let line = hba::render(&table.hba).unwrap().lines().last().unwrap().to_owned();
-    assert_eq!(line, "hostssl  \"my db\"   all       10.0.0.0 255.0.0.0  ldap ldapprefix=\"cn=a, b\" ldapserver=l.example.org");
+    assert_eq!(
+        line,
+        "hostssl  \"my db\"   all       10.0.0.0 255.0.0.0  ldap ldapprefix=\"cn=a, b\" ldapserver=l.example.org"
+    );
 }
 
 #[test]
 fn a_version_that_the_distribution_does_not_have_comes_from_pgdg() {
-    let ids = |recipe: &str| compiled(recipe).unwrap().ids().map(ToString::to_string).filter(|id| !id.starts_with("pg_version:")).collect::<Vec<_>>();
+    let ids = |recipe: &str| {
+        compiled(recipe)
+            .unwrap()
+            .ids()
+            .map(ToString::to_string)
+            .filter(|id| !id.starts_with("pg_version:"))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids("version = 17").get(..2).unwrap(), ["apt_source:pgdg", "package:postgresql-17"]);
     assert_eq!(ids("version = 17\nsource = 'distribution'").first().unwrap(), "package:postgresql-17");
     assert_eq!(ids("source = 'pgdg'").get(..2).unwrap(), ["apt_source:pgdg", "package:postgresql-15"]);
-    assert!(ids("data_directory = '/data/pg'").iter().any(|id| id == "file:/etc/postgresql-common/createcluster.d/90-hostagent.conf"));
+    assert!(
+        ids("data_directory = '/data/pg'")
+            .iter()
+            .any(|id| id == "file:/etc/postgresql-common/createcluster.d/90-hostagent.conf")
+    );
     let other = ids("cluster = 'app'\ndata_directory = '/data/pg'");
     assert!(other.contains(&"pg_cluster:15/app".to_owned()) && other.contains(&"service:postgresql@15-app".to_owned()));
 }
@@ -228,7 +242,10 @@ fn an_unknown_distribution_wants_a_version() {
 
 #[test]
 fn numbers_are_as_the_schema_says() {
-    assert_eq!(problems("version = 5"), ["postgres.version: there is no PostgreSQL 5 that hostagent knows; a major version from 13 to 99"]);
+    assert_eq!(
+        problems("version = 5"),
+        ["postgres.version: there is no PostgreSQL 5 that hostagent knows; a major version from 13 to 99"]
+    );
     let limits = "[[role]]\nname = 'r'\nconnection_limit = -5\n[[database]]\nname = 'd'\nconnection_limit = -2";
     assert_eq!(
         problems(limits),
@@ -260,7 +277,11 @@ fn what_the_cluster_is_made_with_cannot_end_its_quotes() {
 fn no_field_of_a_line_goes_on_in_the_next() {
     for end in ["\\\\", "\\n", "\\r"] {
         let line = |field: &str| format!("[[hba]]\ntype = \"local\"\nmethod = \"peer\"\n{field}");
-        for field in [format!("user = \"a{end}\""), format!("database = [\"a{end}\"]"), format!("options = {{ map = \"a{end}\" }}")] {
+        for field in [
+            format!("user = \"a{end}\""),
+            format!("database = [\"a{end}\"]"),
+            format!("options = {{ map = \"a{end}\" }}"),
+        ] {
             assert_eq!(problems(&line(&field)).len(), 1, "{field}");
         }
         let host = format!("[[hba]]\ntype = \"host\"\nmethod = \"md5\"\naddress = \"example.org{end}\"");

@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use super::*;
 use crate::problem::KeyPath;
-use crate::recipe::guide::Guide;
 use crate::problem::Style;
 use crate::recipe::deserialize::read;
+use crate::recipe::guide::Guide;
 use crate::recipe::literal::Literal;
 
 #[derive(Debug, Deserialize)]

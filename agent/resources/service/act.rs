@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::freshness::OnDisk;
 use super::{OnChange, Service};
 use crate::engine::{Cause, Id};
-use crate::host::{Error, Look, Touch};
 use crate::host::ledger::Loaded;
 use crate::host::systemd::{Coming, Lasting, Unit, full_name};
+use crate::host::{Error, Look, Touch};
 
 /// How long a unit that says nothing of being ready must stay up to count as started.
 const STEADY: Duration = Duration::from_millis(300);
@@ -45,6 +45,8 @@ impl Service {
     async fn put_files_right(&self, host: &Touch, mut unit: Unit) -> Result<Unit, Cause> {
         if unit.is_masked() && self.wants_it_unmasked() {
             host.unmask(&unit.name).await?;
+            // Until it reads its files again systemd goes on as if the unit were masked.
+            host.daemon_reload().await?;
             unit = host.unit(&self.unit).await?;
         }
         match (self.enabled, unit.is_enabled()) {

@@ -163,7 +163,8 @@ on_a_machine! {
         keeps_its_word::<Service>(&toy.service(), &host()).await;
         assert_eq!(toy.unit().await.invocation_id, running.invocation_id);
         keeps_its_word::<Service>(&Service { running: Some(false), enabled: Some(false), ..toy.service() }, &host()).await;
-        keeps_its_word::<Service>(&Service { masked: Some(true), ..toy.service() }, &host()).await;
+        let off = Service { running: Some(false), enabled: Some(false), ..toy.service() };
+        keeps_its_word::<Service>(&Service { masked: Some(true), ..off }, &host()).await;
         keeps_its_word::<Service>(&toy.service(), &host()).await;
 
         keeps_its_word::<DropIn>(&toy.drop_in("[Unit]\nDescription=Other\n"), &host()).await;
@@ -327,6 +328,7 @@ on_a_machine! {
 
     async fn a_unit_that_is_started_over_and_over_is_a_failure() {
         let toy = toy("toy-again");
+        toy.gone();
         let text = "[Service]\nType=simple\nExecStart=/bin/sh -c 'sleep 0.1; echo dying; exit 1'\nRestart=always\nRestartSec=5\n";
         let unit = UnitFile { unit: "toy-again.service".into(), content: text.into() };
         let (_, _, failed) = run(&plan(|draft| {

@@ -77,9 +77,10 @@ impl Test {
 
     fn tests(&self) -> Result<(), ExitCode> {
         let filter: Vec<_> = self.filter.iter().map(String::as_str).collect();
-        let words = match has("nextest") {
-            true => [&["nextest", "run"], &*filter].concat(),
-            false => [&["test", "--all-targets", "--"], &*filter].concat(),
+        let words = if has("nextest") {
+            [&["nextest", "run"], &*filter].concat()
+        } else {
+            [&["test", "--all-targets", "--"], &*filter].concat()
         };
         // Built once, before any test that takes it into a machine would build it.
         let library = agent::library_tests();

@@ -28,7 +28,9 @@ pub(super) fn all(site: &Site, groups: &mut Groups) -> Served {
     let proxy_headers = proxies.map(|proxy| proxy.headers()).next();
     let mut served = Served { settings: limits(&own.rules), proxy_headers, locations: Vec::new() };
     served.settings.extend(own.rules.add_headers.iter().map(add_header));
-    let views = site_serves(&mut served, &own, site.locations.is_empty(), groups);
+    // A `return` beside locations would answer before nginx looks at them; a snippet may bring some.
+    let alone = site.locations.is_empty() && own.rules.snippet.is_none() && own.rules.snippet_file.is_none();
+    let views = site_serves(&mut served, &own, alone, groups);
     served.locations.extend(views);
     for location in &site.locations {
         let block = location.block();
