@@ -232,4 +232,35 @@ mod tests {
         assert!(opened.services.contains(&"nginx".to_owned()), "{:?}", opened.services);
         assert!(opened.plan.ids().all(|id| id.kind() != "service"));
     }
+    fn refused(path: PathBuf) -> (String, String) {
+        let wanted = Wanted { recipe: Some(path), vars: Vec::new(), only: Vec::new() };
+        match check(&wanted) {
+            Err(Refusal::Said { says, hint, exit }) => {
+                assert_eq!(exit, super::super::Exit::WRONG);
+                (says, hint.unwrap())
+            }
+            Err(Refusal::Recipe(problems)) => (problems.render(crate::problem::Style::Plain), String::new()),
+            Ok(()) => panic!("was taken"),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_recipe_is_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("web.toml"), "format = 1\n").unwrap();
+        std::fs::write(at("empty.toml"), "").unwrap();
+        std::fs::write(at("program"), b"\x7fELF\0\0").unwrap();
+        std::fs::File::create(at("disk.img")).unwrap().set_len(LARGEST + 1).unwrap();
+
+        let (says, hint) = refused(at("wbe.toml"));
+        assert!(says.starts_with("there is no recipe at"), "{says}");
+        assert_eq!(hint, format!("did you mean `{}`?", at("web.toml").display()));
+        assert_eq!(refused(at("nothing")).1, "check the path");
+        let (says, hint) = refused(folder.path().to_owned());
+        assert!(says.ends_with("is a directory") && hint.contains("`hostagent check "), "{says}; {hint}");
+        assert!(refused(at("disk.img")).0.ends_with("is no recipe: it has 16 MiB"));
+        assert!(refused(at("program")).0.contains("is not a text file"));
+        assert!(refused(at("empty.toml")).0.contains("error: there is nothing in the recipe"));
+    }
 }

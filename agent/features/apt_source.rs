@@ -50,11 +50,13 @@ pub struct Source {
 #[serde(deny_unknown_fields)]
 pub struct SourceKey {
     /// The keys themselves: a text that begins with `-----BEGIN PGP PUBLIC KEY BLOCK-----`.
+    /// One of `armored`, `file` and `url` is needed.
     armored: Option<String>,
     /// A file of the host that holds them, armored or not, such as one that a `[[file]]` puts there.
+    /// One of `armored`, `file` and `url` is needed.
     file: Option<AbsolutePath>,
     /// Where they can be fetched: `https:`, or `http:` as `fingerprints` says which keys must come. Fetched when the key
-    /// on the host is not there or not the right one.
+    /// on the host is not there or not the right one. One of `armored`, `file` and `url` is needed.
     url: Option<String>,
     /// The fingerprints of all primary keys in it, each 40 hex digits. Required for `url`.
     /// Default: with `armored` and `file`, whichever keys those hold.

@@ -24,10 +24,11 @@ use crate::terms::{AbsolutePath, AccountName, Mode};
 pub struct File {
     /// Where it is.
     pub path: AbsolutePath,
-    /// Every byte of it, as text.
+    /// Every byte of it, as text. One of `content` and `source` is needed.
     #[serde(default)]
     pub content: Option<String>,
     /// Where its content is to be had. Not for what sudo and the SSH server read, which is checked before it stays.
+    /// One of `content` and `source` is needed.
     #[serde(default)]
     pub source: Option<Source>,
     /// Permission bits. Default: `"0644"`; `"0440"` for `/etc/sudoers` and under `/etc/sudoers.d/`; `"0600"` for a `secret`.

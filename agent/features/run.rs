@@ -23,10 +23,10 @@ pub struct Run {
     /// The program and its arguments. No shell reads them, unless it is the program: `["sh", "-c", "…"]`. They are public:
     /// no secret may stand here.
     pub command: Vec<String>,
-    /// Guard: it is not run while something stands at this path.
+    /// Guard: it is not run while something stands at this path. Default: none.
     #[serde(default)]
     pub creates: Option<AbsolutePath>,
-    /// Guard: it is not run while this command exits with 0. A plan runs it too, so it must change nothing.
+    /// Guard: it is not run while this command exits with 0. A plan runs it too, so it must change nothing. Default: none.
     #[serde(default)]
     pub unless: Option<Vec<String>>,
     /// Guard: it is run once on a host, and once more whenever it is changed here. Default: `false`.

@@ -64,6 +64,17 @@ impl Found {
         if self.message != DUPLICATE {
             return None;
         }
+        let header = text.get(line_around(text, self.at.start))?.trim();
+        if header.starts_with('[') {
+            // The tree has the keys of both under one of them.
+            let mut at = 0;
+            let mut lines = text.get(..self.at.start)?.split_inclusive('\n').map(|line| {
+                at += line.len();
+                (at - line.len(), line)
+            });
+            let (start, line) = lines.find(|(_, line)| line.trim() == header)?;
+            return Some(Span::new(tree.span.source, start..start + line.len()));
+        }
         let key = text.get(self.at.clone())?.trim_matches(['"', '\'']);
         let mut found = Vec::new();
         keys_before(tree, key, self.at.start, &mut found);

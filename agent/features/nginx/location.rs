@@ -20,16 +20,16 @@ use super::words::{
 pub struct Location {
     /// Which paths: `/api/` (what begins with it), `= /api` (exactly it), `^~ /api/`, `~ regex`, `~* regex`, `@name`.
     pub path: LocationPath,
-    /// Hands requests on to an application.
+    /// Hands requests on to an application. Default: none.
     pub proxy: Option<Proxy>,
-    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`.
+    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`. Default: none.
     pub upstream: Option<UpstreamName>,
-    /// Serves files.
+    /// Serves files. Default: none.
     #[serde(rename = "static")]
     pub files: Option<StaticFiles>,
-    /// Redirects (308) to another host, keeping path and query, or to one address.
+    /// Redirects (308) to another host, keeping path and query, or to one address. Default: none.
     pub redirect: Option<Url>,
-    /// Answers with a status.
+    /// Answers with a status. Default: none.
     #[serde(rename = "return")]
     pub answer: Option<Return>,
     /// The largest body of a request; `"0"` for any. Default: that of the site.
@@ -50,9 +50,9 @@ pub struct Location {
     /// Who may not ask; comes after `allow`. Default: as the site has it, or `["all"]` where `allow` is given.
     #[serde(default)]
     pub deny: Vec<Network>,
-    /// Lines of one's own, in nginx's language, inside of `location`.
+    /// Lines of one's own, in nginx's language, inside of `location`. Default: none.
     pub snippet: Option<String>,
-    /// A file with such lines, under `/etc/hostagent/` or `/etc/nginx/`.
+    /// A file with such lines, under `/etc/hostagent/` or `/etc/nginx/`. Default: none.
     pub snippet_file: Option<ConfigPath>,
 }
 

@@ -51,9 +51,9 @@ pub struct Nginx {
     pub enabled: bool,
     /// Whether it runs. Default: `true`.
     pub running: bool,
-    /// The sites it serves.
+    /// The sites it serves. Default: none.
     pub site: Vec<Site>,
-    /// Groups of servers that several sites hand requests on to by name.
+    /// Groups of servers that several sites hand requests on to by name. Default: none.
     pub upstream: Vec<Upstream>,
     /// Whether sites that listen on a port also do so on IPv6. Default: `true`; `false` on a host without IPv6, where
     /// nginx could not start.
@@ -105,9 +105,9 @@ pub struct Nginx {
     pub gzip: bool,
     /// Caches of answers, as in nginx's `proxy_cache_path`. Default: none.
     pub proxy_cache_path: Vec<CachePath>,
-    /// Lines of one's own, in nginx's language, outside of `http`.
+    /// Lines of one's own, in nginx's language, outside of `http`. Default: none.
     pub extra_conf: Option<String>,
-    /// Lines of one's own, in nginx's language, inside of `http`.
+    /// Lines of one's own, in nginx's language, inside of `http`. Default: none.
     pub extra_http: Option<String>,
 }
 

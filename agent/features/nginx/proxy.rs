@@ -19,22 +19,22 @@ use super::words::{
 #[serde(deny_unknown_fields)]
 pub struct Proxy {
     /// Addresses with ports, and unix sockets: `["127.0.0.1:3000", "unix:/run/app.sock"]`, or tables such as
-    /// `{ address = "127.0.0.1:3000", weight = 2 }`.
+    /// `{ address = "127.0.0.1:3000", weight = 2 }`. Default: none.
     #[serde(default)]
     pub to: Vec<Backend>,
-    /// A DNS name that is looked up again and again while nginx runs; needs `port` and `resolver`.
+    /// A DNS name that is looked up again and again while nginx runs; needs `port` and `resolver`. Default: none.
     pub service: Option<DnsName>,
-    /// The port of `service`.
+    /// The port of `service`. Default: none.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// The name servers to ask for `service`: addresses with a space between.
+    /// The name servers to ask for `service`: addresses with a space between. Default: none.
     pub resolver: Option<Resolvers>,
     /// How long an answer of `resolver` counts, whatever its TTL says. Default: `"5s"`.
     pub valid: Option<Period>,
     /// Whether `service` is also looked up on IPv6. Default: `false`.
     #[serde(default)]
     pub resolver_ipv6: bool,
-    /// The name of one of `[[nginx.upstream]]`, or an id such as `app:bingo`.
+    /// The name of one of `[[nginx.upstream]]`, or an id such as `app:bingo`. Default: none.
     pub upstream: Option<UpstreamName>,
     /// How requests are spread over `to`: `least_conn`, `ip_hash`, `random`, `hash KEY [consistent]`. Default: in turns.
     pub strategy: Option<Strategy>,

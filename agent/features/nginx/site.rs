@@ -32,22 +32,22 @@ pub struct Site {
     /// Whether it also answers for hosts that no site names. Default: `false`.
     #[serde(default)]
     pub default_server: bool,
-    /// Hands requests on to an application.
+    /// Hands requests on to an application. Default: none.
     pub proxy: Option<Proxy>,
-    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`.
+    /// Hands requests on to a group of servers: one of `[[nginx.upstream]]`. Default: none.
     pub upstream: Option<UpstreamName>,
-    /// Serves files.
+    /// Serves files. Default: none.
     #[serde(rename = "static")]
     pub files: Option<StaticFiles>,
-    /// Redirects (308) to another host, keeping path and query, or to one address.
+    /// Redirects (308) to another host, keeping path and query, or to one address. Default: none.
     pub redirect: Option<Url>,
-    /// Answers with a status.
+    /// Answers with a status. Default: none.
     #[serde(rename = "return")]
     pub answer: Option<Return>,
-    /// Paths of the site that are served otherwise.
+    /// Paths of the site that are served otherwise. Default: none.
     #[serde(default)]
     pub locations: Vec<Location>,
-    /// The whole file of the site in nginx's own language; then no other key may be given than `name`.
+    /// The whole file of the site in nginx's own language; then no other key may be given than `name`. Default: none.
     pub config: Option<String>,
     /// The largest body of a request; `"0"` for any. Default: that of `[nginx]`.
     pub client_max_body_size: Option<Buffer>,
@@ -67,9 +67,9 @@ pub struct Site {
     /// Who may not ask; comes after `allow`. Default: nobody, or `["all"]` where `allow` is given.
     #[serde(default)]
     pub deny: Vec<Network>,
-    /// Lines of one's own, in nginx's language, inside of `server`.
+    /// Lines of one's own, in nginx's language, inside of `server`. Default: none.
     pub snippet: Option<String>,
-    /// A file with such lines, under `/etc/hostagent/` or `/etc/nginx/`.
+    /// A file with such lines, under `/etc/hostagent/` or `/etc/nginx/`. Default: none.
     pub snippet_file: Option<ConfigPath>,
 }
 
@@ -81,7 +81,7 @@ pub struct Return {
     pub code: StatusCode,
     /// Its text, as `text/plain`; variables allowed. Default: nginx's own page for the status.
     pub text: Option<Text>,
-    /// Where it leads, for 301, 302, 303, 307 and 308.
+    /// Where it leads, for 301, 302, 303, 307 and 308. Default: none.
     pub url: Option<Target>,
 }
 

@@ -9,9 +9,9 @@ use super::words::{ConfigPath, Name, TryFile, UrlPath};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaticFiles {
-    /// The directory that paths are looked up in, the location's own included.
+    /// The directory that paths are looked up in, the location's own included. Default: none.
     pub root: Option<ConfigPath>,
-    /// The directory that stands for the path of a location; in place of `root`.
+    /// The directory that stands for the path of a location; in place of `root`. Default: none.
     pub alias: Option<ConfigPath>,
     /// Files that stand for a directory. Default: nginx's own, `["index.html"]`.
     #[serde(default)]

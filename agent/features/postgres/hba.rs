@@ -29,7 +29,7 @@ pub struct Hba {
     /// From where, for all but `local`: `"10.0.0.0/16"`, a host name, `".example.org"`, `all`, `samehost` or `samenet`.
     #[serde(default)]
     pub address: Option<String>,
-    /// The netmask, where `address` has no `/16` behind it.
+    /// The netmask, where `address` has no `/16` behind it. Default: none.
     #[serde(default)]
     pub mask: Option<IpAddr>,
     /// What it must show. A stored SCRAM verifier also does for `md5`.

@@ -89,15 +89,15 @@ pub struct Postgres {
     pub hba: Vec<Hba>,
     /// Which accounts may be which roles. Default: none.
     pub ident: Vec<Ident>,
-    /// Roles.
+    /// Roles. Default: none.
     pub role: Vec<Role>,
-    /// Databases.
+    /// Databases. Default: none.
     pub database: Vec<Database>,
-    /// Schemas.
+    /// Schemas. Default: none.
     pub schema: Vec<Schema>,
-    /// Extensions.
+    /// Extensions. Default: none.
     pub extension: Vec<Extension>,
-    /// Privileges.
+    /// Privileges. Default: none.
     pub grant: Vec<Grant>,
 }
 

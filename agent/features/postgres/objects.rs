@@ -91,7 +91,7 @@ pub struct Database {
     /// Who knows its locale: `"libc"`, `"icu"` (PostgreSQL 15) or `"builtin"` (17). Default: the template's.
     #[serde(default)]
     pub locale_provider: Option<LocaleProvider>,
-    /// Its locale where the provider is not `libc`, such as `"de-u-co-phonebk"`.
+    /// Its locale where the provider is not `libc`, such as `"de-u-co-phonebk"`. Default: the template's.
     #[serde(default)]
     pub icu_locale: Option<String>,
     /// What it is copied from when it is made. Default: `template0` if it says an encoding or locale, else `template1`.
