@@ -40,7 +40,8 @@ fn debian_13_keeps_what_the_library_says_of_postgresql() {
 #[test]
 fn no_test_of_the_library_is_left_out_everywhere() {
     let places = [UNITS, MATRIX, CLUSTER, ELSEWHERE];
-    let forgotten: Vec<String> = left_out("").into_iter().filter(|name| !places.iter().any(|place| name.starts_with(place))).collect();
+    let forgotten: Vec<String> =
+        left_out("").into_iter().filter(|name| !places.iter().any(|place| name.starts_with(place))).collect();
     assert!(forgotten.is_empty(), "needs a machine, and has none in tests/inside.rs:\n{}", forgotten.join("\n"));
 }
 
@@ -78,7 +79,8 @@ fn passes(host: &Machine, setting: &str, place: &str) {
 
 /// The names of the tests of a place that are left out elsewhere.
 fn left_out(place: &str) -> Vec<String> {
-    let listed = Command::new(library_tests()).args(["--ignored", "--list", place]).output().expect("it lists its tests");
+    let listed =
+        Command::new(library_tests()).args(["--ignored", "--list", place]).output().expect("it lists its tests");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
 }

@@ -21,7 +21,11 @@ fn changes(host: &Machine, recipe: &str) -> BTreeSet<String> {
     host.recipe(recipe);
     let planned = host.agent("plan --json");
     let converged = host.agent("converge --json").exits(0);
-    assert_eq!(having(&converged, "changed"), having(&planned, "pending"), "what changed is what the plan said:\n{recipe}");
+    assert_eq!(
+        having(&converged, "changed"),
+        having(&planned, "pending"),
+        "what changed is what the plan said:\n{recipe}"
+    );
     assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0, "again changes nothing:\n{recipe}");
     having(&converged, "changed")
 }
@@ -36,6 +40,7 @@ fn fails(host: &Machine, recipe: &str) -> Said {
 /// What PostgreSQL answers to its superuser.
 fn sql(host: &Machine, database: &str, statement: &str) -> String {
     host.write("/run/statement.sql", statement);
-    let said = host.sh(&format!("runuser -u postgres -- psql -qAtX -v ON_ERROR_STOP=1 -d '{database}' -f /run/statement.sql"));
+    let said =
+        host.sh(&format!("runuser -u postgres -- psql -qAtX -v ON_ERROR_STOP=1 -d '{database}' -f /run/statement.sql"));
     said.succeeds().text().to_owned()
 }

@@ -56,7 +56,7 @@ pub fn library_tests() -> PathBuf {
     let built = command.output().expect("cargo runs");
     let messages = String::from_utf8_lossy(&built.stdout).into_owned();
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?))).last();
+    let program = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?))).next_back();
     program.filter(|_| built.status.success()).unwrap_or_else(|| {
         panic!("the library's tests do not build\nhint: HOSTAGENT_LIB_TESTS=… names a program that is built already")
     })

@@ -1,4 +1,4 @@
-//! community.postgresql, postgresql_user: `test_password.yml`, `test_no_password_change.yml`,
+//! community.postgresql, `postgresql_user`: `test_password.yml`, `test_no_password_change.yml`,
 //! `postgresql_user_sql_ascii_db.yml`, community.general#120, community.postgresql#301 and #688.
 //!
 //! What the library's own matrix (tests/inside.rs) shows of one role at a time is here shown through recipes.
@@ -36,8 +36,20 @@ struct Kept {
 const PASSWORD: &str = "password = { file = \"/root/secret\" }";
 const CASES: [Case; 11] = [
     // An MD5 hash of the right password is brought to SCRAM, once (#688); the module leaves it.
-    Case { what: "same", secret: |_| "same".into(), attributes: PASSWORD, changes: [true, false], logs_in_with: Some("same") },
-    Case { what: "other", secret: |_| "other".into(), attributes: PASSWORD, changes: [true, true], logs_in_with: Some("other") },
+    Case {
+        what: "same",
+        secret: |_| "same".into(),
+        attributes: PASSWORD,
+        changes: [true, false],
+        logs_in_with: Some("same"),
+    },
+    Case {
+        what: "other",
+        secret: |_| "other".into(),
+        attributes: PASSWORD,
+        changes: [true, true],
+        logs_in_with: Some("other"),
+    },
     Case {
         what: "an MD5 hash of the same",
         secret: |kept| kept.md5[0].clone(),
@@ -67,8 +79,20 @@ const CASES: [Case; 11] = [
         logs_in_with: Some("other"),
     },
     // `changes` converges twice: cleared, and cleared again.
-    Case { what: "cleared", secret: |_| "same".into(), attributes: "no_password = true", changes: [true, true], logs_in_with: None },
-    Case { what: "not named", secret: |_| "same".into(), attributes: "", changes: [false, false], logs_in_with: Some("same") },
+    Case {
+        what: "cleared",
+        secret: |_| "same".into(),
+        attributes: "no_password = true",
+        changes: [true, true],
+        logs_in_with: None,
+    },
+    Case {
+        what: "not named",
+        secret: |_| "same".into(),
+        attributes: "",
+        changes: [false, false],
+        logs_in_with: Some("same"),
+    },
     Case {
         what: "the same expiry, said otherwise",
         secret: |_| "same".into(),
@@ -106,7 +130,9 @@ fn tells_which_password_is_a_change(debian: u8) {
     let host = furnished(debian);
     changes(&host, &recipe(""));
     let keep = |method: &str, password: &str| {
-        let set = format!("set password_encryption = '{method}'; alter role jdoe password '{password}' valid until 'infinity';");
+        let set = format!(
+            "set password_encryption = '{method}'; alter role jdoe password '{password}' valid until 'infinity';"
+        );
         sql(&host, "postgres", &format!("{set} select rolpassword from pg_authid where rolname = 'jdoe'"))
     };
     let both = |method: &str| ["same", "other"].map(|password| keep(method, password));
@@ -116,20 +142,16 @@ fn tells_which_password_is_a_change(debian: u8) {
             let expiry = if case.attributes.contains("2999") { "2999-01-01 00:00:00+00" } else { "infinity" };
             sql(&host, "postgres", &format!("alter role jdoe password '{stored}' valid until '{expiry}'"));
             host.write(SECRET, &(case.secret)(&kept));
-            let changed = changes(&host, &recipe(&keeping_the_expiry(case.attributes)));
+            let changed = changes(&host, &recipe(case.attributes));
             let context = format!("{} for {}…", case.what, &stored[..5]);
             assert_eq!(changed, if wanted { ids(["pg_role:jdoe"]) } else { ids([]) }, "{context}");
             for password in ["same", "other"] {
-                let said = host.sh(&format!("PGPASSWORD={password} psql -h 127.0.0.1 -U jdoe -d postgres -Atc 'select 1'"));
+                let said =
+                    host.sh(&format!("PGPASSWORD={password} psql -h 127.0.0.1 -U jdoe -d postgres -Atc 'select 1'"));
                 assert_eq!(said.exit == 0, case.logs_in_with == Some(password), "{context}\n{said}");
             }
         }
     }
-}
-
-/// A role's attributes are compared whole, so a case that is not about the expiry says the one that is there.
-fn keeping_the_expiry(attributes: &str) -> String {
-    if attributes.contains("valid_until") { attributes.to_owned() } else { format!("{attributes}\nvalid_until = \"infinity\"") }
 }
 
 /// `test_no_password_change.yml`: every attribute and none, while nobody says anything of the password.

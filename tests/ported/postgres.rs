@@ -29,7 +29,10 @@ fn a_database_two_users_and_their_privileges() {
         let host = furnished(debian);
         let version = postgres_of(debian);
         let changed = changes(&host, RECIPE);
-        assert!(ids(["pg_database:example", "pg_role:jdoe", "pg_role:longjohnsilver"]).is_subset(&changed), "{changed:?}");
+        assert!(
+            ids(["pg_database:example", "pg_role:jdoe", "pg_role:longjohnsilver"]).is_subset(&changed),
+            "{changed:?}"
+        );
         let status = format!("/usr/lib/postgresql/{version}/bin/pg_ctl -D /var/lib/postgresql/{version}/main status");
         host.sh(&format!("runuser -u postgres -- {status}")).succeeds().says("server is running");
         assert_eq!(sql(&host, "example", "select has_database_privilege('jdoe', 'example', 'CREATE')"), "t");

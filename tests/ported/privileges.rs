@@ -1,4 +1,4 @@
-//! community.postgresql, postgresql_privs: `postgresql_privs_general.yml` and `test_target_role.yml`.
+//! community.postgresql, `postgresql_privs`: `postgresql_privs_general.yml` and `test_target_role.yml`.
 //!
 //! Each kind is granted, granted again, revoked and revoked again, all of them in one recipe, and a plan changes nothing.
 //! Every name has something in it that must be quoted (#656, #1058, #381).
@@ -28,11 +28,19 @@ create foreign data wrapper dummy; create server dummy_server foreign data wrapp
 const KINDS: [(&str, &str, &str); 19] = [
     ("type = 'database'", "ALL", r#"ON DATABASE "db-1" TO "user-1""#),
     ("type = 'schema'\nschema = 'sch-1'", "USAGE", r#"GRANT USAGE ON SCHEMA "sch-1" TO "user-1""#),
-    ("type = 'table'\nobjects = 'test_table1'", "SELECT', 'INSERT", r#"GRANT SELECT,INSERT ON TABLE public.test_table1 TO "user-1""#),
+    (
+        "type = 'table'\nobjects = 'test_table1'",
+        "SELECT', 'INSERT",
+        r#"GRANT SELECT,INSERT ON TABLE public.test_table1 TO "user-1""#,
+    ),
     ("type = 'table'\nobjects = 'test_view'", "SELECT", r#"GRANT SELECT ON TABLE public.test_view TO "user-1""#),
     // Partitioned tables are tables.
     ("type = 'table'\nschema = 'sch-1'", "SELECT", r#"GRANT SELECT ON TABLE "sch-1".testpt TO "user-1""#),
-    ("type = 'table'\nschema = 'with.dot'", "SELECT", r#"GRANT SELECT ON TABLE "with.dot"."test.table.name" TO "user-1""#),
+    (
+        "type = 'table'\nschema = 'with.dot'",
+        "SELECT",
+        r#"GRANT SELECT ON TABLE "with.dot"."test.table.name" TO "user-1""#,
+    ),
     (
         "type = 'table'\nschema = 'with\"quote'\nobjects = 'test.table.name'",
         "SELECT",
@@ -109,14 +117,18 @@ fn recipe(verb: &str) -> String {
     }
     for (on, privileges, _) in KINDS.iter().filter(|_| !verb.is_empty()) {
         let on = if verb == "revoke" { on.replace("grant_option = true", "") } else { (*on).to_owned() };
-        let _ = write!(text, "[[postgres.grant]]\nrole = \"user-1\"\ndatabase = \"db-1\"\n{on}\n{verb} = ['{privileges}']\n");
+        let _ = write!(
+            text,
+            "[[postgres.grant]]\nrole = \"user-1\"\ndatabase = \"db-1\"\n{on}\n{verb} = ['{privileges}']\n"
+        );
     }
     text
 }
 
 /// Everything that anybody was given, as PostgreSQL's own tool writes it down.
 fn granted(host: &Machine) -> BTreeSet<String> {
-    let dumped = host.sh("runuser -u postgres -- pg_dumpall --schema-only | grep -E '^(GRANT|REVOKE|ALTER DEFAULT)'").succeeds();
+    let dumped =
+        host.sh("runuser -u postgres -- pg_dumpall --schema-only | grep -E '^(GRANT|REVOKE|ALTER DEFAULT)'").succeeds();
     // Some versions write two blanks.
     dumped.stdout.lines().map(|line| line.replace("  ", " ")).collect()
 }

@@ -1,5 +1,5 @@
 //! NixOS, nixos/tests/switch-test.nix: what a change of a unit does to what runs; and puppet's
-//! ticket_5024_systemd_enabling_masked_service.rb.
+//! `ticket_5024_systemd_enabling_masked_service.rb`.
 //!
 //! The library's own cases (tests/inside.rs) are about resources; these are what people write: a unit file of their own, and
 //! a service beside it.
@@ -72,7 +72,10 @@ fn on_debian_13_a_change_of_a_unit_costs_what_it_must() {
 fn a_change_costs_what_it_must(debian: u8) {
     let host = Machine::debian(debian).boot();
     let mut recipe = RECIPE.to_owned();
-    assert_eq!(changes(&host, &recipe), ids(["file:/etc/app.conf", "file:/etc/systemd/system/app.service", "service:app"]));
+    assert_eq!(
+        changes(&host, &recipe),
+        ids(["file:/etc/app.conf", "file:/etc/systemd/system/app.service", "service:app"])
+    );
     for (from, to, wanted) in CASES {
         recipe = replaced(&recipe, from, to);
         assert_eq!(effect(&host, &recipe), wanted, "{from} → {to}");
@@ -83,7 +86,8 @@ fn a_change_costs_what_it_must(debian: u8) {
         assert_eq!(effect(&host, &recipe), Nothing, "{from} → {to}");
     }
     // The words of a unit that fails, for as long as it does; then it is well again.
-    fails(&host, &replaced(RECIPE, "/bin/sleep infinity", "/bin/sh -c 'echo cannot go on; exit 3'")).says("cannot go on");
+    fails(&host, &replaced(RECIPE, "/bin/sleep infinity", "/bin/sh -c 'echo cannot go on; exit 3'"))
+        .says("cannot go on");
     changes(&host, RECIPE);
     assert!(host.unit("app").is_active());
 }
@@ -102,7 +106,9 @@ fn a_unit_of_ones_own_needs_nothing_but_its_file_to_be_restarted() {
 fn names_templates_and_requirements() {
     let host = Machine::debian(12).boot();
     let file = |unit: &str, more: &str| {
-        let text = format!("[Unit]\n{more}\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n");
+        let text = format!(
+            "[Unit]\n{more}\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+        );
         format!("[[file]]\npath = '/etc/systemd/system/{unit}'\ncontent = '''\n{text}'''\n")
     };
     let service = |unit: &str| format!("[[service]]\nname = '{unit}'\n");
@@ -167,7 +173,7 @@ fn a_masked_unit_that_is_wanted_is_unmasked() {
     host.sh("systemctl start cron").fails().says("masked");
 }
 
-/// What a recipe does to the server `app`: converged three times, which is told once.
+/// What a recipe does to the server `app`.
 fn effect(host: &Machine, recipe: &str) -> Effect {
     let loads = || host.sh("cat /run/app.loads 2>/dev/null | wc -l").text().to_owned();
     let before = (host.unit("app").start(), loads());

@@ -66,7 +66,9 @@ pub(super) fn the_recipe_of_an_application_of_one_page(host: &Machine) {
 
 /// recipes/static-site.toml
 pub(super) fn the_recipe_of_a_static_site(host: &Machine) {
-    for (path, text) in [("index.html", "home"), ("about.html", "about us"), ("404.html", "nothing here"), ("sub/index.html", "below")] {
+    for (path, text) in
+        [("index.html", "home"), ("about.html", "about us"), ("404.html", "nothing here"), ("sub/index.html", "below")]
+    {
         host.write(&format!("/srv/www/site/{path}"), text);
     }
     host.get("http://example.org/").is(200).says("home");

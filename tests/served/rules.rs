@@ -39,7 +39,9 @@ pub(super) fn locations_mix(host: &Machine) {
     host.from_outside("192.168.77.50").get("http://mixed.example.org/inside/x").is(403);
 
     let sends = |path: &str, length: usize| {
-        let head = format!("POST {path} HTTP/1.1\r\nHost: mixed.example.org\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: mixed.example.org\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
         let answer = host.talk(80, &[head.into_bytes(), vec![b'x'; length]].concat()).unwrap();
         String::from_utf8_lossy(&answer).split_whitespace().nth(1).unwrap_or_default().to_owned()
     };
@@ -100,7 +102,12 @@ return = { code = 204 }
 
 pub(super) fn a_host_that_no_site_names_gets_no_answer(host: &Machine) {
     host.get("http://inside.example.org:8080/").is(204);
-    for url in ["http://nobody.example.org/", "http://127.0.0.1/", "http://inside.example.org/", "http://mixed.example.org:8080/"] {
+    for url in [
+        "http://nobody.example.org/",
+        "http://127.0.0.1/",
+        "http://inside.example.org/",
+        "http://mixed.example.org:8080/",
+    ] {
         assert!(host.ask(url, &[]).is_err(), "{url} got an answer");
     }
     assert!(host.from_outside("10.0.0.50").ask("http://10.0.0.10/", &[]).is_err());

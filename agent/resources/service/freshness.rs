@@ -100,10 +100,12 @@ impl Service {
         let at = |kind: &'static str| self.reads.iter().map(move |place| Id::at(kind, place).to_string());
         let (files, folders) = written_by_people(&name);
         let own = files.iter().flat_map(|path| BROUGHT_AS.map(|kind| Id::at(kind, path).to_string()));
-        let exact = sets.chain(at("file")).chain(at("link")).chain([Id::new("unit_file", &name).to_string()]).chain(own);
+        let exact =
+            sets.chain(at("file")).chain(at("link")).chain([Id::new("unit_file", &name).to_string()]).chain(own);
         let mut expected: BTreeSet<String> = exact.filter(|id| host.expects(id)).collect();
         let below = |place: &Path| ["file", "link"].map(|kind| format!("{kind}:{}/", place.display()));
-        let beginnings = self.reads.iter().chain(&folders).flat_map(|place| below(place)).chain([format!("drop_in:{name}/")]);
+        let beginnings =
+            self.reads.iter().chain(&folders).flat_map(|place| below(place)).chain([format!("drop_in:{name}/")]);
         expected.extend(beginnings.flat_map(|beginning| host.expected_under(&beginning)));
         expected
     }
