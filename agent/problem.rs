@@ -27,18 +27,26 @@ pub struct Problem {
     pub says: String,
     /// What to do about it, in the same style.
     pub hint: Option<String>,
+    /// Where the other one is, of two that cannot be together.
+    pub other: Option<Place>,
 }
 
 impl Problem {
     /// A problem without a hint.
     pub fn new(at: impl Into<Place>, says: impl Into<String>) -> Self {
-        Self { at: at.into(), says: says.into(), hint: None }
+        Self { at: at.into(), says: says.into(), hint: None, other: None }
     }
 
     /// The same problem with what to do about it.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same problem with the place of the other one, of two that cannot be together.
+    #[must_use]
+    pub fn beside(self, other: impl Into<Place>) -> Self {
+        Self { other: Some(other.into()), ..self }
     }
 
     /// The same problem with "did you mean" when one of `known` is near to `word`.
@@ -56,8 +64,12 @@ impl Problem {
 pub enum Place {
     /// A piece of a source.
     Span(Span),
-    /// A value of the recipe by its keys; [`Problems::locate`] turns it into a span.
+    /// A value of the recipe by its keys; [`Problems::locate`] turns it into a span, as it does with the next two.
     Path(KeyPath),
+    /// The key of such a value, where the key is what is wrong.
+    Key(KeyPath),
+    /// An element of a list by what tells it from the others: its `name` or `path`.
+    Name(KeyPath),
     /// Not in a file: the command line, or the recipe as a whole.
     Nowhere,
 }
@@ -124,12 +136,12 @@ impl Problems {
     }
 
     /// Turns key paths into spans, where `find` knows one.
-    pub fn locate(&mut self, find: impl Fn(&KeyPath) -> Option<Span>) {
+    pub fn locate(&mut self, find: impl Fn(&Place) -> Option<Span>) {
         for problem in &mut self.found {
-            if let Place::Path(path) = &problem.at
-                && let Some(span) = find(path)
-            {
-                problem.at = Place::Span(span);
+            for place in std::iter::once(&mut problem.at).chain(&mut problem.other) {
+                if let Some(span) = find(place) {
+                    *place = Place::Span(span);
+                }
             }
         }
     }
@@ -164,7 +176,7 @@ type Rank<'a> = (u8, Option<SourceId>, (usize, usize), Option<&'a KeyPath>);
 fn rank(place: &Place) -> Rank<'_> {
     match place {
         Place::Span(span) => (0, Some(span.source), (span.range.start, span.range.end), None),
-        Place::Path(path) => (1, None, (0, 0), Some(path)),
+        Place::Path(path) | Place::Key(path) | Place::Name(path) => (1, None, (0, 0), Some(path)),
         Place::Nowhere => (2, None, (0, 0), None),
     }
 }
@@ -221,8 +233,38 @@ error: somewhere else
             problems.render(Style::Plain),
             "error: no certificate `api`\n--> nginx.site[0]\n\n1 problem; nothing was touched\n"
         );
-        problems.locate(|asked| (*asked == path).then(|| two.clone()));
+        problems.locate(|asked| (*asked == Place::Path(path.clone())).then(|| two.clone()));
         assert!(problems.render(Style::Plain).contains(" --> a.toml:2:1\n"));
+    }
+
+    #[test]
+    fn of_two_the_other_one_is_named_by_file_and_line() {
+        let (mut problems, two, three) = two_files();
+        problems.push(Problem::new(&two, "here twice").hint("keep one of them").beside(&three));
+        problems.push(Problem::new(&three, "not as there").beside(KeyPath::root().key("file").index(0)));
+        assert_eq!(
+            problems.render(Style::Plain),
+            "\
+error: here twice
+ --> a.toml:2:1
+  |
+2 | two = 2
+  | ^^^
+  |
+  = note: the other one is at b.toml:1
+  = help: keep one of them
+
+error: not as there
+ --> b.toml:1:1
+  |
+1 | three = 3
+  | ^^^^^
+  |
+  = note: the other one is at `file[0]`
+
+2 problems; nothing was touched
+"
+        );
     }
 
     #[test]

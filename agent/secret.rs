@@ -48,6 +48,9 @@ impl Secret {
 }
 
 impl SecretRef {
+    /// The name of the type, by which a recipe's reader knows that a value in its place must not be shown.
+    pub const NAME: &str = "SecretRef";
+
     /// Checks what a recipe can be told without touching the host.
     ///
     /// # Errors
@@ -55,7 +58,10 @@ impl SecretRef {
     pub fn validate(&self) -> Result<(), String> {
         match self {
             Self::Generate(length) if !(16..=128).contains(length) => {
-                Err(format!("a generated secret of {length} characters\nhint: between 16 and 128; 32 is a good length"))
+                let says = if *length < 16 { "too short" } else { "too long" };
+                Err(format!(
+                    "a generated secret of {length} characters is {says}\nhint: 16 to 128; 32 is a good length"
+                ))
             }
             _ => Ok(()),
         }
@@ -74,8 +80,10 @@ impl SecretRef {
         let Some(bytes) = host.read(&path)? else {
             return match self {
                 Self::Generate(_) => Ok(None),
-                Self::File(path) => Err(Cause::new("secret-missing", format!("the secret's file `{path}` is not there"))
-                    .hint("put it there, readable by root only, or name another source")),
+                Self::File(path) => {
+                    Err(Cause::new("secret-missing", format!("the secret's file `{path}` is not there"))
+                        .hint("put it there, readable by root only, or name another source"))
+                }
             };
         };
         let Ok(text) = String::from_utf8(bytes) else {

@@ -17,7 +17,10 @@ pub struct Template {
 #[macro_export]
 macro_rules! template {
     ($path:literal) => {
-        $crate::template::Template { name: $path, text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $path)) }
+        $crate::template::Template {
+            name: $path,
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $path)),
+        }
     };
 }
 

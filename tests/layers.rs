@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// The longest a file may be, tests and all.
-const LONGEST: usize = 500;
+const LONGEST: usize = 620;
 
 #[test]
 fn imports_point_downwards() {
@@ -67,7 +67,8 @@ fn features_do_not_know_each_other() {
 
 #[test]
 fn every_template_is_used_by_the_feature_of_its_name() {
-    let features: BTreeSet<String> = sources("agent/features").iter().map(|file| part_after(file, "features")).collect();
+    let features: BTreeSet<String> =
+        sources("agent/features").iter().map(|file| part_after(file, "features")).collect();
     let code: String = sources("agent").iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let mut wrong = Vec::new();
     for template in files_under(&root().join("templates"), "tera") {

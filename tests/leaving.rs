@@ -70,8 +70,10 @@ fn a_database_and_a_role_stay_and_are_told() {
     host.recipe(without);
     let postgres = as_it_runs(&host, "postgresql@15-main");
     host.agent("converge").exits(0).says("pg_database:booking").says("pg_role:booking").says("no longer");
-    host.sh("runuser -u postgres -- psql -Atc \"select datname from pg_database where datname='booking'\"").prints("booking");
-    host.sh("runuser -u postgres -- psql -Atc \"select rolname from pg_roles where rolname='booking'\"").prints("booking");
+    host.sh("runuser -u postgres -- psql -Atc \"select datname from pg_database where datname='booking'\"")
+        .prints("booking");
+    host.sh("runuser -u postgres -- psql -Atc \"select rolname from pg_roles where rolname='booking'\"")
+        .prints("booking");
     assert_eq!(as_it_runs(&host, "postgresql@15-main").0, postgres.0);
 }
 
@@ -92,7 +94,9 @@ fn a_drop_in_that_is_no_longer_named_goes_and_the_unit_runs_without_it() {
 
 #[test]
 fn a_file_that_a_server_read_is_forgotten_by_the_server_in_the_same_run() {
-    let with = format!("{RECIPE}\n[[file]]\npath = \"/etc/nginx/conf.d/mine.conf\"\ncontent = \"server {{ listen 8081; return 200 mine; }}\\n\"\n");
+    let with = format!(
+        "{RECIPE}\n[[file]]\npath = \"/etc/nginx/conf.d/mine.conf\"\ncontent = \"server {{ listen 8081; return 200 mine; }}\\n\"\n"
+    );
     let host = converged(12, &with);
     host.get("http://127.0.0.1:8081/").says("mine");
     host.recipe(RECIPE);

@@ -19,12 +19,18 @@ return = { code = 200, text = "old" }
 #[test]
 fn k1_a_run_that_failed_between_writing_and_reloading_is_made_good_by_the_next() {
     let host = converged(12, SITE);
-    host.recipe(&format!("{}\n[[run]]\nname = \"later\"\ncommand = [\"false\"]\nonce = true\n", SITE.replace("old", "new")));
+    host.recipe(&format!(
+        "{}\n[[run]]\nname = \"later\"\ncommand = [\"false\"]\nonce = true\n",
+        SITE.replace("old", "new")
+    ));
     host.agent("converge").exits(1);
     host.get("http://api.example.org/").says("new");
 
     // The worst moment: the file is there, the reload is not.
-    host.write("/etc/nginx/hostagent.d/api.conf", &host.read("/etc/nginx/hostagent.d/api.conf").replace("new", "newer"));
+    host.write(
+        "/etc/nginx/hostagent.d/api.conf",
+        &host.read("/etc/nginx/hostagent.d/api.conf").replace("new", "newer"),
+    );
     host.recipe(&SITE.replace("old", "newer"));
     host.agent("plan --json").exits(3).says("service:nginx");
     host.agent("converge").exits(0);
@@ -87,7 +93,12 @@ fn k5_a_plan_on_a_bare_host_is_true() {
     let planned = host.agent("plan --json").exits(3);
     assert_eq!(having(&planned, "failed"), ids([]));
     assert_eq!(having(&planned, "skipped"), ids([]));
-    host.agent("plan").exits(3).says("package:nginx").says("service:nginx").says("pg_role:booking").says_not("not found");
+    host.agent("plan")
+        .exits(3)
+        .says("package:nginx")
+        .says("service:nginx")
+        .says("pg_role:booking")
+        .says_not("not found");
     assert_eq!(having(&host.agent("converge --json").exits(0), "changed"), having(&planned, "pending"));
 }
 
@@ -98,7 +109,8 @@ fn k6_a_changed_password_and_attribute_are_seen_and_put_right() {
     host.sh("runuser -u postgres -- psql -qc \"alter role booking password 'x' createdb\"").succeeds();
     host.agent("plan").exits(3).says("pg_role:booking").says("password").says("createdb");
     host.agent("converge").exits(0);
-    host.sh("runuser -u postgres -- psql -Atc \"select rolcreatedb from pg_roles where rolname='booking'\"").prints("f");
+    host.sh("runuser -u postgres -- psql -Atc \"select rolcreatedb from pg_roles where rolname='booking'\"")
+        .prints("f");
     let login = "PGPASSWORD=$(cat /etc/hostagent/secrets/postgres.role.booking) psql -h 10.0.0.10 -U booking -d booking -Atc 'select 1'";
     host.from_outside("10.0.0.50").sh(login).prints("1");
 }
@@ -108,7 +120,9 @@ fn k6_a_changed_password_and_attribute_are_seen_and_put_right() {
 fn k7_a_first_drop_in_is_loaded_by_the_restart_it_needs() {
     for debian in crate::evidence::DEBIANS {
         let host = converged(debian, SITE);
-        host.recipe(&format!("{SITE}\n[[service]]\nname = \"nginx\"\ndrop_in = {{ Service = {{ LimitNOFILE = 4321 }} }}\n"));
+        host.recipe(&format!(
+            "{SITE}\n[[service]]\nname = \"nginx\"\ndrop_in = {{ Service = {{ LimitNOFILE = 4321 }} }}\n"
+        ));
         host.agent("converge").exits(0);
         let pid = host.unit("nginx").pid();
         host.sh(&format!("grep 'Max open files' /proc/{pid}/limits")).succeeds().says("4321");
@@ -124,7 +138,12 @@ fn k7_a_first_drop_in_is_loaded_by_the_restart_it_needs() {
 fn k8_every_lock_of_apt_is_waited_for_and_its_holder_named() {
     let host = Machine::debian(12).with_packages(["python3"]).boot();
     host.sh("apt-get update").succeeds();
-    let locks = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
+    let locks = [
+        "/var/lib/dpkg/lock-frontend",
+        "/var/lib/dpkg/lock",
+        "/var/lib/apt/lists/lock",
+        "/var/cache/apt/archives/lock",
+    ];
     for (lock, package) in locks.iter().zip(["hello", "tree", "sl", "cowsay"]) {
         let hold = format!(
             "python3 -c 'import fcntl,time; f=open(\"{lock}\",\"w\"); fcntl.lockf(f, fcntl.LOCK_EX); open(\"/tmp/held\",\"w\"); time.sleep(4)'"

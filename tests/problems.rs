@@ -16,7 +16,8 @@ fn every_wrong_recipe_is_told_as_it_was() {
     assert!(cases.len() >= 40, "{} cases", cases.len());
     let mut wrong = Vec::new();
     for case in cases {
-        let said = Command::new(binary()).arg("check").arg(case.file_name().unwrap()).current_dir(folder()).output().unwrap();
+        let said =
+            Command::new(binary()).arg("check").arg(case.file_name().unwrap()).current_dir(folder()).output().unwrap();
         let text = String::from_utf8(said.stderr).unwrap();
         let kept = case.with_extension("txt");
         if std::env::var_os("HOSTAGENT_GOLDEN").is_some() {
@@ -24,7 +25,11 @@ fn every_wrong_recipe_is_told_as_it_was() {
         }
         let wanted = fs::read_to_string(&kept).unwrap_or_default();
         if said.status.code() != Some(2) || text != wanted {
-            wrong.push(format!("{}: exit {:?}\n--- wanted\n{wanted}--- said\n{text}", case.display(), said.status.code()));
+            wrong.push(format!(
+                "{}: exit {:?}\n--- wanted\n{wanted}--- said\n{text}",
+                case.display(),
+                said.status.code()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -21,8 +21,18 @@ settings = { work_mem = "4MB" }
 
 /// What is made of the good recipe, the folder whose files must stay, and what the server says to it.
 const BAD: [(&str, &str, &str, &str); 7] = [
-    ("[[nginx.site]]", "[[nginx.site]]\nsnippet = \"no_such_directive on;\"", "/etc/nginx", "unknown directive \"no_such_directive\""),
-    ("work_mem = \"4MB\"", "no_such_setting = \"4MB\"", "/etc/postgresql", "unrecognized configuration parameter \"no_such_setting\""),
+    (
+        "[[nginx.site]]",
+        "[[nginx.site]]\nsnippet = \"no_such_directive on;\"",
+        "/etc/nginx",
+        "unknown directive \"no_such_directive\"",
+    ),
+    (
+        "work_mem = \"4MB\"",
+        "no_such_setting = \"4MB\"",
+        "/etc/postgresql",
+        "unrecognized configuration parameter \"no_such_setting\"",
+    ),
     ("work_mem = \"4MB\"", "work_mem = \"much\"", "/etc/postgresql", "invalid value for parameter \"work_mem\""),
     ("work_mem = \"4MB\"", "shared_buffers = \"900TB\"", "/etc/postgresql", "shared_buffers"),
     (
@@ -32,7 +42,12 @@ const BAD: [(&str, &str, &str, &str); 7] = [
         "ldap",
     ),
     ("ALL=(ALL) NOPASSWD:ALL", "ALL=(ALL NOPASSWD:ALL", "/etc/sudoers.d", "syntax error"),
-    ("PasswordAuthentication = \"no\"", "PasswordAuthentication = \"perhaps\"", "/etc/ssh", "unsupported option \"perhaps\""),
+    (
+        "PasswordAuthentication = \"no\"",
+        "PasswordAuthentication = \"perhaps\"",
+        "/etc/ssh",
+        "unsupported option \"perhaps\"",
+    ),
 ];
 
 #[test]

@@ -25,7 +25,9 @@ fn no_secret_reaches_a_log_a_report_a_plan_or_a_command_line() {
     host.agent("status --json").exits(0).says_not(CANARY);
 
     host.sh("journalctl --no-pager -o export").succeeds().says("hostagent").says_not(CANARY);
-    host.sh(&format!("grep -rl {CANARY} /var/lib/hostagent /run/hostagent /etc /tmp /var/tmp /var/log")).fails().prints("");
+    host.sh(&format!("grep -rl {CANARY} /var/lib/hostagent /run/hostagent /etc /tmp /var/tmp /var/log"))
+        .fails()
+        .prints("");
     let login = format!("PGPASSWORD={CANARY}-new psql -h 10.0.0.10 -U booking -d booking -Atc 'select 1'");
     host.from_outside("10.0.0.50").sh(&login).prints("1");
 }

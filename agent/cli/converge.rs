@@ -13,7 +13,7 @@ use crate::host::{Host, state};
 use crate::report::terminal::Page;
 use crate::report::{Detail, Report, Screen, journal, last_run, out};
 
-use super::open::{self, Wanted};
+use super::open::{self, Opened, Wanted};
 use super::signals::Signals;
 use super::{Exit, Manner, Refusal};
 
@@ -52,13 +52,19 @@ impl Converge {
                 format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
             ));
         }
-        let plan = open::plan(&self.wanted, "converge")?;
+        let mut opened = open::open(&self.wanted, "converge")?;
         // Held until the report is written.
-        let _lock = self.lock().await?;
+        let (_lock, waited) = self.lock().await?;
+        if waited {
+            // The recipe and what is true of the host may have changed meanwhile.
+            opened = open::open(&self.wanted, "converge")?;
+        }
+        let Opened { plan, services } = opened;
         // Only now: what the run before this one remembered is known when it has ended.
         let host = Host::here()?;
-        // Their packages leave their start to them.
-        host.starts_units(plan.ids().filter(|id| id.kind() == "service").map(|id| id.name().to_owned()));
+        // Their packages leave their start to them, also to those that `--only` leaves out this time: they are not to run
+        // with the configuration of the distribution.
+        host.starts_units(services);
         last_run::begin(&host.touch(), &self.wanted.about())?;
 
         let screen = Rc::new(RefCell::new(self.screen(&plan, manner)));
@@ -89,12 +95,14 @@ impl Converge {
         }
     }
 
-    async fn lock(&self) -> Result<Lock, Refusal> {
+    /// Takes the lock; says whether another run was waited for.
+    async fn lock(&self) -> Result<(Lock, bool), Refusal> {
         let patience = Duration::from_secs(u64::from(self.wait));
-        let taken = match Lock::take(Duration::ZERO).await {
+        let command = format!("hostagent converge {}", self.wanted.path().display());
+        let taken = match Lock::take(Duration::ZERO, &command).await.map(|lock| (lock, false)) {
             Err(NoLock::Held(holder)) if self.wait > 0 => {
                 out::complain(&format!("waiting up to {} s for another run to end: {holder}\n", self.wait));
-                Lock::take(patience).await
+                Lock::take(patience, &command).await.map(|lock| (lock, true))
             }
             taken => taken,
         };

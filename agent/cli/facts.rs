@@ -26,11 +26,13 @@ impl Facts {
     pub(super) fn run(self) -> Result<Exit, Refusal> {
         let facts = open::facts()?;
         let text = if self.json {
-            let fields: Map<String, Value> = facts.into_iter().map(|(name, fact)| (name.to_owned(), json(fact))).collect();
+            let fields: Map<String, Value> =
+                facts.into_iter().map(|(name, fact)| (name.to_owned(), json(fact))).collect();
             format!("{}\n", Value::Object(fields))
         } else {
             let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-            let shown = |fact: Option<Fact>| fact.map_or_else(|| "(not known here)".to_owned(), |fact| fact.to_string());
+            let shown =
+                |fact: Option<Fact>| fact.map_or_else(|| "(not known here)".to_owned(), |fact| fact.to_string());
             let rows = facts.into_iter().map(|(name, fact)| format!("facts.{name:width$}  {}", shown(fact)));
             rows.collect::<Vec<_>>().join("\n") + "\n"
         };

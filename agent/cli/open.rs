@@ -7,8 +7,9 @@ use clap::Args;
 
 use crate::engine::Plan;
 use crate::facts::{Fact, Facts};
-use crate::host::{CONF_DIR, Host, Look};
-use crate::problem::Problems;
+use crate::host::files::{Found, Kind};
+use crate::host::{self, CONF_DIR, Host, Look};
+use crate::problem::{Problems, nearest};
 use crate::recipe;
 use crate::recipe::loading::{Bases, Document, load};
 use crate::report::json::About;
@@ -17,6 +18,9 @@ use super::refusal::Refusal;
 
 /// Where an image keeps the recipes that others extend with `base = "NAME"`.
 const BAKED: &str = "/usr/share/hostagent/recipes";
+
+/// No recipe is larger, in bytes: this is another file.
+const LARGEST: u64 = 16 << 20;
 
 /// Which recipe, and how it is varied.
 #[derive(Debug, Clone, Args)]
@@ -50,28 +54,56 @@ impl Wanted {
         About { recipe: self.path().display().to_string(), only: self.only.clone() }
     }
 
-    /// Says what is missing when there is no recipe to read.
+    /// Says what is wrong when there is no recipe to read.
     pub(super) fn must_be_there(&self, verb: &str) -> Result<(), Refusal> {
-        let path = self.path();
-        if path.exists() {
-            return Ok(());
-        }
-        let says = format!("there is no recipe at `{}`", path.display());
+        let (path, host) = (self.path(), Host::here()?.look());
+        let name = path.display();
+        let says = match host.found_through(&absolute(&path)) {
+            Ok(Some(Found { kind: Kind::Directory, .. })) => {
+                let names = host.names_in(&absolute(&path)).unwrap_or_default();
+                let recipe = names.iter().find(|name| Path::new(name).extension().is_some_and(|end| end == "toml"));
+                let hint = match recipe {
+                    Some(recipe) => format!("name a recipe in it: `hostagent {verb} {}`", path.join(recipe).display()),
+                    None => "name a recipe: a file of TOML".to_owned(),
+                };
+                return Err(Refusal::wrong(format!("`{name}` is a directory"), hint));
+            }
+            Ok(Some(Found { size, .. })) if size > LARGEST => {
+                let says = format!("`{name}` is no recipe: it has {} MiB", size >> 20);
+                return Err(Refusal::wrong(
+                    says,
+                    format!("recipes have at most {} MiB; check the path", LARGEST >> 20),
+                ));
+            }
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => format!("there is no recipe at `{name}`"),
+            Err(error) => return Err(unreadable(&path, &error)),
+        };
         Err(match &self.recipe {
-            Some(_) => Refusal::wrong(says, "check the path"),
+            Some(_) => Refusal::wrong(says, self.near(&host).unwrap_or_else(|| "check the path".to_owned())),
             None => Refusal::wrong(says, format!("put one there, or name it: `hostagent {verb} web.toml`")),
         })
+    }
+
+    /// The file that a path was likely meant to be.
+    fn near(&self, host: &Look) -> Option<String> {
+        let path = self.path();
+        let whole = absolute(&path);
+        let names = host.names_in(whole.parent()?).ok()?;
+        let names: Vec<&str> = names.iter().filter_map(|name| name.to_str()).collect();
+        let near = nearest(path.file_name()?.to_str()?, names)?;
+        Some(format!("did you mean `{}`?", path.with_file_name(near).display()))
     }
 
     /// Reads the recipe and its bases.
     fn document(&self, host: &Look) -> Result<Document, Refusal> {
         let path = self.path();
-        let bytes = host.read(&absolute(&path))?.unwrap_or_default();
-        let beside = absolute(&path).parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-        let folders = [beside, PathBuf::from(BAKED)];
+        let bytes = host.read(&absolute(&path)).map_err(|error| unreadable(&path, &error))?.unwrap_or_default();
+        // As the recipe was named, so that problems of a base are shown in the same manner.
+        let folders = [path.parent().unwrap_or(Path::new("")).to_owned(), PathBuf::from(BAKED)];
         let mut names = BTreeSet::new();
         for folder in &folders {
-            let files = host.names_in(folder).unwrap_or_default().into_iter().map(PathBuf::from);
+            let files = host.names_in(&absolute(folder)).unwrap_or_default().into_iter().map(PathBuf::from);
             let recipes = files.filter(|file| file.extension().is_some_and(|end| end == "toml"));
             names.extend(recipes.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())));
         }
@@ -79,7 +111,7 @@ impl Wanted {
         let read = |name: &str| {
             for folder in &folders {
                 let path = folder.join(format!("{name}.toml"));
-                if let Some(bytes) = host.read(&path).map_err(|error| error.to_string())? {
+                if let Some(bytes) = host.read(&absolute(&path)).map_err(|error| error.to_string())? {
                     return Ok((path.display().to_string(), bytes));
                 }
             }
@@ -92,20 +124,41 @@ impl Wanted {
     }
 }
 
-/// Reads, checks and compiles the recipe for this host.
+/// A recipe that was read for this host.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What is to be done.
+    pub plan: Plan,
+    /// The units that the whole recipe starts, also those that `--only` leaves out.
+    pub services: Vec<String>,
+}
+
+/// The plan of [`open`].
 pub(super) fn plan(wanted: &Wanted, verb: &str) -> Result<Plan, Refusal> {
+    open(wanted, verb).map(|opened| opened.plan)
+}
+
+/// Reads, checks and compiles the recipe for this host.
+pub(super) fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
     wanted.must_be_there(verb)?;
     let host = Host::here()?.look();
     let document = wanted.document(&host)?;
     let facts = Facts::gather(&host, &document.facts_read())?;
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
+    chosen(plan, wanted)
+}
+
+/// What `--only` leaves of a plan.
+fn chosen(plan: Plan, wanted: &Wanted) -> Result<Opened, Refusal> {
+    let services = plan.ids().filter(|id| id.kind() == "service").map(|id| id.name().to_owned()).collect();
     if wanted.only.is_empty() {
-        return Ok(plan);
+        return Ok(Opened { plan, services });
     }
-    plan.only(&wanted.only).map_err(|unknown| {
+    let plan = plan.only(&wanted.only).map_err(|unknown| {
         let says = format!("`--only {}` names nothing in this recipe", unknown.join(" --only "));
         Refusal::wrong(says, format!("`hostagent plan -v {}` shows every id", wanted.path().display()))
-    })
+    })?;
+    Ok(Opened { plan, services })
 }
 
 /// Checks a recipe as far as that goes without the host it is for.
@@ -127,15 +180,56 @@ pub(super) fn facts() -> Result<Vec<(&'static str, Option<Fact>)>, Refusal> {
     Ok(Facts::names().map(|name| (name, facts.value(name))).collect())
 }
 
+fn unreadable(path: &Path, error: &host::Error) -> Refusal {
+    let says = match error {
+        host::Error::File { source, .. } => format!("`{}` cannot be read: {}", path.display(), reason(source)),
+        other => other.to_string(),
+    };
+    Refusal::wrong(says, error.hint().unwrap_or_else(|| "check the path".to_owned()))
+}
+
+/// The system's words, without its number.
+fn reason(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
 fn recipe_is_wrong(problems: Problems) -> Refusal {
     Refusal::Recipe(Box::new(problems))
 }
 
 fn absolute(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| "expected `NAME=VALUE`, as in `--var domain=example.org`".to_owned())?;
-    if name.is_empty() { Err("the name before `=` is missing".to_owned()) } else { Ok((name.to_owned(), value.to_owned())) }
+    let (name, value) =
+        text.split_once('=').ok_or_else(|| "expected `NAME=VALUE`, as in `--var domain=example.org`".to_owned())?;
+    if name.is_empty() {
+        Err("the name before `=` is missing".to_owned())
+    } else {
+        Ok((name.to_owned(), value.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::loading::load;
+
+    fn compiled(text: &str) -> Plan {
+        let bases = Bases { names: &[], read: &|_| Err(String::new()) };
+        let document = load("recipe.toml", text.as_bytes(), &std::collections::BTreeMap::default(), &bases).unwrap();
+        recipe::plan(&document, &Facts::example()).unwrap()
+    }
+
+    #[test]
+    fn only_leaves_out_steps_and_still_tells_every_unit_of_the_recipe() {
+        let wanted = Wanted { recipe: None, vars: Vec::new(), only: vec!["host".to_owned()] };
+        let plan = compiled("format = 1\n[host]\npackages = [\"curl\"]\n[nginx]\n");
+        let opened = chosen(plan, &wanted).unwrap();
+        assert!(opened.services.contains(&"nginx".to_owned()), "{:?}", opened.services);
+        assert!(opened.plan.ids().all(|id| id.kind() != "service"));
+    }
 }

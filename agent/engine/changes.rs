@@ -78,7 +78,11 @@ impl Changes {
     /// Adds a difference if these two differ.
     #[must_use]
     pub fn value<T: PartialEq + fmt::Display>(self, what: &str, now: &T, want: &T) -> Self {
-        if now == want { self } else { self.differs(what, Shown::Plain(now.to_string()), Shown::Plain(want.to_string())) }
+        if now == want {
+            self
+        } else {
+            self.differs(what, Shown::Plain(now.to_string()), Shown::Plain(want.to_string()))
+        }
     }
 
     /// Adds a difference of permission bits, shown as `0644`.

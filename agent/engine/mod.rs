@@ -11,7 +11,6 @@ mod removal;
 pub mod resource;
 pub mod run;
 
-
 pub use changes::{Change, Changes, Shown};
 pub use failure::{Cause, Failure, Phase};
 pub use outcome::{Outcome, Verdict};

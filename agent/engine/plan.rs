@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::order::Order;
 use super::resource::{AnyResource, Id, Resource};
-use crate::problem::{KeyPath, Place, Problem, Step as KeyStep};
+use crate::problem::{KeyPath, Place, Problem, Step as KeyStep, nearest};
 
 /// A draft that features add to. [`Draft::finish`] makes it a plan or lists every problem.
 #[derive(Debug, Default)]
@@ -14,6 +14,10 @@ pub struct Draft {
     by_id: BTreeMap<Id, usize>,
     problems: Vec<Problem>,
     here: KeyPath,
+    /// Where the recipe names an id.
+    named_at: BTreeMap<Id, KeyPath>,
+    /// Whether parts of the recipe could not be read.
+    of_a_part: bool,
 }
 
 /// One resource of a plan and where it stands in it.
@@ -58,7 +62,10 @@ pub struct Added<'d> {
 
 impl Added<'_> {
     /// It comes after `id`, which must be in the plan: else that is a problem of the recipe.
-    #[expect(clippy::return_self_not_must_use, reason = "it is added already; what is returned is for one more edge, or its id")]
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "it is added already; what is returned is for one more edge, or its id"
+    )]
     pub fn after(self, id: &Id) -> Self {
         if let Some(step) = self.draft.steps.get_mut(self.index) {
             step.after.insert(id.clone());
@@ -73,6 +80,16 @@ impl Added<'_> {
 }
 
 impl Draft {
+    /// A draft of the parts of a recipe that could be read. Only its problems are of use.
+    pub fn of_a_part() -> Self {
+        Self { of_a_part: true, ..Self::default() }
+    }
+
+    /// Whether the recipe is there as a whole. If not, a feature does not complain that something is missing.
+    pub fn is_whole(&self) -> bool {
+        !self.of_a_part
+    }
+
     /// Says which place of the recipe the resources added from here on, and the problems, belong to.
     pub fn at(&mut self, place: KeyPath) -> &mut Self {
         self.here = place;
@@ -86,7 +103,14 @@ impl Draft {
         let index = match self.by_id.entry(id.clone()) {
             btree_map::Entry::Vacant(vacant) => {
                 vacant.insert(self.steps.len());
-                let step = Step { id: id.clone(), resource, wanted, at: self.here.clone(), after: BTreeSet::new(), first: BTreeSet::new() };
+                let step = Step {
+                    id: id.clone(),
+                    resource,
+                    wanted,
+                    at: self.here.clone(),
+                    after: BTreeSet::new(),
+                    first: BTreeSet::new(),
+                };
                 self.steps.push(step);
                 self.steps.len() - 1
             }
@@ -94,7 +118,9 @@ impl Draft {
                 let index = *occupied.get();
                 if let Some(step) = self.steps.get(index).filter(|step| step.wanted != wanted) {
                     let says = format!("`{id}` is wanted twice, in different ways");
-                    self.problems.push(Problem::new(self.here.clone(), says).hint(format!("the other one is at `{}`", step.at)));
+                    let problem =
+                        Problem::new(Place::Name(self.here.clone()), says).beside(Place::Name(step.at.clone()));
+                    self.problems.push(problem.hint("keep one of them, or let both say the same"));
                 }
                 index
             }
@@ -123,6 +149,27 @@ impl Draft {
         self.problems.push(Problem::new(place, says).hint(hint));
     }
 
+    /// Notes a problem of the recipe with a key, not with the value under it.
+    pub fn problem_with_key(&mut self, key: KeyPath, says: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem::new(Place::Key(key), says).hint(hint));
+    }
+
+    /// Notes a problem of the recipe at a place, of which the reason is at another.
+    pub fn problem_beside(&mut self, place: KeyPath, other: Place, says: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem::new(place, says).hint(hint).beside(other));
+    }
+
+    /// Says which place of the recipe names `id`: where it is cited if nothing declares that.
+    pub fn named_at(&mut self, id: &Id, place: KeyPath) {
+        self.named_at.entry(id.clone()).or_insert(place);
+    }
+
+    /// What features noted, and what would undo each other: all that can be said of a part.
+    pub fn problems(mut self) -> Vec<Problem> {
+        self.one_owner_each();
+        self.problems
+    }
+
     /// Makes it a plan.
     ///
     /// # Errors
@@ -132,7 +179,8 @@ impl Draft {
         self.one_owner_each();
         let works = self.works();
         let order = sorted(&works).unwrap_or_else(|ring| {
-            let names = ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
+            let names =
+                ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
             let ids: Vec<String> = names.map(|step| format!("`{}`", step.id)).collect();
             let says = format!("these wait for each other: {}", ids.join(" -> "));
             self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
@@ -144,7 +192,9 @@ impl Draft {
         let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, &old)| (old, new)).collect();
         let moved = |old: &usize| place.get(old).copied();
         let works = order.iter().filter_map(|&old| works.get(old));
-        let works = works.map(|work| Work { steps: work.steps.clone(), first: work.first.iter().filter_map(moved).collect() }).collect();
+        let works = works
+            .map(|work| Work { steps: work.steps.clone(), first: work.first.iter().filter_map(moved).collect() })
+            .collect();
         Ok(Plan { steps: self.steps, works, partial: false })
     }
 
@@ -157,8 +207,9 @@ impl Draft {
                 if let Some(&before) = self.by_id.get(id) {
                     first.insert(before);
                 } else {
-                    let says = format!("needs `{id}`, which nothing in this recipe declares");
-                    self.problems.push(Problem::new(step.at.clone(), says).hint(self.nearest(id)));
+                    let at = self.named_at.get(id).unwrap_or(&step.at).clone();
+                    let says = format!("nothing in this recipe declares `{id}`");
+                    self.problems.push(Problem::new(at, says).hint(self.nearest(id)));
                 }
             }
             first.extend(step.resource.needs().iter().flat_map(|id| self.named(id)));
@@ -182,11 +233,16 @@ impl Draft {
         let mut owners: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for (index, step) in self.steps.iter().enumerate() {
             for path in step.resource.claims() {
-                let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else { continue };
+                let Some(other) = owners.insert(path.clone(), index).and_then(|other| self.steps.get(other)) else {
+                    continue;
+                };
                 if other.id != step.id {
                     let says = format!("`{}` is wanted by `{}` and by `{}`", path.display(), other.id, step.id);
-                    let hint = format!("let one of them have it; the other is at `{}`", other.at);
-                    self.problems.push(Problem::new(step.at.clone(), says).hint(hint));
+                    // The one that says more exactly what it wants is the one to change.
+                    let later_says_more = step.at.steps().len() >= other.at.steps().len();
+                    let (at, beside) = if later_says_more { (&step.at, &other.at) } else { (&other.at, &step.at) };
+                    let problem = Problem::new(Place::Name(at.clone()), says).beside(Place::Name(beside.clone()));
+                    self.problems.push(problem.hint("let one of them have it"));
                 }
             }
         }
@@ -197,15 +253,24 @@ impl Draft {
         let Some(beginning) = id.as_str().strip_suffix('*') else {
             return self.by_id.get(id).copied().into_iter().collect();
         };
-        let all = self.by_id.range(Id::from(beginning)..).take_while(|(other, _)| other.as_str().starts_with(beginning));
+        let all =
+            self.by_id.range(Id::from(beginning)..).take_while(|(other, _)| other.as_str().starts_with(beginning));
         all.map(|(_, &step)| step).collect()
     }
 
     fn nearest(&self, id: &Id) -> String {
-        let same_kind = self.by_id.keys().filter(|other| other.kind() == id.kind());
-        match same_kind.max_by(|a, b| strsim::jaro(a.name(), id.name()).total_cmp(&strsim::jaro(b.name(), id.name()))) {
-            Some(near) => format!("did you mean `{}`?", near.name()),
-            None => format!("declare it, or take the reference to `{}` out", id.name()),
+        let all = || self.by_id.keys();
+        // `nginx` is more likely to mean the service than the package.
+        let bare = all().filter(|other| other.name() == id.as_str()).max_by_key(|other| other.kind() == "service");
+        let name = || nearest(id.name(), all().filter(|other| other.kind() == id.kind()).map(Id::name));
+        let kind = || nearest(id.kind(), all().filter(|other| other.name() == id.name()).map(Id::kind));
+        let found = bare
+            .cloned()
+            .or_else(|| name().map(|near| Id::new(id.kind(), near)))
+            .or_else(|| kind().map(|near| Id::new(near, id.name())));
+        match found {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it, or take it out here".to_owned(),
         }
     }
 
@@ -228,7 +293,11 @@ impl Draft {
         }
         for (number, work) in works.iter_mut().enumerate() {
             let steps = work.steps.iter().filter_map(|&step| self.steps.get(step));
-            work.first = steps.flat_map(|step| &step.first).filter_map(|&before| of_step.get(before).copied()).filter(|&w| w != number).collect();
+            work.first = steps
+                .flat_map(|step| &step.first)
+                .filter_map(|&before| of_step.get(before).copied())
+                .filter(|&w| w != number)
+                .collect();
         }
         works
     }

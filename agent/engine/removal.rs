@@ -84,7 +84,9 @@ impl Removal {
         let verdict = match self.changes(host) {
             Ok(changes) if changes.is_empty() => (Verdict::Ok, changes),
             Ok(changes) => (Verdict::Pending(changes.clone()), changes),
-            Err(cause) => (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none()),
+            Err(cause) => {
+                (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none())
+            }
         };
         self.told(verdict, began, started)
     }
@@ -93,11 +95,15 @@ impl Removal {
     pub(crate) async fn apply(self, host: &Touch, began: Instant) -> Told {
         let started = Instant::now();
         let verdict = match self.changes(host) {
-            Err(cause) => (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none()),
+            Err(cause) => {
+                (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none())
+            }
             Ok(changes) => match guarded(Box::pin(self.take_away(host))).await {
                 Ok(()) if changes.is_empty() => (Verdict::Ok, changes),
                 Ok(()) => (Verdict::Changed(changes.clone()), changes),
-                Err(cause) => (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Applying, cause }), changes),
+                Err(cause) => {
+                    (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Applying, cause }), changes)
+                }
             },
         };
         self.told(verdict, began, started)
@@ -122,8 +128,12 @@ impl Removal {
                 Trace::Path(path) => match standing(host, path)? {
                     Standing::Gone => changes,
                     Standing::Ours => changes.disappears("path", path.display()),
-                    Standing::Edited => changes.note(format!("`{}` was edited by hand since, and is kept", path.display())),
-                    Standing::Foreign => changes.note(format!("`{}` was there before hostagent, and is kept", path.display())),
+                    Standing::Edited => {
+                        changes.note(format!("`{}` was edited by hand since, and is kept", path.display()))
+                    }
+                    Standing::Foreign => {
+                        changes.note(format!("`{}` was there before hostagent, and is kept", path.display()))
+                    }
                 },
             };
         }

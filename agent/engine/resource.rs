@@ -116,7 +116,7 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
     }
 
     /// What will be different when a host that has nothing of it yet gets it: shown by a plan on a bare host.
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().note_absent()
     }
 
@@ -158,7 +158,7 @@ pub(crate) trait AnyResource: fmt::Debug {
     fn apply<'a>(&'a self, host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
     fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
     fn together(&self) -> bool;
-    fn from_nothing(&self) -> Changes;
+    fn when_absent(&self) -> Changes;
     fn settle(&self, host: &Touch) -> Result<(), Cause>;
     fn traces(&self) -> Vec<Trace>;
     fn claims(&self) -> Vec<PathBuf>;
@@ -197,8 +197,8 @@ impl<R: Resource> AnyResource for R {
         R::TOGETHER
     }
 
-    fn from_nothing(&self) -> Changes {
-        Resource::from_nothing(self)
+    fn when_absent(&self) -> Changes {
+        Resource::when_absent(self)
     }
 
     fn traces(&self) -> Vec<Trace> {

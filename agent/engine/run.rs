@@ -18,8 +18,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::changes::Changes;
 use super::failure::{Cause, Failure};
-use super::outcome::{Outcome, Told, Verdict};
 use super::order::Order;
+use super::outcome::{Outcome, Told, Verdict};
 use super::plan::{Plan, Step, Work};
 use super::removal::{self, Removal};
 use super::resource::{Boxed, Id};
@@ -145,7 +145,13 @@ impl<'r, 'w> Run<'r, 'w> {
             Trace::Path(path) => Some(path),
             _ => None,
         }));
-        let unseen = || Seen { changes: Changes::none(), state: State::Unseen, drift: false, started: None, took: Duration::ZERO };
+        let unseen = || Seen {
+            changes: Changes::none(),
+            state: State::Unseen,
+            drift: false,
+            started: None,
+            took: Duration::ZERO,
+        };
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
         let watch = RefCell::new(watch);
         let (extra, trouble) = (RefCell::default(), RefCell::default());
@@ -171,7 +177,8 @@ impl<'r, 'w> Run<'r, 'w> {
     /// Remembers what is right now, and tells of it.
     fn conclude(&self, index: usize) {
         let Some(step) = self.plan.steps.get(index) else { return };
-        let right = self.seen.borrow().get(index).is_some_and(|seen| matches!(seen.state, State::Right | State::Changed));
+        let right =
+            self.seen.borrow().get(index).is_some_and(|seen| matches!(seen.state, State::Right | State::Changed));
         if right {
             let record = Record { wanted: step.wanted.clone(), traces: step.resource.traces() };
             self.remember(self.host.touch().ledger_mut().applied(step.id.as_str(), record).map_err(Cause::from));
@@ -216,7 +223,16 @@ impl<'r, 'w> Run<'r, 'w> {
             .collect();
         resources.append(&mut self.extra.borrow_mut());
         let trouble = self.trouble.borrow_mut().take();
-        Outcome { preview, resources, released, healed, interrupted, trouble, began: self.clock, took: self.began.elapsed() }
+        Outcome {
+            preview,
+            resources,
+            released,
+            healed,
+            interrupted,
+            trouble,
+            began: self.clock,
+            took: self.began.elapsed(),
+        }
     }
 
     fn note(&self, index: usize, change: impl FnOnce(&mut Seen)) {
@@ -241,7 +257,9 @@ async fn schedule<'w>(works: &'w [Work], start: impl Fn(&'w Work) -> Boxed<'w, (
     let (mut order, mut running) = (Order::of(works), FuturesUnordered::new());
     loop {
         while running.len() < AT_ONCE {
-            let Some((number, work)) = order.begin().and_then(|number| Some((number, works.get(number)?))) else { break };
+            let Some((number, work)) = order.begin().and_then(|number| Some((number, works.get(number)?))) else {
+                break;
+            };
             running.push(start(work).map(move |()| number));
         }
         let Some(number) = running.next().await else { return };

@@ -61,7 +61,9 @@ impl Resource for Word {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        if self.fate == Fate::Blind && host.found(&PathBuf::from("/").join(self.needs[0].trim_start_matches("word:")))?.is_none() {
+        if self.fate == Fate::Blind
+            && host.found(&PathBuf::from("/").join(self.needs[0].trim_start_matches("word:")))?.is_none()
+        {
             return Err(Cause::new("blind", "there is nobody to ask"));
         }
         let now = host.read_text(&self.path())?.unwrap_or_default();
@@ -147,7 +149,12 @@ fn a_need_comes_first_whatever_the_order_of_the_recipe() {
 
 #[test]
 fn a_failure_skips_what_depends_on_it_and_nothing_else() {
-    let words = [word("a", "1").that(Fate::Fails), word("b", "2").after("word:a"), word("c", "3").after("word:b"), word("d", "4")];
+    let words = [
+        word("a", "1").that(Fate::Fails),
+        word("b", "2").after("word:a"),
+        word("c", "3").after("word:b"),
+        word("d", "4"),
+    ];
     assert_eq!(Place::new().converge(&words), ["a failed", "b skipped", "c skipped", "d changed"]);
 }
 
@@ -223,10 +230,7 @@ fn a_need_that_nobody_declares_and_one_thing_wanted_in_two_ways_are_problems() {
     draft.add(word("a", "1"));
     draft.add(word("a", "2"));
     let says: Vec<String> = draft.finish().unwrap_err().into_iter().map(|problem| problem.says).collect();
-    assert_eq!(says, [
-        "`word:a` is wanted twice, in different ways",
-        "needs `word:b`, which nothing in this recipe declares",
-    ]);
+    assert_eq!(says, ["`word:a` is wanted twice, in different ways", "nothing in this recipe declares `word:b`",]);
 }
 
 /// Another kind that writes where a word does.
@@ -263,7 +267,8 @@ fn two_that_write_one_path_are_a_problem() {
 fn only_a_part_keeps_what_the_part_needs_and_removes_nothing() {
     let place = Place::new();
     place.converge(&[word("gone", "1")]);
-    let part = plan(&[word("a", "1"), word("b", "2").after("word:a"), word("c", "3")]).only(&["word:b".into()]).unwrap();
+    let part =
+        plan(&[word("a", "1"), word("b", "2").after("word:a"), word("c", "3")]).only(&["word:b".into()]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(converge(&part, &place.host(), &Stop::new(), &mut |_| {}));
     assert_eq!(told(&outcome), ["a changed", "b changed"]);

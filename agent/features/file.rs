@@ -163,10 +163,13 @@ impl File {
                 None => self.add_download(source, here, plan),
             },
             (None, None) => plan.problem(
-                "says nothing of what is in it",
+                format!("nothing says what is in `{}`", self.path),
                 "give it `content = \"…\"` or `source = { url = …, sha256 = … }`",
             ),
-            (Some(_), Some(_)) => plan.problem("has both `content` and `source`", "leave one of them out"),
+            (Some(_), Some(_)) => {
+                let says = format!("`{}` has both `content` and `source`", self.path);
+                plan.problem_at(here.key("source"), says, "take one of them out");
+            }
         }
     }
 
@@ -207,13 +210,18 @@ impl File {
         if source.sha256.len() != 64 || !source.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
             plan.problem_at(
                 here.key("source").key("sha256"),
-                "is not a SHA-256",
+                "not a SHA-256",
                 "64 hexadecimal digits, as `sha256sum` prints them",
             );
         }
-        if self.check.is_some() || self.secret || self.before_packages == Some(true) {
-            let says = "`check`, `secret` and `before_packages` go with `content`, not with `source`";
-            plan.problem(says, "leave them out, or put the content into the recipe");
+        let beside = [
+            ("check", self.check.is_some()),
+            ("secret", self.secret),
+            ("before_packages", self.before_packages == Some(true)),
+        ];
+        for (key, _) in beside.into_iter().filter(|(_, given)| *given) {
+            let says = format!("`{key}` goes with `content`, not with `source`");
+            plan.problem_with_key(here.key(key), says, "take it out, or put the content into the recipe");
         }
         if scheme == "https" {
             needs_package(plan, "ca-certificates");
@@ -398,15 +406,15 @@ mod tests {
 
     #[test]
     fn what_is_in_a_file_is_said_once() {
-        assert_eq!(plan("[[file]]\npath = \"/a\"\n").unwrap_err(), ["says nothing of what is in it"]);
+        assert_eq!(plan("[[file]]\npath = \"/a\"\n").unwrap_err(), ["nothing says what is in `/a`"]);
         let source = "source = { url = \"ftp://a/b\", sha256 = \"12\" }\n";
         assert_eq!(
             plan(&format!("[[file]]\npath = \"/a\"\n{source}")).unwrap_err(),
-            ["cannot fetch `ftp://a/b`", "is not a SHA-256"]
+            ["cannot fetch `ftp://a/b`", "not a SHA-256"]
         );
         assert_eq!(
             plan(&format!("[[file]]\npath = \"/a\"\ncontent = \"\"\n{source}")).unwrap_err(),
-            ["has both `content` and `source`"]
+            ["`/a` has both `content` and `source`"]
         );
     }
 }

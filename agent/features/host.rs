@@ -127,7 +127,7 @@ impl Visitor<'_> for KernelValueVisitor {
     type Value = KernelValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number or text")
+        f.write_str("a whole number or a string")
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<KernelValue, E> {
@@ -213,7 +213,7 @@ impl Host {
                 plan.at(here.key("swap"));
                 plan.add(Swap { path, size });
             }
-            None if self.swap_path.is_some() => {
+            None if self.swap_path.is_some() && plan.is_whole() => {
                 plan.problem_at(
                     here.key("swap_path"),
                     "a place for swap, but no size",
@@ -234,7 +234,7 @@ impl Host {
             };
             if !key.split(['.', '/']).all(part) {
                 let hint = "words with dots between, such as `\"net.core.somaxconn\"`, in quotes";
-                plan.problem_at(here.key(key), format!("`{key}` is not the name of a kernel value"), hint);
+                plan.problem_with_key(here.key(key), format!("`{key}` is not the name of a kernel value"), hint);
                 return;
             }
         }

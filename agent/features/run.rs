@@ -56,16 +56,24 @@ fn timeout() -> u32 {
 }
 
 impl Run {
-    fn guard(&self) -> Result<Guard, &'static str> {
-        let creates = self.creates.clone().map(|path| Guard::Creates(path.into()));
-        let unless = self.unless.clone().map(Guard::Unless);
-        let once = self.once.then_some(Guard::Once);
+    /// The one guard it has.
+    fn guard(&self, here: &KeyPath, plan: &mut Draft) -> Option<Guard> {
+        let creates = self.creates.clone().map(|path| ("creates", Guard::Creates(path.into())));
+        let unless = self.unless.clone().map(|command| ("unless", Guard::Unless(command)));
+        let once = self.once.then_some(("once", Guard::Once));
         let mut guards = creates.into_iter().chain(unless).chain(once);
         match (guards.next(), guards.next()) {
-            (Some(guard), None) => Ok(guard),
-            (None, _) => Err("has no guard, and would run every time"),
-            (Some(_), Some(_)) => Err("has more than one guard"),
+            (Some((_, guard)), None) => return Some(guard),
+            (None, _) => {
+                let hint = "give it one of `creates = \"/path\"`, `unless = [\"test\", …]` or `once = true`";
+                plan.problem(format!("`{}` has no guard, and would run every time", self.name), hint);
+            }
+            (Some((first, _)), Some((second, _))) => {
+                let says = format!("`{}` has two guards: `{first}` and `{second}`", self.name);
+                plan.problem_with_key(here.key(second), says, "keep one of them");
+            }
         }
+        None
     }
 
     fn add(&self, here: &KeyPath, plan: &mut Draft) {
@@ -89,19 +97,12 @@ impl Run {
             if command.is_some_and(|argv| argv.first().is_none_or(String::is_empty)) {
                 plan.problem_at(
                     here.key(key),
-                    "names no program",
+                    format!("`{key}` names no program"),
                     "write the program and its arguments: `[\"/usr/bin/warm\"]`",
                 );
             }
         }
-        let guard = match self.guard() {
-            Ok(guard) => guard,
-            Err(says) => {
-                let says = format!("`{}` {says}", self.name);
-                return plan
-                    .problem(says, "give it one of `creates = \"/path\"`, `unless = [\"test\", …]` or `once = true`");
-            }
-        };
+        let Some(guard) = self.guard(here, plan) else { return };
         let run = plan.add(resources::run::Run {
             name: self.name.clone(),
             command: self.command.clone(),
@@ -111,7 +112,11 @@ impl Run {
             environment: self.environment.clone(),
             timeout: Duration::from_secs(self.timeout.into()),
         });
-        self.after.iter().fold(run, |run, id| run.after(&Id::from(id.as_str())));
+        let after: Vec<Id> = self.after.iter().map(|id| Id::from(id.as_str())).collect();
+        after.iter().fold(run, crate::engine::plan::Added::after);
+        for (index, id) in after.iter().enumerate() {
+            plan.named_at(id, here.key("after").index(index));
+        }
     }
 }
 
@@ -165,11 +170,11 @@ mod tests {
     fn a_command_has_exactly_one_guard() {
         assert_eq!(problems("creates = \"/a\"\n"), Vec::<String>::new());
         assert_eq!(problems(""), ["`warm` has no guard, and would run every time"]);
-        assert_eq!(problems("creates = \"/a\"\nonce = true\n"), ["`warm` has more than one guard"]);
-        assert_eq!(problems("unless = []\n"), ["names no program"]);
+        assert_eq!(problems("creates = \"/a\"\nonce = true\n"), ["`warm` has two guards: `creates` and `once`"]);
+        assert_eq!(problems("unless = []\n"), ["`unless` names no program"]);
         assert_eq!(
             problems("once = true\nafter = [\"service:nginx\"]\n"),
-            ["needs `service:nginx`, which nothing in this recipe declares"]
+            ["nothing in this recipe declares `service:nginx`"]
         );
     }
 }

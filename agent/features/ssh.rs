@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for SettingVisitor {
     type Value = Setting;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text, a number, a boolean, or a list of texts")
+        f.write_str("a string, a whole number, a boolean, or an array of strings")
     }
 
     fn visit_bool<E>(self, yes: bool) -> Result<Setting, E> {
@@ -123,12 +123,11 @@ impl Ssh {
         settings_problems(&self.settings, &here.key("settings"), plan);
         for (index, one) in self.matches.iter().enumerate() {
             let here = here.key("match").index(index);
-            if [&one.name, &one.criteria].into_iter().any(|text| text.contains('\n') || text.trim().is_empty()) {
-                plan.problem_at(
-                    here.clone(),
-                    "`name` and `criteria` are one line each",
-                    "such as `criteria = \"Group sftponly\"`",
-                );
+            for (key, text) in [("name", &one.name), ("criteria", &one.criteria)] {
+                if text.contains('\n') || text.trim().is_empty() {
+                    let says = format!("`{key}` is not one line of words");
+                    plan.problem_at(here.key(key), says, "such as `criteria = \"Group sftponly\"`");
+                }
             }
             settings_problems(&one.settings, &here.key("settings"), plan);
         }
@@ -139,15 +138,15 @@ fn settings_problems(settings: &BTreeMap<String, Setting>, here: &KeyPath, plan:
     for (name, value) in settings {
         let here = here.key(name);
         if name.eq_ignore_ascii_case("match") || name.eq_ignore_ascii_case("include") {
-            plan.problem_at(
+            plan.problem_with_key(
                 here,
-                format!("`{name}` is no setting"),
+                format!("`{name}` is not a setting"),
                 "write `[[ssh.match]]`, or a `[[file]]` under /etc/ssh/sshd_config.d/",
             );
         } else if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            plan.problem_at(
+            plan.problem_with_key(
                 here,
-                format!("`{name}` is no setting of sshd_config(5)"),
+                format!("`{name}` is not a setting of sshd_config(5)"),
                 "it is one word of letters, such as `PermitRootLogin`",
             );
         } else if value.0.iter().any(|text| text.contains(['\n', '\r']) || text.trim().is_empty()) {
@@ -206,6 +205,9 @@ mod tests {
         ssh("settings = { \"Use DNS\" = false, Match = \"User a\", Banner = \"a\\nb\" }")
             .compile(&Facts::default(), &mut plan);
         let says: Vec<String> = plan.finish().unwrap_err().into_iter().map(|problem| problem.says).collect();
-        assert_eq!(says, ["a value is one line", "`Match` is no setting", "`Use DNS` is no setting of sshd_config(5)"]);
+        assert_eq!(
+            says,
+            ["a value is one line", "`Match` is not a setting", "`Use DNS` is not a setting of sshd_config(5)"]
+        );
     }
 }

@@ -91,7 +91,7 @@ impl TimerTable {
         if self.on_calendar.values().iter().all(String::is_empty) {
             plan.problem_at(
                 here.key("on_calendar"),
-                format!("`{name}` has no times"),
+                format!("nothing says when `{name}` starts"),
                 "such as `on_calendar = \"daily\"`",
             );
         }
@@ -107,7 +107,11 @@ impl TimerTable {
         }
         for key in self.environment.keys().filter(|key| !is_variable(key)) {
             let says = format!("`{}` is not a name for a variable", key.escape_debug());
-            plan.problem_at(here.key("environment"), says, "letters, digits and `_`, not beginning with a digit");
+            plan.problem_with_key(
+                here.key("environment").key(key),
+                says,
+                "letters, digits and `_`, not beginning with a digit",
+            );
         }
         let environment = self.environment.clone().into_iter();
         plan.add(Timer {
@@ -171,7 +175,7 @@ mod tests {
             [
                 "`a.timer` has a suffix",
                 "a command begins with the path of a program",
-                "`a.timer` has no times",
+                "nothing says when `a.timer` starts",
                 "`timeout` must be one line",
                 "`1` is not a name for a variable"
             ]

@@ -1,51 +1,101 @@
 //! One transaction of apt: wait for its locks, finish what was interrupted, refresh the lists if need be, install.
+//!
+//! Nothing is removed that the recipe does not name: apt is told so, and where it is to remove something it is first asked
+//! what else would go.
 
 mod lists;
 pub mod locks;
 mod refusal;
+mod removals;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use self::lists::Lists;
+use self::locks::Turns;
 use self::refusal::{Refusal, refusal, refused};
 use super::held_starts::VARIABLE;
 use super::packages::{Transaction, Wanted};
-use super::programs::Program;
-use super::{Error, Touch};
+use super::programs::{Output, Program};
+use super::{Error, STATE_DIR, Touch};
 
 /// How long one call of apt may take.
 const PATIENCE: Duration = Duration::from_mins(30);
+/// Is there while a transaction is: one that was cut off is finished by the next run.
+const UNDER_WAY: &str = "apt-under-way";
 
 impl Touch {
     pub(super) async fn apt_transaction(&self, wanted: &[Wanted], how: Transaction) -> Result<(), Error> {
         let until = Instant::now() + how.wait;
         self.wait_for_apt_locks(until).await?;
         let held = self.hold_starts().await?;
-        let installed = self.installed(wanted, how, until).await;
-        drop(held);
-        if how.unsafe_io {
-            nix::unistd::sync();
+        let installed = match self.mark_under_way() {
+            Ok(()) => self.installed(wanted, until).await,
+            Err(error) => Err(error),
+        };
+        // What was ended for its slowness was cut off as by a kill.
+        if !matches!(installed, Err(Error::Program(_))) {
+            self.unmark_under_way()?;
         }
+        drop(held);
         // Also after a failure: other packages of the transaction may be there and complete.
-        let started = self.start_what_was_held().await;
-        installed.and(started.map(|units| tracing::debug!(?units, "started what the packages bring")))
+        let started = self.start_what_was_held().await?;
+        if let Some(complaint) = started.complaint() {
+            // The packages are there; the next run tries again, and fails if it still does not come up.
+            tracing::warn!("{complaint}");
+            self.tell(&complaint);
+        }
+        tracing::debug!(units = ?started.units, "started what the packages bring");
+        installed
     }
 
-    async fn installed(&self, wanted: &[Wanted], how: Transaction, until: Instant) -> Result<(), Error> {
-        let whole = self.finish_interrupted(how).await?;
+    /// Finishes a transaction that was cut off; says whether there was anything to finish.
+    pub(super) async fn finish_cut_off(&self) -> Result<bool, Error> {
+        if self.found(&Path::new(STATE_DIR).join(UNDER_WAY))?.is_none() {
+            return Ok(false);
+        }
+        self.wait_for_apt_locks(Instant::now() + Transaction::default().wait).await?;
+        let half_done = self.dpkg()?.broken().next().is_some() || !self.unmerged()?.is_empty();
+        if half_done {
+            let held = self.hold_starts().await?;
+            if !self.configure().await? {
+                self.complete(&Lists::AsFound).await?;
+            }
+            drop(held);
+        }
+        self.unmark_under_way()?;
+        Ok(half_done)
+    }
+
+    fn mark_under_way(&self) -> Result<(), Error> {
+        self.write_state(UNDER_WAY, b"")
+    }
+
+    fn unmark_under_way(&self) -> Result<(), Error> {
+        let path = Path::new(STATE_DIR).join(UNDER_WAY);
+        match std::fs::remove_file(self.place(&path)) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::File { doing: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn installed(&self, wanted: &[Wanted], until: Instant) -> Result<(), Error> {
+        let whole = self.finish_interrupted().await?;
         let mut lists = Lists::AsFound;
         if let Some(why) = self.lists_are_stale()? {
             tracing::debug!(why, "refreshing the package lists");
             lists = self.refresh(until).await?;
         }
         if !whole {
-            self.complete(how, &lists).await?;
+            self.complete(&lists).await?;
         }
         // Those that want recommended packages go by themselves, as apt knows only one way for all.
         for recommends in [false, true] {
             let some: Vec<&Wanted> = wanted.iter().filter(|one| one.recommends == recommends).collect();
             if !some.is_empty() {
-                self.install_like(&some, recommends, how, until, &mut lists).await?;
+                self.install_like(&some, recommends, until, &mut lists).await?;
             }
         }
         Ok(())
@@ -55,29 +105,38 @@ impl Touch {
         &self,
         some: &[&Wanted],
         recommends: bool,
-        how: Transaction,
         until: Instant,
         lists: &mut Lists,
     ) -> Result<(), Error> {
         let option = format!("APT::Install-Recommends={recommends}");
-        let install = program(how).args(["-o", &option, "install"]).args(some.iter().map(|one| argument(one)));
+        let removes = some.iter().any(|one| one.absent);
+        let call = |how: &[&str]| {
+            let options = program().args(how.iter().copied()).args(["-o", &option, "install"]);
+            options.args(some.iter().map(|one| argument(one)))
+        };
+        let (ask, install) = (call(&["--simulate"]), call(if removes { &[] } else { &["--no-remove"] }));
         let mut mended = false;
+        let mut turns = Turns::until(until);
         loop {
-            let output = self.try_run(&install).await?;
-            if output.succeeded() {
-                return Ok(());
+            let mut output = if removes { self.try_run(&ask).await? } else { Output::default() };
+            if output.succeeded() || !removes {
+                self.removes_only_what_is_named(&output, some)?;
+                output = self.try_run(&install).await?;
+                if output.succeeded() {
+                    return Ok(());
+                }
             }
             match refusal(&output) {
-                Refusal::Locked if Instant::now() < until => self.wait_for_apt_locks(until).await?,
+                Refusal::Locked if self.apt_is_free_again(&mut turns).await? => {}
                 Refusal::NotThere if matches!(lists, Lists::AsFound) => *lists = self.refresh(until).await?,
                 Refusal::Interrupted if !mended => {
                     mended = true;
-                    if !self.configure(how).await? {
-                        self.complete(how, lists).await?;
+                    if !self.configure().await? {
+                        self.complete(lists).await?;
                     }
                 }
                 _ => {
-                    let names = some.iter().map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
+                    let names = quoted(some.iter().map(|one| one.name.as_str()));
                     return Err(refused(&format!("apt did not install or remove {names}"), &output, lists));
                 }
             }
@@ -85,28 +144,27 @@ impl Touch {
     }
 
     /// Finishes what a killed dpkg left; says whether all of it could be.
-    async fn finish_interrupted(&self, how: Transaction) -> Result<bool, Error> {
+    async fn finish_interrupted(&self) -> Result<bool, Error> {
         let dpkg = self.dpkg()?;
         let broken: Vec<&str> = dpkg.broken().map(|one| one.name.as_str()).collect();
         if broken.is_empty() && self.unmerged()?.is_empty() {
             return Ok(true);
         }
         tracing::info!(packages = ?broken, "finishing what dpkg was interrupted at");
-        self.configure(how).await
+        self.configure().await
     }
 
     /// Configures what is unpacked; says whether all of it could be. What waits for a package that was not unpacked any
     /// more could not.
-    async fn configure(&self, how: Transaction) -> Result<bool, Error> {
-        let options =
-            ["--force-confdef", "--force-confold"].into_iter().chain(how.unsafe_io.then_some("--force-unsafe-io"));
+    async fn configure(&self) -> Result<bool, Error> {
+        let options = ["--force-confdef", "--force-confold"];
         let output = self.try_run(&quiet(Program::does("dpkg")).args(options).args(["--configure", "-a"])).await?;
         Ok(output.succeeded())
     }
 
     /// Installs what is missing to packages that are there in part.
-    async fn complete(&self, how: Transaction, lists: &Lists) -> Result<(), Error> {
-        let output = self.try_run(&program(how).args(["--fix-broken", "install"])).await?;
+    async fn complete(&self, lists: &Lists) -> Result<(), Error> {
+        let output = self.try_run(&program().args(["--no-remove", "--fix-broken", "install"])).await?;
         if output.succeeded() {
             Ok(())
         } else {
@@ -116,7 +174,7 @@ impl Touch {
 }
 
 /// apt-get, which asks nothing and keeps configuration files as they are.
-fn program(how: Transaction) -> Program {
+fn program() -> Program {
     let options = [
         "Dpkg::Options::=--force-confdef",
         "Dpkg::Options::=--force-confold",
@@ -124,10 +182,7 @@ fn program(how: Transaction) -> Program {
         "Acquire::Retries=3",
         "APT::Get::HideAutoRemove=true",
     ];
-    let unsafe_io = how.unsafe_io.then_some("Dpkg::Options::=--force-unsafe-io");
-    quiet(Program::does("apt-get"))
-        .args(["-q", "-y"])
-        .args(options.into_iter().chain(unsafe_io).flat_map(|option| ["-o", option]))
+    quiet(Program::does("apt-get")).args(["-q", "-y"]).args(options.into_iter().flat_map(|option| ["-o", option]))
 }
 
 fn quiet(program: Program) -> Program {
@@ -147,6 +202,11 @@ fn argument(wanted: &Wanted) -> String {
         Some(version) => format!("{}={version}", wanted.name),
         None => wanted.name.clone(),
     }
+}
+
+/// Names for a sentence.
+fn quoted<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -86,10 +86,17 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File { source, path, .. } => file_hint(source, path),
-            Self::Kind { path, .. } => Some(format!("move `{}` away, or name another path in the recipe", path.display())),
-            Self::Unsafe { path } => Some(format!("look at `namei -l {}`, and make its directories root's or remove the link", path.display())),
+            Self::Kind { path, .. } => {
+                Some(format!("move `{}` away, or name another path in the recipe", path.display()))
+            }
+            Self::Unsafe { path } => Some(format!(
+                "look at `namei -l {}`, and make its directories root's or remove the link",
+                path.display()
+            )),
             Self::Program(failed) => failed.hint(),
-            Self::NoAccount { kind, name } => Some(format!("add a `[[{kind}]]` with `name = \"{name}\"`, or the package that brings it")),
+            Self::NoAccount { kind, name } => {
+                Some(format!("add a `[[{kind}]]` with `name = \"{name}\"`, or the package that brings it"))
+            }
             Self::Said { hint, .. } => hint.clone(),
         }
     }

@@ -135,7 +135,8 @@ impl Look {
             Err(error) if is_absence(&error) => return Ok(Vec::new()),
             Err(source) => return Err(fail(source)),
         };
-        let mut names = entries.map(|entry| entry.map(|e| e.file_name())).collect::<Result<Vec<_>, _>>().map_err(fail)?;
+        let mut names =
+            entries.map(|entry| entry.map(|e| e.file_name())).collect::<Result<Vec<_>, _>>().map_err(fail)?;
         names.sort();
         Ok(names)
     }
@@ -176,11 +177,13 @@ impl Touch {
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(&directory, temporary.as_str(), flags, Mode::from_bits_truncate(0o600)).map_err(fail("write"))?;
+        let fd =
+            openat(&directory, temporary.as_str(), flags, Mode::from_bits_truncate(0o600)).map_err(fail("write"))?;
         let written = (|| {
             let mut file = File::from(fd);
             file.write_all(bytes).map_err(|source| Error::File { doing: "write", path: path.into(), source })?;
-            fchown(&file, Some(Uid::from_raw(access.uid)), Some(Gid::from_raw(access.gid))).map_err(fail("set the owner of"))?;
+            fchown(&file, Some(Uid::from_raw(access.uid)), Some(Gid::from_raw(access.gid)))
+                .map_err(fail("set the owner of"))?;
             fchmod(&file, Mode::from_bits_truncate(access.mode)).map_err(fail("set the mode of"))?;
             fsync(&file).map_err(fail("write"))?;
             renameat(&directory, temporary.as_str(), &directory, name).map_err(fail("write"))

@@ -19,4 +19,3 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
     healed.extend(host.heal_packages().await?);
     trouble.map_or(Ok(healed), Err)
 }
-

@@ -12,13 +12,14 @@
 //! - What it denied it writes to `/run/hostagent/held-starts`. Units that the recipe manages are started by their own
 //!   resource later; the rest (`cron` in `[host] packages`, say) is started right after the transaction, the way the
 //!   package meant to. The list is gone after a reboot, which starts what is enabled anyway.
+//! - What did not come up stays on the list, and every run tries it again and tells of it.
 //! - A policy-rc.d of somebody else is left alone and decides. If it denies, so be it; if it allows, a server starts once
 //!   with the distribution's configuration before it gets its own.
 
 use std::fmt::Write as _;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::files::{Access, Kind};
 use super::programs::Program;
@@ -31,6 +32,23 @@ const MARK: &str = "# made by hostagent for the time of a package installation";
 pub(super) const VARIABLE: &str = "HOSTAGENT_INSTALLS";
 /// Types of units that packages start; the others come and go by themselves.
 const TYPES: [&str; 5] = ["service", "socket", "timer", "path", "target"];
+
+/// What came of starting what was held back.
+#[derive(Debug, Default)]
+pub(super) struct Started {
+    /// Units that were started.
+    pub(super) units: Vec<String>,
+    /// Units that did not start, each with why.
+    refused: Vec<String>,
+}
+
+impl Started {
+    /// What is to be told of those that did not start.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let list = self.refused.join("; ");
+        (!list.is_empty()).then(|| format!("installed, but not everything that the packages start came up: {list}"))
+    }
+}
 
 /// Holds starts back until dropped.
 #[derive(Debug)]
@@ -56,7 +74,7 @@ impl Touch {
             tracing::info!("`{POLICY}` is not hostagent's: it decides which of the packages' units start now");
             return Ok(Held { touch: None });
         }
-        let list = Path::new(RUN_DIR).join("held-starts");
+        let list = list();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(Path::new(RUN_DIR)));
         made.map_err(|source| Error::File { doing: "make", path: RUN_DIR.into(), source })?;
         let policy = policy(&self.running_units().await, &list);
@@ -64,10 +82,10 @@ impl Touch {
         Ok(Held { touch: Some(self.clone()) })
     }
 
-    /// Starts what was held back and has no resource of its own in this run.
-    pub(super) async fn start_what_was_held(&self) -> Result<Vec<String>, Error> {
-        let list = Path::new(RUN_DIR).join("held-starts");
-        let Some(text) = self.read_text(&list)? else { return Ok(Vec::new()) };
+    /// Starts what was held back and has no resource of its own in this run. What does not start stays on the list.
+    pub(super) async fn start_what_was_held(&self) -> Result<Started, Error> {
+        let list = list();
+        let Some(text) = self.read_text(&list)? else { return Ok(Started::default()) };
         let mut held: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
         held.sort_unstable();
         held.dedup();
@@ -76,7 +94,7 @@ impl Touch {
         held.retain(|(action, unit)| {
             !units.iter().any(|(other, long)| other == action && long.strip_suffix(".service") == Some(unit))
         });
-        let (mut started, mut refused) = (Vec::new(), Vec::new());
+        let (mut done, mut left) = (Started::default(), String::new());
         for (action, unit) in held {
             let mine = self.starts_itself(unit);
             let program = match (mine, action, unit.contains('.')) {
@@ -89,20 +107,24 @@ impl Touch {
             };
             match self.run(&program).await {
                 Ok(_) if mine => {}
-                Ok(_) => started.push(unit.to_owned()),
-                Err(error) => refused.push(format!("`{unit}`: {error}")),
+                Ok(_) => done.units.push(unit.to_owned()),
+                Err(error) => {
+                    done.refused.push(format!("`{unit}`: {error}"));
+                    if !mine {
+                        let _ = writeln!(left, "{action} {unit}");
+                    }
+                }
             }
+        }
+        if !left.is_empty() {
+            self.write_private(&list, left.as_bytes())?;
+            return Ok(done);
         }
         match std::fs::remove_file(self.place(&list)) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::File { doing: "remove", path: list, source })
             }
-            _ if refused.is_empty() => Ok(started),
-            _ => {
-                let says =
-                    format!("installed, but not everything that the packages start came up: {}", refused.join("; "));
-                Err(Error::said_with_hint("not-started", says, "see `systemctl --failed` and the journal of the unit"))
-            }
+            _ => Ok(done),
         }
     }
 
@@ -147,6 +169,11 @@ impl Look {
     fn starts_itself(&self, unit: &str) -> bool {
         self.0.units.borrow().iter().any(|own| family(own) == family(unit))
     }
+}
+
+/// Where starts are noted that were held back.
+pub(super) fn list() -> PathBuf {
+    Path::new(RUN_DIR).join("held-starts")
 }
 
 /// Whether a process belongs to a transaction of hostagent, this run's or that of one that was killed.

@@ -82,7 +82,8 @@ mod tests {
             return;
         }
         let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
-        let alone = alone.args(["--ignored", "--exact", "host::identity::tests::in_a_process_of_its_own"]).output().unwrap();
+        let alone =
+            alone.args(["--ignored", "--exact", "host::identity::tests::in_a_process_of_its_own"]).output().unwrap();
         assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
     }
 

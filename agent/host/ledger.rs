@@ -95,7 +95,9 @@ impl Ledger {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             // Without root a plan is still worth having: everything then looks like a new wish.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => String::new(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+                String::new()
+            }
             Err(source) => return Err(Error::File { doing: "read", path, source }),
         };
         let mut ledger = Self { path, ..Self::default() };
@@ -287,9 +289,12 @@ impl Ledger {
     }
 
     fn rewrite(&mut self) -> io::Result<()> {
-        let resources = self.resources.iter().map(|(id, record)| Line::Resource { id: id.clone(), record: Some(record.clone()) });
-        let paths = self.paths.iter().map(|(path, written)| Line::Path { path: path.clone(), written: Some(written.clone()) });
-        let units = self.units.iter().map(|(unit, loaded)| Line::Unit { unit: unit.clone(), loaded: Some(loaded.clone()) });
+        let resources =
+            self.resources.iter().map(|(id, record)| Line::Resource { id: id.clone(), record: Some(record.clone()) });
+        let paths =
+            self.paths.iter().map(|(path, written)| Line::Path { path: path.clone(), written: Some(written.clone()) });
+        let units =
+            self.units.iter().map(|(unit, loaded)| Line::Unit { unit: unit.clone(), loaded: Some(loaded.clone()) });
         let accounts = self.accounts.iter().map(|account| Line::Account { account: account.clone() });
         let mut text = Vec::new();
         let mut lines = 0;
@@ -338,13 +343,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::read(directory.path()).unwrap();
         ledger.writing(Path::new("/etc/motd"), "aa", true).unwrap();
-        OpenOptions::new().append(true).open(directory.path().join("ledger.jsonl")).unwrap().write_all(b"{\"path\":{\"pa").unwrap();
+        OpenOptions::new()
+            .append(true)
+            .open(directory.path().join("ledger.jsonl"))
+            .unwrap()
+            .write_all(b"{\"path\":{\"pa")
+            .unwrap();
 
         let mut ledger = Ledger::read(directory.path()).unwrap();
         ledger.made(Path::new("/srv/www")).unwrap();
 
         let ledger = Ledger::read(directory.path()).unwrap();
-        assert_eq!(ledger.written(Path::new("/etc/motd")), Some(&Written { sha256: Some("aa".into()), made: true, opaque: false }));
+        assert_eq!(
+            ledger.written(Path::new("/etc/motd")),
+            Some(&Written { sha256: Some("aa".into()), made: true, opaque: false })
+        );
         assert!(ledger.written(Path::new("/srv/www")).unwrap().made);
     }
 
@@ -371,6 +384,9 @@ mod tests {
         let text = fs::read_to_string(directory.path().join("ledger.jsonl")).unwrap();
         assert_eq!(text.lines().count(), 2);
         assert!(Ledger::read(directory.path()).unwrap().made_account("ops"));
-        assert_eq!(Ledger::read(directory.path()).unwrap().written(Path::new("/a")).unwrap().sha256.as_deref(), Some("199"));
+        assert_eq!(
+            Ledger::read(directory.path()).unwrap().written(Path::new("/a")).unwrap().sha256.as_deref(),
+            Some("199")
+        );
     }
 }

@@ -26,18 +26,19 @@ pub struct Lock {
 /// Why there is no lock.
 #[derive(Debug)]
 pub enum NoLock {
-    /// Another run holds it: its process and command line, as it wrote them.
+    /// Another run holds it: its process, verb and recipe, as it wrote them.
     Held(String),
     /// It could not be asked for.
     Failed(Error),
 }
 
 impl Lock {
-    /// Takes the lock, waiting at most `patience` for another run to end.
+    /// Takes the lock, waiting at most `patience` for another run to end. `command` tells others which run this
+    /// is: without the values of variables, as anyone who is turned away reads it.
     ///
     /// # Errors
     /// [`NoLock::Held`] when the other run is still going after that.
-    pub async fn take(patience: Duration) -> Result<Self, NoLock> {
+    pub async fn take(patience: Duration, command: &str) -> Result<Self, NoLock> {
         let path = Path::new(RUN_DIR).join("lock");
         let fail = |source| NoLock::Failed(Error::File { doing: "lock", path: path.clone(), source });
         fs::DirBuilder::new().recursive(true).mode(0o700).create(RUN_DIR).map_err(fail)?;
@@ -47,7 +48,7 @@ impl Lock {
             let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
             match Flock::lock(open.map_err(fail)?, FlockArg::LockExclusiveNonblock) {
                 Ok(mut held) => {
-                    sign(&mut held).map_err(fail)?;
+                    sign(&mut held, command).map_err(fail)?;
                     return Ok(Self { _held: held });
                 }
                 Err((mut file, Errno::EWOULDBLOCK)) => {
@@ -76,9 +77,29 @@ pub fn holder() -> Option<String> {
     held.then(|| fs::read_to_string(&path).map(|text| text.trim().to_owned()).unwrap_or_default())
 }
 
-fn sign(file: &mut fs::File) -> std::io::Result<()> {
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
+fn sign(file: &mut fs::File, command: &str) -> std::io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    writeln!(file, "process {} (`{command}`), since {}", std::process::id(), jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC"))
+    writeln!(
+        file,
+        "process {} (`{command}`), since {}",
+        std::process::id(),
+        jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_signed_with_what_it_was_given_and_nothing_else_of_the_command_line() {
+        let mut file = tempfile::tempfile().unwrap();
+        sign(&mut file, "hostagent converge web.toml").unwrap();
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_string(&mut text).unwrap();
+        let start = format!("process {} (`hostagent converge web.toml`), since ", std::process::id());
+        assert!(text.starts_with(&start), "{text}");
+    }
 }

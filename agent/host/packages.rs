@@ -28,14 +28,11 @@ pub struct Wanted {
 pub struct Transaction {
     /// How long others may hold apt's locks. Default: 10 minutes.
     pub wait: Duration,
-    /// Whether dpkg leaves out its fsync after each file; one sync at the end instead. Only where a power cut costs
-    /// nothing: while an image is made, or before a new instance has served anyone. Default: no.
-    pub unsafe_io: bool,
 }
 
 impl Default for Transaction {
     fn default() -> Self {
-        Self { wait: Duration::from_mins(10), unsafe_io: false }
+        Self { wait: Duration::from_mins(10) }
     }
 }
 
@@ -68,11 +65,12 @@ impl Touch {
         if wanted.is_empty() { Ok(()) } else { self.apt_transaction(wanted, how).await }
     }
 
-    /// Finishes what a killed run left of a transaction: waits for its apt if that is still at it, takes its policy-rc.d
-    /// away, and starts what it held back and no resource of this run starts. Says what it did.
+    /// Finishes what a killed run left of a transaction: waits for its apt if that is still at it, has dpkg configure
+    /// what it was cut off at, takes its policy-rc.d away, and starts what it held back and no resource of this run starts.
+    /// Says what it did.
     ///
     /// # Errors
-    /// When the policy cannot be removed, or something does not start.
+    /// When the policy cannot be removed, dpkg cannot finish, or something does not start.
     pub async fn heal_packages(&self) -> Result<Vec<String>, Error> {
         // The killed run's apt may still be at it, and needs the policy. To anybody else's the policy says nothing.
         if self.apt_lock_holder()?.is_some_and(|holder| held_starts::is_ours(holder.pid)) {
@@ -82,9 +80,19 @@ impl Touch {
         if self.remove_stale_policy()? {
             healed.push("removed the policy-rc.d of a run that was killed".to_owned());
         }
+        if self.finish_cut_off().await? {
+            healed.push("finished what dpkg was at when a run was killed".to_owned());
+        }
         let started = self.start_what_was_held().await?;
-        healed
-            .extend(started.iter().map(|unit| format!("started `{unit}`, which a run that was killed had held back")));
-        Ok(healed)
+        healed.extend(started.units.iter().map(|unit| format!("started `{unit}`, which an earlier run had held back")));
+        let Some(says) = started.complaint() else { return Ok(healed) };
+        for done in &healed {
+            self.tell(done);
+        }
+        let hint = format!(
+            "see `systemctl --failed` and the journal of the unit; every run tries again, until its line is out of `{}` or the machine restarts",
+            held_starts::list().display()
+        );
+        Err(Error::said_with_hint("not-started", says, hint))
     }
 }

@@ -53,7 +53,15 @@ impl Program {
 
     fn new(name: String, only_asks: bool) -> Self {
         let env = [("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("HOME", "/root")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        Self { argv: vec![name], env: env.into(), stdin: None, user: None, directory: "/".into(), patience: PATIENCE, only_asks }
+        Self {
+            argv: vec![name],
+            env: env.into(),
+            stdin: None,
+            user: None,
+            directory: "/".into(),
+            patience: PATIENCE,
+            only_asks,
+        }
     }
 
     /// Adds an argument.
@@ -227,7 +235,13 @@ async fn run(program: &Program) -> Result<Output, Failed> {
     let start = |source| Failed::Start { program: program.to_string(), source };
     let mut argv = program.argv.iter();
     let mut command = tokio::process::Command::new(argv.next().map_or("", String::as_str));
-    command.args(argv).env_clear().envs(&program.env).current_dir(&program.directory).process_group(0).kill_on_drop(true);
+    command
+        .args(argv)
+        .env_clear()
+        .envs(&program.env)
+        .current_dir(&program.directory)
+        .process_group(0)
+        .kill_on_drop(true);
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some((uid, gid)) = program.user {
@@ -264,7 +278,10 @@ async fn run(program: &Program) -> Result<Output, Failed> {
 
 /// Waits for a program and for its last words. A daemon that it leaves behind may hold its streams open for ever: those are
 /// not waited for longer than [`LAST_WORDS`].
-async fn until_it_ends(child: &mut tokio::process::Child, talk: impl Future<Output = ()>) -> std::io::Result<ExitStatus> {
+async fn until_it_ends(
+    child: &mut tokio::process::Child,
+    talk: impl Future<Output = ()>,
+) -> std::io::Result<ExitStatus> {
     let mut talk = pin!(talk.fuse());
     loop {
         tokio::select! {
@@ -298,7 +315,10 @@ impl Look {
     /// When it cannot be started, ran out of time, or is one that changes the machine.
     pub async fn ask(&self, program: &Program) -> Result<Output, Error> {
         if !program.only_asks {
-            return Err(Error::said("look-touched", format!("`{program}` changes the machine and may not run while looking")));
+            return Err(Error::said(
+                "look-touched",
+                format!("`{program}` changes the machine and may not run while looking"),
+            ));
         }
         Ok(self.0.runner.run(program).await?)
     }
@@ -314,7 +334,8 @@ impl Touch {
         if output.succeeded() {
             return Ok(output);
         }
-        let ended = output.status.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("exited with {code}"));
+        let ended =
+            output.status.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("exited with {code}"));
         Err(Failed::Status { program: program.to_string(), ended, said: last_lines(&output) }.into())
     }
 

@@ -72,8 +72,12 @@ impl Touch {
                     self.write_private(&directory.join(&copy), &bytes)?;
                     Was::File { copy, uid: found.uid, gid: found.gid, mode: found.mode }
                 }
-                Some(found) if found.kind == Kind::Link => Was::Link { target: self.link_target(path)?.unwrap_or_default() },
-                Some(found) => return Err(Error::Kind { path: path.clone(), found: found.kind.name(), wanted: "a file" }),
+                Some(found) if found.kind == Kind::Link => {
+                    Was::Link { target: self.link_target(path)?.unwrap_or_default() }
+                }
+                Some(found) => {
+                    return Err(Error::Kind { path: path.clone(), found: found.kind.name(), wanted: "a file" });
+                }
                 None => Was::Absent,
             };
             let written = self.ledger().written(path).cloned();
@@ -205,7 +209,8 @@ impl Look {
         let path = directory.join(LIST);
         let Some(text) = self.read(&path)? else { return Ok(None) };
         serde_json::from_slice(&text).map(Some).map_err(|error| {
-            let hint = format!("see what is in `{}`, put back by hand what is needed, and remove it", directory.display());
+            let hint =
+                format!("see what is in `{}`, put back by hand what is needed, and remove it", directory.display());
             Error::said_with_hint("undo", format!("`{}` is damaged: {error}", path.display()), hint)
         })
     }

@@ -32,13 +32,28 @@ pub(super) fn problem(problem: &Problem, sources: &Sources, style: Style) -> Str
                 title.clone().element(snippet)
             },
         ),
-        Place::Path(path) => title.element(Origin::path(path.to_string())),
+        Place::Path(path) | Place::Key(path) | Place::Name(path) => title.element(Origin::path(path.to_string())),
         Place::Nowhere => Group::with_title(title),
     };
+    // Hints and names of files repeat what others wrote, which may hold anything.
+    let place = match problem.other.as_ref().and_then(|other| reference(other, sources)) {
+        Some(other) => {
+            place.element(Level::NOTE.message(normalize_untrusted_str(&format!("the other one is at {other}"))))
+        }
+        None => place,
+    };
     let group = match &problem.hint {
-        // Hints repeat words of the recipe, which may hold anything.
         Some(hint) => place.element(Level::HELP.message(normalize_untrusted_str(hint))),
         None => place,
     };
     renderer.decor_style(DecorStyle::Ascii).render(&[group])
+}
+
+/// A place in the words of a sentence: `web.toml:12`, which terminals and editors make a link of.
+fn reference(place: &Place, sources: &Sources) -> Option<String> {
+    match place {
+        Place::Span(span) => sources.cite(span).map(|cited| format!("{}:{}", cited.name, cited.line)),
+        Place::Path(path) | Place::Key(path) | Place::Name(path) => Some(format!("`{path}`")),
+        Place::Nowhere => None,
+    }
 }

@@ -53,6 +53,11 @@ impl Sources {
         SourceId(self.0.len() - 1)
     }
 
+    /// The whole of a text.
+    pub fn whole(&self, source: SourceId) -> &str {
+        self.0.get(source.0).map_or("", |source| &source.text)
+    }
+
     /// The bytes of a span; empty when there are no such bytes.
     pub fn text(&self, span: &Span) -> &str {
         self.0.get(span.source.0).and_then(|source| source.text.get(span.range.clone())).unwrap_or_default()

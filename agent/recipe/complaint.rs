@@ -58,6 +58,8 @@ pub enum Kind {
     Twice(&'static str),
     /// The type's own words, perhaps with a line `hint: …`.
     Custom(String),
+    /// A value where only a reference to a secret may stand.
+    LiteralSecret,
     /// Follows from what is withheld; never shown.
     Consequence,
 }

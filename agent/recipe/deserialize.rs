@@ -12,27 +12,29 @@ use serde::forward_to_deserialize_any;
 
 use super::complaint::{Complaint, Kind};
 use super::document::{Entry, Node, Value};
+use super::guide::Guide;
 use super::literal::Literal;
 use super::wording::{self, near_key};
 use crate::problem::{Place, Problem, Problems, SHOWN, Step};
+use crate::secret::SecretRef;
 
-/// Reads `node` as a `T` and notes all that is wrong with it.
+/// Reads `node` as a `T` and notes all that is wrong with it; what is wrong is withheld in `node` afterwards.
 ///
 /// `None` when `problems` holds anything at the end, also from before: what was withheld may be missing in the value.
-pub fn read<T: DeserializeOwned>(node: Node, problems: &mut Problems) -> Option<T> {
-    let mut rest = node;
+pub fn read<T: DeserializeOwned>(node: &mut Node, guide: &Guide, problems: &mut Problems) -> Option<T> {
     let enough = problems.len() + SHOWN;
     while problems.len() < enough {
-        let complaint = match T::deserialize(Reader { node: &rest }) {
+        let complaint = match T::deserialize(Reader { node }) {
             Ok(value) => return problems.is_empty().then_some(value),
             Err(complaint) => complaint,
         };
-        if !is_consequence(&complaint, &rest)
-            && let Some(problem) = wording::problem(&complaint, &rest, problems.sources())
-        {
-            problems.push(problem);
+        if !is_consequence(&complaint, node) {
+            hide(&complaint, node, problems);
+            if let Some(problem) = wording::problem(&complaint, node, guide, problems.sources()) {
+                problems.push(problem);
+            }
         }
-        if !withhold(&mut rest, &complaint) {
+        if !withhold(node, &complaint) {
             break;
         }
     }
@@ -40,6 +42,15 @@ pub fn read<T: DeserializeOwned>(node: Node, problems: &mut Problems) -> Option<
         problems.push(Problem::new(Place::Nowhere, "the recipe cannot be read"));
     }
     None
+}
+
+/// Whatever key it stands under: what was written in the place of a secret is one.
+fn hide(complaint: &Complaint, root: &Node, problems: &mut Problems) {
+    if *complaint.kind() == Kind::LiteralSecret
+        && let Some(node) = root.get(&complaint.path())
+    {
+        problems.sources_mut().hide(&node.span);
+    }
 }
 
 /// Whether it is only there because something else is withheld.
@@ -65,12 +76,14 @@ fn withhold(root: &mut Node, complaint: &Complaint) -> bool {
     };
     if let Kind::UnknownKey { key, known } = complaint.kind()
         && let Some(table) = root.get_mut(&parent).and_then(Node::table_mut)
-        && let Some(entry) = table.remove(key)
+        && let Some(entry) = table.get_mut(key)
     {
+        entry.value.value = Value::Withheld;
+        let (at, span) = (entry.key.clone(), entry.value.span.clone());
         // A mistyped key stands in for the one that was meant, so that the latter is not reported as missing.
         if let Some(meant) = near_key(key, known) {
-            let absent = Node::new(Value::Withheld, entry.value.span);
-            table.entry(meant.to_owned()).or_insert(Entry { key: entry.key, value: absent });
+            let absent = Node::new(Value::Withheld, span);
+            table.entry(meant.to_owned()).or_insert(Entry { key: at, value: absent });
         }
         return true;
     }
@@ -195,14 +208,15 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Complaint> {
         let table = match &self.node.value {
-            Value::String(text) => return visitor.visit_enum(Choice { name: text, value: None, known }),
             Value::Table(table) => table,
             Value::Withheld => return Err(Complaint::new(Kind::Consequence)),
+            _ if name == SecretRef::NAME => return Err(Complaint::new(Kind::LiteralSecret)),
+            Value::String(text) => return visitor.visit_enum(Choice { name: text, value: None, known }),
             _ => return self.no_choice(known),
         };
         if let Some((unknown, _)) = live(table.iter()).find(|(key, _)| !known.contains(&key.as_str())) {

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::syntax;
+use super::{secrets, syntax};
 use crate::problem::{KeyPath, Problem, Problems, SourceId, Sources, Span, Step};
 
 /// How deep tables and arrays may stand in one another; every walk over the tree recurses no deeper.
 pub const DEEPEST: usize = 64;
-
-/// How a key must end for its string to be hidden in messages.
-const SECRET_KEYS: [&str; 5] = ["password", "passphrase", "secret", "token", "private_key"];
 
 /// One value and where it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,7 +161,7 @@ pub fn parse(source: SourceId, text: &str, problems: &mut Problems) -> Option<No
     // Also with syntax errors: it finds what must be hidden when a line is cited.
     let node = reader.table(root.get_ref(), Span::new(source, 0..0), 0);
     let found = reader.found;
-    if !syntax::note(source, text, &errors, problems) {
+    if !syntax::note(source, text, &errors, &node, problems) {
         return None;
     }
     problems.extend(found);
@@ -181,13 +178,14 @@ impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, span: Span, depth: usize) -> Node {
         let entries = table.iter().map(|(key, value)| {
             let node = self.node(value, depth + 1);
-            if is_secret(key.get_ref()) {
-                self.hide(&node);
+            if secrets::is_secret(key.get_ref()) {
+                secrets::hide(&node, self.sources);
             }
             (key.get_ref().to_string(), Entry { key: Span::new(self.source, key.span()), value: node })
         });
-        let value = Value::Table(entries.collect());
-        Node::new(value, span)
+        let entries: Table = entries.collect();
+        secrets::hide_content(&entries, self.sources);
+        Node::new(Value::Table(entries), span)
     }
 
     fn node(&mut self, spanned: &toml::Spanned<DeValue<'_>>, depth: usize) -> Node {
@@ -197,7 +195,10 @@ impl Reader<'_> {
             return self.withhold(Problem::new(&span, says), span);
         }
         let value = match spanned.get_ref() {
-            DeValue::String(text) => Value::String(text.to_string()),
+            DeValue::String(text) => {
+                secrets::hide_in_url(&span, self.sources);
+                Value::String(text.to_string())
+            }
             DeValue::Boolean(yes) => Value::Bool(*yes),
             DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
                 Ok(number) => Value::Integer(number),
@@ -220,24 +221,10 @@ impl Reader<'_> {
         Node::new(value, span)
     }
 
-    /// Keeps a secret out of cited lines, also as the default of a variable.
-    fn hide(&mut self, node: &Node) {
-        let secret = node.step(&Step::Key("default".into())).unwrap_or(node);
-        if secret.string().is_some() {
-            self.sources.hide(&secret.span);
-        }
-    }
-
     fn withhold(&mut self, problem: Problem, span: Span) -> Node {
         self.found.push(problem);
         Node::new(Value::Withheld, span)
     }
-}
-
-/// Whether a string under this key is likely a secret, which does not belong into a recipe, yet happens.
-pub(super) fn is_secret(key: &str) -> bool {
-    let plain = key.to_lowercase().replace('-', "_");
-    SECRET_KEYS.iter().any(|secret| plain.ends_with(secret))
 }
 
 #[cfg(test)]

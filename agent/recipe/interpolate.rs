@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use super::document::{Node, Value, is_secret};
+use super::document::{Node, Value};
 use super::literal::Literal;
+use super::secrets::is_secret;
 use crate::problem::{Problem, Problems, Sources, Span, nearest};
 
 /// How many bytes references may add to a recipe: variables that name each other twice grow without bound.

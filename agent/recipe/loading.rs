@@ -8,15 +8,19 @@ use std::fmt;
 
 use super::document::{self, Entry, Node, Table, Value};
 use super::interpolate::{Facts, Namespace, Weaver, references};
+use super::later;
 use super::merge;
 use super::vars::Vars;
-use crate::problem::{KeyPath, Problem, Problems, SourceId, Sources, Span};
+use crate::problem::{Place, Problem, Problems, SourceId, Sources, Span};
 
 /// The format this program reads.
 pub const FORMAT: i64 = 1;
 
 /// How many bases may stand under one another.
 const MOST_BASES: usize = 8;
+
+/// How many bases a hint lists.
+const MOST_LISTED: usize = 8;
 
 /// The display name and the bytes of a base, or why it cannot be had.
 pub type BaseText = Result<(String, Vec<u8>), String>;
@@ -111,11 +115,9 @@ impl Document {
         (root, problems)
     }
 
-    /// Where a value was written, or else the nearest table around it; `None` when no part of the path was written.
-    pub fn locate(&self, path: &KeyPath) -> Option<Span> {
-        let first = path.steps().first()?;
-        self.root.step(first)?;
-        Some(self.root.locate(path))
+    /// Where a place was written, or else the nearest table around it; `None` when no part of its path was written.
+    pub fn locate(&self, place: &Place) -> Option<Span> {
+        locate(&self.root, place)
     }
 
     /// The texts of the recipe and its bases.
@@ -127,6 +129,18 @@ impl Document {
     pub fn problems(&self) -> &Problems {
         &self.problems
     }
+}
+
+/// Where a place was written; see [`Document::locate`].
+pub(super) fn locate(root: &Node, place: &Place) -> Option<Span> {
+    let (Place::Path(path) | Place::Key(path) | Place::Name(path)) = place else { return None };
+    root.step(path.steps().first()?)?;
+    let exact = match place {
+        Place::Key(_) => root.key_span(path),
+        Place::Name(_) => root.get(path).and_then(merge::name_of).map(|name| name.span.clone()),
+        _ => None,
+    };
+    Some(exact.unwrap_or_else(|| root.locate(path)))
 }
 
 /// One file of a recipe.
@@ -178,10 +192,19 @@ impl Chain {
     }
 
     fn base(&mut self, wanted: &str, span: &Span, bases: &Bases<'_>) -> Option<(String, Vec<u8>)> {
+        if later::is_base(wanted) {
+            let says = format!("the base `{wanted}` is not supported by this version of hostagent");
+            let hint = "put it beside this recipe as `NAME.toml`, and write `base = \"NAME\"`";
+            self.problems.push(Problem::new(span, says).hint(hint));
+            return None;
+        }
         if !wanted.contains(':') && !bases.names.iter().any(|name| name == wanted) {
             let problem = Problem::new(span, format!("unknown base `{wanted}`"));
             let listed = match bases.names {
-                [] => problem.hint("there are no bases here"),
+                [] => problem.hint(format!("put `{wanted}.toml` beside this recipe")),
+                names if names.len() > MOST_LISTED => {
+                    problem.hint(format!("there is no `{wanted}.toml` beside this recipe"))
+                }
                 names => problem.hint(format!("the bases here are `{}`", names.join("`, `"))),
             };
             self.problems.push(listed.did_you_mean(wanted, bases.names.iter().map(String::as_str)));
@@ -199,6 +222,12 @@ impl Chain {
     /// Parses one file; `None` when it cannot be read, else its `base`.
     #[expect(clippy::option_option, reason = "unreadable, without a base, with one")]
     fn layer(&mut self, name: &str, bytes: &[u8]) -> Option<Option<Node>> {
+        // A program or an archive: its first line would say nothing, at length.
+        if bytes.contains(&0) {
+            let problem = Problem::new(Place::Nowhere, format!("`{name}` is not a text file"));
+            self.problems.push(problem.hint("a recipe is TOML, saved as UTF-8"));
+            return None;
+        }
         let text = String::from_utf8_lossy(bytes);
         let source = self.problems.sources_mut().add(name, &text);
         if let Err(error) = std::str::from_utf8(bytes) {
@@ -213,23 +242,46 @@ impl Chain {
         let base = table.remove("base");
         let vars = table.remove("vars");
         let is_thin = base.is_some() && table.is_empty();
-        self.check_format(source, format, is_thin);
+        if !self.check_format(source, format, is_thin) {
+            return None;
+        }
         let declared = self.vars(vars);
         self.layers.push(Layer { root, vars: declared });
         Some(base.map(|entry| entry.value))
     }
 
-    /// A recipe that only sets variables of its base has the base's format.
-    fn check_format(&mut self, source: SourceId, format: Option<Entry>, is_thin: bool) {
+    /// A recipe that only sets variables of its base has the base's format. `false` for a newer format, of which nothing
+    /// else can be said.
+    fn check_format(&mut self, source: SourceId, format: Option<Entry>, is_thin: bool) -> bool {
         let problem = match format {
-            Some(entry) if entry.value.value == Value::Integer(FORMAT) => return,
-            None if is_thin => return,
-            None => Problem::new(Span::new(source, 0..0), "the recipe does not say its `format`")
-                .hint(format!("begin it with `format = {FORMAT}`")),
-            Some(entry) => Problem::new(&entry.value.span, "a format that this program does not read")
-                .hint(format!("write `format = {FORMAT}`")),
+            Some(entry) if entry.value.value == Value::Integer(FORMAT) || entry.value.is_withheld() => return true,
+            None if is_thin => return true,
+            None => self.no_format(source),
+            Some(entry) => match entry.value.value {
+                Value::Integer(newer) if newer > FORMAT => {
+                    let says = format!("this version of hostagent reads format {FORMAT}, not {newer}");
+                    self.problems.push(Problem::new(&entry.value.span, says).hint("use a newer version"));
+                    return false;
+                }
+                _ => Problem::new(&entry.value.span, "not a format of recipes")
+                    .hint(format!("write `format = {FORMAT}`")),
+            },
         };
         self.problems.push(problem);
+        true
+    }
+
+    /// Shown at the first line that is not a comment, such as `#:schema …`.
+    fn no_format(&self, source: SourceId) -> Problem {
+        let text = self.problems.sources().whole(source);
+        let is_said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let before = text.split_inclusive('\n').take_while(|line| !is_said(line)).map(str::len).sum::<usize>();
+        let (at, says) = if before == text.len() {
+            (0, "there is nothing in the recipe")
+        } else {
+            (before, "the recipe does not say its `format`")
+        };
+        Problem::new(Span::new(source, at..at), says).hint(format!("begin it with `format = {FORMAT}`"))
     }
 
     fn vars(&mut self, entry: Option<Entry>) -> Table {

@@ -26,7 +26,8 @@ pub fn merge(base: Node, child: Node, problems: &mut Problems) -> Node {
 /// Notes every `unset = true` that is left after merging and withholds its table: there was nothing to take away.
 pub fn refuse_unset(node: &mut Node, problems: &mut Problems) {
     if is_unset(node) {
-        let problem = Problem::new(&node.span, "there is nothing to unset");
+        let at = node.table().and_then(|table| table.get("unset")).map_or(&node.span, |entry| &entry.key);
+        let problem = Problem::new(at, "there is nothing to unset");
         problems.push(problem.hint("`unset = true` takes away what the `base` of a recipe has"));
         node.value = Value::Withheld;
         return;
@@ -72,8 +73,8 @@ fn arrays(below: Vec<Node>, above: Vec<Node>, problems: &mut Problems) -> Vec<No
 
 fn note_unknown<'a>(element: &Node, known: impl Iterator<Item = &'a str>, problems: &mut Problems) {
     if let Some((key, name)) = identity(element) {
-        let problem =
-            Problem::new(&element.span, format!("nothing to unset: the base has none with `{key} = {name:?}`"));
+        let at = name_of(element).map_or(&element.span, |node| &node.span);
+        let problem = Problem::new(at, format!("nothing to unset: the base has none with `{key} = {name:?}`"));
         problems.push(problem.did_you_mean(&name, known));
     }
 }
@@ -81,6 +82,12 @@ fn note_unknown<'a>(element: &Node, known: impl Iterator<Item = &'a str>, proble
 /// An array of which every element says which one it is; an empty one empties the base's.
 fn are_identified(elements: &[Node]) -> bool {
     !elements.is_empty() && elements.iter().all(|element| identity(element).is_some())
+}
+
+/// What tells an element of an array of tables from the others.
+pub fn name_of(element: &Node) -> Option<&Node> {
+    let table = element.table()?;
+    IDENTITY.into_iter().find_map(|key| Some(&table.get(key)?.value))
 }
 
 fn identity(node: &Node) -> Option<(&'static str, String)> {
@@ -180,18 +187,18 @@ user = \"b\"
             problems.render(Style::Plain),
             "\
 error: nothing to unset: the base has none with `name = \"odl\"`
- --> child.toml:1:1
+ --> child.toml:2:8
   |
-1 | [[nginx.site]]
-  | ^^^^^^^^^^^^^^
+2 | name = \"odl\"
+  |        ^^^^^
   |
   = help: did you mean `old`?
 
 error: there is nothing to unset
- --> child.toml:4:1
+ --> child.toml:5:1
   |
-4 | [postgres]
-  | ^^^^^^^^^^
+5 | unset = true
+  | ^^^^^
   |
   = help: `unset = true` takes away what the `base` of a recipe has
 

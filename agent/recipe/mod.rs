@@ -11,13 +11,18 @@
 pub mod complaint;
 pub mod deserialize;
 pub mod document;
+pub mod guide;
 pub mod interpolate;
+mod later;
 pub mod literal;
 pub mod loading;
 pub mod merge;
+mod schema;
+mod secrets;
 mod syntax;
 mod tables;
 pub mod vars;
 mod wording;
 
-pub use tables::{Recipe, plan, schema};
+pub use schema::schema;
+pub use tables::{Recipe, plan};

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use toml::de::Error;
 
-use super::document::is_secret;
+use super::document::{Node, Value};
+use super::secrets::is_secret;
 use crate::problem::{Problem, Problems, SourceId, Span};
 
 /// How many parts a dotted key may have. The parser bounds how deep brackets stand in one another, not this.
@@ -16,7 +17,7 @@ pub(super) const MOST_KEY_PARTS: usize = 16;
 const DUPLICATE: &str = "duplicate key";
 
 /// Notes the errors; `false` when the tree they left cannot be trusted.
-pub(super) fn note(source: SourceId, text: &str, errors: &[Error], problems: &mut Problems) -> bool {
+pub(super) fn note(source: SourceId, text: &str, errors: &[Error], tree: &Node, problems: &mut Problems) -> bool {
     let found: Vec<Found> = errors.iter().map(|error| Found::new(text, error)).collect();
     let sound = found.iter().all(|error| error.message == DUPLICATE);
     for error in causes(text, found) {
@@ -24,7 +25,11 @@ pub(super) fn note(source: SourceId, text: &str, errors: &[Error], problems: &mu
         if let Some(equals) = text.get(line.clone()).and_then(secret_value) {
             problems.sources_mut().hide(&Span::new(source, line.start + equals..line.end));
         }
-        problems.push(error.problem(source, text));
+        let problem = error.problem(source, text);
+        problems.push(match error.first(tree, text) {
+            Some(other) => problem.beside(other),
+            None => problem,
+        });
     }
     sound
 }
@@ -54,18 +59,37 @@ impl Found {
         matches!(self.message.as_str(), "unclosed array" | "unclosed inline table")
     }
 
+    /// Of a key that is there twice, the first one; nothing where several could be it.
+    fn first(&self, tree: &Node, text: &str) -> Option<Span> {
+        if self.message != DUPLICATE {
+            return None;
+        }
+        let key = text.get(self.at.clone())?.trim_matches(['"', '\'']);
+        let mut found = Vec::new();
+        keys_before(tree, key, self.at.start, &mut found);
+        if let [only] = found.as_slice() { Some(only.clone()) } else { None }
+    }
+
     fn problem(&self, source: SourceId, text: &str) -> Problem {
         let at = Span::new(source, self.at.clone());
         let piece = text.get(self.at.clone()).unwrap_or_default();
         let line = text.get(line_around(text, self.at.start)).unwrap_or_default();
         match self.message.as_str() {
+            DUPLICATE if line.trim_start().starts_with('[') => {
+                let problem = Problem::new(at, format!("the table `{}` is here twice", line.trim()));
+                problem.hint("put all its keys under one of the two")
+            }
             DUPLICATE => Problem::new(at, format!("`{piece}` is here twice")).hint("keep one of them"),
             "string values must be quoted" if piece.is_empty() => {
                 Problem::new(at, "a key without a value").hint("write `key = value`")
             }
+            "string values must be quoted" if piece.starts_with(['“', '”', '„', '‘', '’', '«']) => {
+                let bare = piece.trim_matches(['“', '”', '„', '‘', '’', '«', '»']);
+                Problem::new(at, "curly quotes do not make a string").hint(format!("write `{bare:?}`"))
+            }
             "string values must be quoted" => {
                 let quoted = format!("{piece:?}");
-                Problem::new(at, "a string stands in quotes").hint(format!("write `{quoted}`"))
+                Problem::new(at, "a string without quotes").hint(format!("write `{quoted}`"))
             }
             "invalid boolean" => Problem::new(at, "not a boolean").hint("write `true` or `false`"),
             "key with no value" | "invalid unquoted key" if line.contains(':') && !line.contains('=') => {
@@ -126,6 +150,22 @@ fn causes(text: &str, mut found: Vec<Found>) -> Vec<Found> {
     found
 }
 
+/// Where this key stands before `end`.
+fn keys_before(node: &Node, key: &str, end: usize, found: &mut Vec<Span>) {
+    match &node.value {
+        Value::Array(elements) => elements.iter().for_each(|element| keys_before(element, key, end, found)),
+        Value::Table(table) => {
+            for (name, entry) in table {
+                if name == key && entry.key.range.start < end {
+                    found.push(entry.key.clone());
+                }
+                keys_before(&entry.value, key, end, found);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The line that `offset` is in, without its end.
 fn line_around(text: &str, offset: usize) -> Range<usize> {
     let at = text.floor_char_boundary(offset);
@@ -140,7 +180,10 @@ fn secret_value(line: &str) -> Option<usize> {
         let key = before.trim_end().trim_end_matches(['"', '\'']);
         key.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next().is_some_and(is_secret)
     };
-    line.match_indices('=').find(|(at, _)| line.get(..*at).is_some_and(is_key)).map(|(at, _)| at + 1)
+    line.match_indices('=').find(|(at, _)| line.get(..*at).is_some_and(is_key)).map(|(at, _)| {
+        let value = line.get(at + 1..).unwrap_or_default();
+        at + 1 + value.len() - value.trim_start().len()
+    })
 }
 
 /// The first key with more dots than recipes need: the parser makes a table of each part and drops them recursively.
@@ -209,7 +252,7 @@ mod tests {
         assert_eq!(
             says("name = api\nport = 80\nmode = 0644\nspa = True\nport = 81\npath = \"/etc\ntitle: x\n"),
             "\
-error: a string stands in quotes
+error: a string without quotes
  --> r.toml:1:8
   |
 1 | name = api
@@ -239,6 +282,7 @@ error: `port` is here twice
 5 | port = 81
   | ^^^^
   |
+  = note: the other one is at r.toml:2
   = help: keep one of them
 
 error: the string is not closed, or holds what a string cannot

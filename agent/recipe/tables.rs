@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::engine::{Draft, Plan};
 use crate::facts::{self, Fact, Facts};
+use crate::features::Feature;
 use crate::features::apt_source::AptSources;
 use crate::features::directory::Directory;
 use crate::features::file::File;
@@ -18,13 +19,15 @@ use crate::features::service::Services;
 use crate::features::ssh::Ssh;
 use crate::features::timer::Timers;
 use crate::features::user::User;
-use crate::features::Feature;
 use crate::problem::Problems;
 
 use super::deserialize::read;
+use super::document::{Node, Value};
+use super::guide::Guide;
 use super::interpolate;
 use super::literal::Literal;
-use super::loading::Document;
+use super::loading::{self, Document};
+use super::schema;
 
 /// What a host shall be. Every string may use `{{ vars.NAME }}` and `{{ facts.NAME }}`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -120,25 +123,43 @@ fn table<F: Feature>(table: Option<&F>, facts: &Facts, plan: &mut Draft) {
 pub fn plan(document: &Document, known: &Facts) -> Result<Plan, Problems> {
     let names: Vec<&str> = facts::Facts::names().collect();
     let value = |name: &str| known.value(name).map(literal);
-    let (node, mut problems) = document.resolve(&interpolate::Facts { names: &names, value: &value });
-    let plan = read::<Recipe>(node, &mut problems).map(|recipe| {
+    let (mut node, mut problems) = document.resolve(&interpolate::Facts { names: &names, value: &value });
+    let guide = Guide::new(schema::raw);
+    if let Some(recipe) = read::<Recipe>(&mut node, &guide, &mut problems) {
         let mut draft = Draft::default();
         recipe.compile(known, &mut draft);
-        draft.finish()
-    });
-    match plan {
-        Some(Ok(plan)) if problems.is_empty() => return Ok(plan),
-        Some(Err(found)) => problems.extend(found),
-        _ => {}
+        match draft.finish() {
+            Ok(plan) => return Ok(plan),
+            Err(found) => problems.extend(found),
+        }
+    } else {
+        // Not only what cannot be read is told, but also what is wrong with the rest.
+        keep_sound(&mut node);
+        if let Some(recipe) = read::<Recipe>(&mut node, &guide, &mut Problems::default()) {
+            let mut part = Draft::of_a_part();
+            recipe.compile(known, &mut part);
+            problems.extend(part.problems());
+        }
+        // The elements of its lists are counted without those that were taken out.
+        problems.locate(|place| loading::locate(&node, place));
     }
-    problems.locate(|path| document.locate(path));
+    problems.locate(|place| document.locate(place));
     Err(problems)
 }
 
-/// The JSON Schema of recipes, made from the same types that read them.
-pub fn schema() -> serde_json::Value {
-    let schema = schemars::generate::SchemaSettings::draft07().into_generator().into_root_schema_for::<Recipe>();
-    schema.to_value()
+/// Takes out what is withheld, and of a list every element of which something is: what is said of the rest of it would
+/// only follow from that.
+fn keep_sound(node: &mut Node) {
+    match &mut node.value {
+        Value::Table(table) => {
+            table.retain(|_, entry| !entry.value.is_withheld());
+            for entry in table.values_mut() {
+                keep_sound(&mut entry.value);
+            }
+        }
+        Value::Array(elements) => elements.retain(|element| !element.has_withheld()),
+        _ => {}
+    }
 }
 
 fn literal(fact: Fact) -> Literal {

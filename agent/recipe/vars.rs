@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{self, Node, Table, Value, is_secret};
+use super::document::{self, Node, Table, Value};
 use super::interpolate::{DEEPEST_LIST, Namespace, Values, Weaver, references};
 use super::literal::Literal;
+use super::secrets::is_secret;
 use crate::problem::{Place, Problem, Problems, Span};
 
 /// The keys of a variable that is more than its default.
@@ -45,7 +46,8 @@ impl Vars {
                 continue;
             }
             if is_secret(&name) {
-                let says = format!("`{name}` is to be a secret, and a variable shows in plans, reports and command lines");
+                let says =
+                    format!("`{name}` is to be a secret, and a variable shows in plans, reports and command lines");
                 let hint = "say where it is to be had at the place of its use: `password = { file = \"/path\" }`";
                 problems.push(Problem::new(&entry.key, says).hint(hint));
             }

@@ -4,18 +4,23 @@ use std::borrow::Cow;
 
 use super::complaint::{Complaint, Kind};
 use super::document::{Node, Value};
+use super::guide::Guide;
+use super::later;
 use crate::problem::{KeyPath, Problem, Sources, Span, Step, nearest};
 
 /// How many names a hint lists.
 const MOST_NAMES: usize = 8;
 
+/// How many tables a hint names.
+const MOST_HOMES: usize = 2;
+
 /// How much of a string a message repeats, in characters.
 const MOST_TEXT: usize = 40;
 
 /// The problem that the complaint is; `None` for one that is not to be shown.
-pub(super) fn problem(complaint: &Complaint, root: &Node, sources: &Sources) -> Option<Problem> {
+pub(super) fn problem(complaint: &Complaint, root: &Node, guide: &Guide, sources: &Sources) -> Option<Problem> {
     let path = complaint.path();
-    let subject = Subject { node: root.get(&path)?, key: root.key_span(&path), path: &path, sources };
+    let subject = Subject { node: root.get(&path)?, key: root.key_span(&path), path: &path, guide, sources };
     let key_or_value = || subject.place(complaint.is_about_key());
     Some(match complaint.kind() {
         Kind::Unexpected { expected, found } => {
@@ -41,9 +46,15 @@ pub(super) fn problem(complaint: &Complaint, root: &Node, sources: &Sources) -> 
             let problem = Problem::new(&subject.node.span, format!("`{name}` has no value"));
             problem.hint(format!("write `{}\"{name}\"`", subject.assignment()))
         }
-        Kind::Missing(key) => {
-            let says = format!("missing `{key}`{}", within(&path));
-            Problem::new(&subject.node.span, says).hint(format!("add `{key} = …`"))
+        Kind::Missing(key) => subject.missing(key),
+        Kind::LiteralSecret => {
+            let says = "a secret cannot stand in a recipe, which others can read";
+            let key = subject.assignment();
+            let there = format!("say where it is: `{key}{{ file = \"/run/credentials/…\" }}`");
+            let made = format!(", or let hostagent make one: `{key}{{ generate = 32 }}`");
+            // Of a hash nobody would know the password.
+            let is_hash = path.last_key().is_some_and(|key| key.ends_with("hash"));
+            Problem::new(&subject.node.span, says).hint(if is_hash { there } else { there + &made })
         }
         Kind::Twice(key) => {
             let problem = Problem::new(&subject.node.span, format!("`{key}` is here twice, once under another name"));
@@ -72,6 +83,7 @@ struct Subject<'a> {
     node: &'a Node,
     key: Option<Span>,
     path: &'a KeyPath,
+    guide: &'a Guide,
     sources: &'a Sources,
 }
 
@@ -82,19 +94,50 @@ impl Subject<'_> {
 
     fn unknown_key(&self, key: &str, known: &[&str]) -> Problem {
         let parent = self.path.parent().unwrap_or_default();
-        let problem = Problem::new(self.place(true), format!("unknown key `{key}`{}", within(&parent)));
+        let is_header = parent.steps().is_empty() && self.is_header();
+        if let Some(remedy) = later::remedy(self.path, known) {
+            let says = format!("`{key}` is not supported by this version of hostagent");
+            return Problem::new(self.place(true), says).hint(remedy);
+        }
+        let what = if is_header { "table" } else { "key" };
+        let problem = Problem::new(self.place(true), format!("unknown {what} `{key}`{}", within(&parent)));
         match (near_key(key, known), known) {
             (Some(near), _) => problem.hint(format!("did you mean `{near}`?")),
             (None, []) => problem.hint("nothing can be set here"),
             (None, [only]) => problem.hint(format!("the only key here is `{only}`")),
-            (None, _) if known.len() <= MOST_NAMES => problem.hint(format!("the keys here are {}", names(known))),
-            (None, _) => problem,
+            (None, _) => match self.belongs(key) {
+                Some(hint) => problem.hint(hint),
+                None if is_header => problem.hint(format!("the tables are {}", tables(known))),
+                None if known.len() <= MOST_NAMES => problem.hint(format!("the keys here are {}", names(known))),
+                None => problem.hint("`hostagent schema` describes every key there is"),
+            },
         }
+    }
+
+    /// The table that has the key, where there is not too much to choose from.
+    fn belongs(&self, key: &str) -> Option<String> {
+        let homes = self.guide.homes(key, self.path);
+        if let Some(itself) = homes.iter().find(|home| home.keys == [key]) {
+            return Some(format!("it is a table of its own: `{}`", itself.header()));
+        }
+        let headers: Vec<String> = homes.iter().map(|home| format!("`{}`", home.header())).collect();
+        (1..=MOST_HOMES).contains(&headers.len()).then(|| format!("it belongs to {}", headers.join(" or ")))
+    }
+
+    /// Every key that must be there and is not, in one problem.
+    fn missing(&self, first: &str) -> Problem {
+        let is_there = |key: &str| self.node.table().is_some_and(|table| table.contains_key(key));
+        let others = self.guide.required(self.path).into_iter().filter(|key| *key != first && !is_there(key));
+        let keys: Vec<&str> = std::iter::once(first).chain(others).collect();
+        let lines: Vec<String> = keys.iter().map(|key| format!("`{key} = …`")).collect();
+        let listed: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        Problem::new(&self.node.span, format!("missing {}{}", listed.join(" and "), within(self.path)))
+            .hint(format!("add {}", lines.join(" and ")))
     }
 
     fn unknown_choice(&self, choice: &str, known: &[&str]) -> Problem {
         let says = match self.path.last_key() {
-            _ if self.sources.is_hidden(&self.node.span) => "not one of the choices".to_owned(),
+            Some(key) if self.sources.is_hidden(&self.node.span) => format!("not a choice for `{key}`"),
             Some(key) => format!("`{}` is not a choice for `{key}`", shortened(choice)),
             None => format!("`{}` is not a choice", shortened(choice)),
         };
@@ -105,15 +148,26 @@ impl Subject<'_> {
         }
     }
 
+    /// Whether it was written under a header, not after `=`.
+    fn is_header(&self) -> bool {
+        let header = |node: &Node| node.table().is_some() && self.sources.text(&node.span).starts_with('[');
+        match &self.node.value {
+            Value::Array(elements) => elements.first().is_some_and(header),
+            _ => header(self.node),
+        }
+    }
+
     fn no_table(&self, keys: &[&str]) -> Problem {
         let problem = Problem::new(&self.node.span, format!("expected a table, found {}", self.found()));
         match &self.node.value {
-            Value::Array(_) if self.text().starts_with("[[") => {
+            Value::Array(_) if self.is_header() => {
                 problem.hint(format!("there is only one: write `[{}]`", self.path.header()))
             }
-            _ if keys.is_empty() => problem,
-            _ if keys.len() <= MOST_NAMES => problem.hint(format!("its keys are {}", names(keys))),
-            _ => problem,
+            _ if (1..=MOST_NAMES).contains(&keys.len()) => problem.hint(format!("its keys are {}", names(keys))),
+            _ => match self.path.steps() {
+                [Step::Key(key)] => problem.hint(format!("write `[{key}]`, and a key on each line after it")),
+                _ => problem,
+            },
         }
     }
 
@@ -134,13 +188,19 @@ impl Subject<'_> {
     /// The usual slips.
     fn how_to_write(&self, wanted: &str) -> Option<String> {
         let key = self.assignment();
+        let is_list = wanted == "an array";
         let wants = |word: &str| wanted.split([' ', ',', '`']).any(|found| found == word);
         match &self.node.value {
-            Value::Table(_) if wants("array") || wants("list") => Some(if self.text().starts_with('[') {
+            Value::Table(_) if is_list && self.list_takes("object") => Some(if self.is_header() {
                 format!("write `[[{}]]`", self.path.header())
             } else {
                 format!("write `{key}[{{ … }}]`")
             }),
+            Value::Integer(_) if wanted.starts_with("a mode") => {
+                let octal = self.text().trim_start_matches("0o");
+                let is_octal = !octal.is_empty() && octal.bytes().all(|b| (b'0'..=b'7').contains(&b));
+                is_octal.then(|| format!("write `{key}\"{octal:0>4}\"`"))
+            }
             Value::String(text) if wants("integer") && text.parse::<i64>().is_ok() => {
                 Some(format!("write `{key}{text}`, without quotes"))
             }
@@ -148,11 +208,13 @@ impl Subject<'_> {
                 Some(format!("write `{key}{text}`, without quotes"))
             }
             Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_)
-                if (wants("array") || wants("list")) && !self.sources.is_hidden(&self.node.span) =>
+                if is_list && self.list_takes(self.kind()) && !self.sources.is_hidden(&self.node.span) =>
             {
                 Some(format!("write `{key}[{}]`", self.scalar()?))
             }
-            Value::Integer(_) | Value::Float(_) | Value::Bool(_) if wants("string") => {
+            Value::Integer(_) | Value::Float(_) | Value::Bool(_)
+                if wants("string") && !self.sources.is_hidden(&self.node.span) =>
+            {
                 Some(format!("write `{key}\"{}\"`", self.scalar()?))
             }
             Value::Array(elements) if wants("string") && elements.len() == 1 => {
@@ -162,14 +224,32 @@ impl Subject<'_> {
         }
     }
 
+    /// Whether what stands here may stand in the list that is wanted; also when nobody knows.
+    fn list_takes(&self, kind: &str) -> bool {
+        self.guide.items(self.path).is_none_or(|kinds| kinds.contains(&kind))
+    }
+
+    /// Its type as a schema names it.
+    fn kind(&self) -> &'static str {
+        match &self.node.value {
+            Value::String(_) => "string",
+            Value::Integer(_) => "integer",
+            Value::Float(_) => "number",
+            Value::Bool(_) => "boolean",
+            Value::Array(_) => "array",
+            Value::Table(_) | Value::Withheld => "object",
+        }
+    }
+
     /// What is there, with its value if that is short and may be seen.
     fn found(&self) -> Cow<'static, str> {
         let hidden = self.sources.is_hidden(&self.node.span);
         Cow::Owned(match &self.node.value {
             Value::String(_) if hidden => return Cow::Borrowed("a string"),
+            Value::Integer(_) | Value::Float(_) if hidden => return Cow::Borrowed("a number"),
             Value::String(text) => format!("the string {:?}", shortened(text)),
-            Value::Integer(number) => format!("the integer {number}"),
-            Value::Float(number) => format!("the number {number}"),
+            Value::Integer(number) => format!("the integer {}", self.as_written(number)),
+            Value::Float(number) => format!("the number {}", self.as_written(number)),
             Value::Bool(yes) => format!("`{yes}`"),
             Value::Array(elements) if elements.is_empty() => return Cow::Borrowed("an empty array"),
             Value::Array(elements) if elements.iter().all(|element| element.table().is_some()) => {
@@ -181,12 +261,17 @@ impl Subject<'_> {
         })
     }
 
+    /// A number with the base and the digits that it was written with.
+    fn as_written(&self, number: &impl ToString) -> String {
+        if self.node.woven { number.to_string() } else { self.text().to_owned() }
+    }
+
     /// A scalar as TOML writes it.
     fn scalar(&self) -> Option<String> {
         match &self.node.value {
             Value::String(text) => Some(format!("{:?}", shortened(text))),
-            Value::Integer(number) => Some(number.to_string()),
-            Value::Float(number) => Some(number.to_string()),
+            Value::Integer(number) => Some(self.as_written(number)),
+            Value::Float(number) => Some(self.as_written(number)),
             Value::Bool(yes) => Some(yes.to_string()),
             _ => None,
         }
@@ -243,6 +328,11 @@ fn in_toml<'a>(expected: &'a str, found: &Node) -> Cow<'a, str> {
 /// Where a key is missing or unknown; nothing for the recipe itself.
 fn within(path: &KeyPath) -> String {
     if path.steps().is_empty() { String::new() } else { format!(" in `{path}`") }
+}
+
+fn tables(known: &[&str]) -> String {
+    let header = |name: &&&str| !["format", "base", "vars"].contains(name);
+    names(&known.iter().filter(header).collect::<Vec<_>>())
 }
 
 fn names<S: AsRef<str>>(known: &[S]) -> String {

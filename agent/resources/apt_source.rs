@@ -206,7 +206,7 @@ impl Resource for AptSource {
         Ok(host.replace(&self.sources(), self.text().as_bytes(), ACCESS)?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let changes = content(Changes::none(), "source", None, self.text().as_bytes(), false);
         changes.differs("key", Shown::Absent, self.key_wanted()).creating()
     }

@@ -192,7 +192,8 @@ impl Resource for ConfigSet {
             changes = changes.disappears(&path.display().to_string(), "present");
         }
         for path in edited {
-            changes = changes.note(format!("`{}` was edited by hand since, and is kept; remove it yourself", path.display()));
+            changes =
+                changes.note(format!("`{}` was edited by hand since, and is kept; remove it yourself", path.display()));
         }
         Ok(if there == 0 { changes.creating() } else { changes })
     }
@@ -211,15 +212,18 @@ impl Resource for ConfigSet {
             Ok(()) => Ok(host.forget_old(self.id().as_str())?),
             Err(mut cause) => {
                 if let Err(error) = host.put_back(&undo) {
-                    cause.hint = Some(format!("the old files could not be put back ({error}); copies are in /var/lib/hostagent/undo"));
+                    cause.hint = Some(format!(
+                        "the old files could not be put back ({error}); copies are in /var/lib/hostagent/undo"
+                    ));
                 }
                 Err(cause)
             }
         }
     }
 
-    fn from_nothing(&self) -> Changes {
-        let add = |changes, file: &ConfigFile| content(changes, &file.path.display().to_string(), None, &file.content, false);
+    fn when_absent(&self) -> Changes {
+        let add =
+            |changes, file: &ConfigFile| content(changes, &file.path.display().to_string(), None, &file.content, false);
         self.files.iter().fold(Changes::none(), add).creating()
     }
 

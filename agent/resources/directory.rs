@@ -52,7 +52,7 @@ impl Resource for Directory {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         match host.found(&self.path)? {
-            None => Ok(self.from_nothing()),
+            None => Ok(self.when_absent()),
             Some(found) if found.kind == Kind::Directory => {
                 Ok(owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group))
             }
@@ -68,7 +68,7 @@ impl Resource for Directory {
         Ok(host.make_directory(&self.path, Access { uid, gid, mode: self.mode.bits() })?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let owner = format!("{}:{}", self.owner, self.group);
         Changes::none()
             .appears("directory", self.path.display())
@@ -90,7 +90,11 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_directory_keeps_its_word() {
         let play = Play::new();
-        keeps_its_word::<Directory>(&Directory { mode: Mode::new(0o2750), ..Directory::new("/srv/www/app") }, &play.host).await;
+        keeps_its_word::<Directory>(
+            &Directory { mode: Mode::new(0o2750), ..Directory::new("/srv/www/app") },
+            &play.host,
+        )
+        .await;
         let found = play.host.look().found("/srv/www/app".as_ref()).unwrap().unwrap();
         assert_eq!((found.kind, found.mode), (Kind::Directory, 0o2750));
     }

@@ -51,7 +51,7 @@ impl Resource for Download {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let Some(found) = host.found(&self.path)? else { return Ok(self.from_nothing()) };
+        let Some(found) = host.found(&self.path)? else { return Ok(self.when_absent()) };
         if found.kind != Kind::File {
             let says = format!("`{}` is {}, not a file", self.path.display(), found.kind.name());
             return Err(
@@ -81,7 +81,7 @@ impl Resource for Download {
         Ok(host.replace(&self.path, &bytes, access)?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let to = Shown::Plain(shown(&self.sha256));
         let owner = format!("{}:{}", self.owner, self.group);
         Changes::none()

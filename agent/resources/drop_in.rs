@@ -76,7 +76,7 @@ impl Resource for DropIn {
         Ok(host.settle_units(all.iter().map(|one| one.unit.as_str())).await?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         appears(&self.content)
     }
 

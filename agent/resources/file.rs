@@ -33,7 +33,15 @@ impl File {
     /// A file of root's that everybody may read.
     pub fn new(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
         let (owner, group) = (AccountName::root(), AccountName::root());
-        Self { path: path.into(), content: content.into(), mode: Mode::FILE, owner, group, secret: false, before_packages: false }
+        Self {
+            path: path.into(),
+            content: content.into(),
+            mode: Mode::FILE,
+            owner,
+            group,
+            secret: false,
+            before_packages: false,
+        }
     }
 
     /// Lets a plan tell which servers will have to load it.
@@ -65,14 +73,17 @@ impl Resource for File {
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let Some(found) = host.found(&self.path)? else {
             self.foresee(host);
-            return Ok(self.from_nothing());
+            return Ok(self.when_absent());
         };
         if found.kind != Kind::File {
             let says = format!("`{}` is {}, not a file", self.path.display(), found.kind.name());
-            return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display())));
+            return Err(
+                Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display()))
+            );
         }
         let now = host.read(&self.path)?.unwrap_or_default();
-        let changes = owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group).and_content(self, Some(&now));
+        let changes =
+            owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group).and_content(self, Some(&now));
         if !changes.is_empty() {
             self.foresee(host);
         }
@@ -80,7 +91,8 @@ impl Resource for File {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        let access = Access { uid: host.uid(self.owner.as_str())?, gid: host.gid(self.group.as_str())?, mode: self.mode.bits() };
+        let access =
+            Access { uid: host.uid(self.owner.as_str())?, gid: host.gid(self.group.as_str())?, mode: self.mode.bits() };
         if host.read(&self.path)?.as_deref() == Some(&self.content) {
             return Ok(host.set_access(&self.path, access)?);
         }
@@ -88,8 +100,12 @@ impl Resource for File {
         Ok(host.replace(&self.path, &self.content, access)?)
     }
 
-    fn from_nothing(&self) -> Changes {
-        Changes::none().and_content(self, None).appears("mode", self.mode).appears("owner", format!("{}:{}", self.owner, self.group)).creating()
+    fn when_absent(&self) -> Changes {
+        Changes::none()
+            .and_content(self, None)
+            .appears("mode", self.mode)
+            .appears("owner", format!("{}:{}", self.owner, self.group))
+            .creating()
     }
 
     fn traces(&self) -> Vec<Trace> {
@@ -164,7 +180,8 @@ mod tests {
         play.put("/etc/motd", "edited\n");
         assert_eq!(play.differs(&motd("hello\n")).await.to_string(), "content 1 lines -> 1 lines");
         keeps_its_word::<File>(&motd("hello\n"), &play.host).await;
-        std::fs::set_permissions(play.place("/etc/motd"), std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+        std::fs::set_permissions(play.place("/etc/motd"), std::os::unix::fs::PermissionsExt::from_mode(0o4755))
+            .unwrap();
         assert_eq!(play.differs(&motd("hello\n")).await.to_string(), "mode 4755 -> 0640");
         keeps_its_word::<File>(&motd("hello\n"), &play.host).await;
         std::os::unix::fs::chown(play.place("/etc/motd"), Some(4711), Some(4712)).unwrap();
@@ -181,14 +198,19 @@ mod tests {
         assert_eq!(play.differs(&secret(CANARY.into())).await.to_string(), "content (hidden) -> (hidden)");
         keeps_its_word::<File>(&secret(CANARY.into()), &play.host).await;
         let bytes = File { content: vec![0, 0xFF], ..motd("") };
-        assert!(play.differs(&bytes).await.to_string().ends_with(&format!("-> 2 bytes, SHA-256 {}", crate::host::files::sha256_of(&[0, 0xFF]))));
+        assert!(
+            play.differs(&bytes)
+                .await
+                .to_string()
+                .ends_with(&format!("-> 2 bytes, SHA-256 {}", crate::host::files::sha256_of(&[0, 0xFF])))
+        );
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_stands_in_its_place_is_left_alone() {
         let play = Play::new().file("/etc/motd/kept", "k");
         assert_eq!(motd("").check(&play.host.look()).await.unwrap_err().says, "`/etc/motd` is a directory, not a file");
-        assert_eq!(motd("").apply(&play.host.touch()).await.unwrap_err().code, "file-io");
+        assert_eq!(motd("").apply(&play.host.touch()).await.unwrap_err().code, "wrong-kind");
         assert_eq!(play.text("/etc/motd/kept"), "k");
     }
 }

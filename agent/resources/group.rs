@@ -29,7 +29,7 @@ impl Resource for Group {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let Some(found) = host.group(self.name.as_str())? else { return Ok(self.from_nothing()) };
+        let Some(found) = host.group(self.name.as_str())? else { return Ok(self.when_absent()) };
         Ok(Changes::none().value("gid", &found.gid, &self.gid.unwrap_or(found.gid)))
     }
 
@@ -45,7 +45,7 @@ impl Resource for Group {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let changes = Changes::none().appears("group", &self.name).creating();
         self.gid.map_or(changes.clone(), |gid| changes.appears("gid", gid))
     }

@@ -96,7 +96,7 @@ impl Resource for Hostname {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("name", &self.name).creating()
     }
 }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use crate::engine::{Changes, Resource};
 use crate::host::files::Kind;
-use crate::host::{Host, STATE_DIR};
 use crate::host::programs::{Failed, Output, Program, Runner, Running};
+use crate::host::{Host, STATE_DIR};
 
 /// A secret that tests put where a secret may be, and look for where none may be.
 pub(crate) const CANARY: &str = "canary-7d1f";
@@ -122,7 +122,7 @@ pub(crate) async fn keeps_its_word<R: Resource>(resource: &R, host: &Host) {
     assert!(resource.check(&host.look()).await.unwrap().is_empty(), "applying again must do no harm");
     assert_eq!(tree(host), done, "applying again must do nothing");
 
-    let nothing = resource.from_nothing();
+    let nothing = resource.when_absent();
     let shown = format!("{wanted} {wanted:?} {nothing} {nothing:?} {resource:?}");
     let kept = format!("{} {}", serde_json::to_string(resource).unwrap(), ledger(host));
     assert!(!format!("{shown} {kept}").contains(CANARY), "nothing may tell a secret: {shown} {kept}");

@@ -32,7 +32,7 @@ impl Resource for Link {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         match host.found(&self.path)? {
-            None => Ok(self.from_nothing()),
+            None => Ok(self.when_absent()),
             Some(found) if found.kind == Kind::Link => {
                 let now = host.link_target(&self.path)?.unwrap_or_default();
                 Ok(Changes::none().value("target", &now.display().to_string(), &self.target.display().to_string()))
@@ -48,7 +48,7 @@ impl Resource for Link {
         Ok(host.link(&self.path, &self.target)?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("target", self.target.display()).creating()
     }
 

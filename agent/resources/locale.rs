@@ -89,7 +89,7 @@ impl Resource for Locale {
             return Ok(Changes::none());
         }
         self.line(host)?;
-        Ok(self.from_nothing())
+        Ok(self.when_absent())
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -115,7 +115,7 @@ impl Resource for Locale {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("locale", &self.name).creating()
     }
 }
@@ -164,7 +164,7 @@ impl Resource for DefaultLocale {
         Ok(host.replace(&path, text.as_bytes(), Access { uid: 0, gid: 0, mode: 0o644 })?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("LANG", &self.name).creating()
     }
 }

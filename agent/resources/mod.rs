@@ -42,4 +42,3 @@ mod laws;
 
 #[cfg(test)]
 mod pg_matrix;
-

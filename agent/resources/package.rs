@@ -39,7 +39,7 @@ impl Package {
                 None => Ok(Changes::none()),
             };
         }
-        let Some(present) = (if self.version.is_some() { itself } else { now }) else { return Ok(self.from_nothing()) };
+        let Some(present) = (if self.version.is_some() { itself } else { now }) else { return Ok(self.when_absent()) };
         let changes = match &present.broken {
             Some(state) => Changes::none().value("state", state, &"installed".to_owned()),
             None => Changes::none(),
@@ -117,7 +117,7 @@ impl Resource for Package {
         Ok(host.install(&wanted, Transaction::default()).await?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         if self.absent {
             return Changes::none();
         }
@@ -134,8 +134,13 @@ mod tests {
     fn play(installed: &str) -> Play {
         let play = Play::with(|argv, root| {
             let word = argv.last()?;
+            if argv.iter().any(|word| word == "--simulate") {
+                return Some((0, String::new()));
+            }
             let status = root.join("var/lib/dpkg/status");
-            let record = |name: &str, state: &str| format!("Package: {name}\nStatus: {state}\nArchitecture: all\nVersion: 1.22.1-9\n\n");
+            let record = |name: &str, state: &str| {
+                format!("Package: {name}\nStatus: {state}\nArchitecture: all\nVersion: 1.22.1-9\n\n")
+            };
             let text = match (argv.first()?.as_str(), word.strip_suffix('-')) {
                 ("apt-get", Some(name)) => record(name, "deinstall ok config-files"),
                 ("apt-get", None) => record(word.split('=').next()?, "install ok installed"),
@@ -144,7 +149,9 @@ mod tests {
             std::fs::write(status, text).unwrap();
             Some((0, String::new()))
         });
-        play.file("/var/lib/dpkg/status", installed).file("/etc/apt/sources.list", "").file("/var/lib/apt/lists/deb_Packages", "")
+        play.file("/var/lib/dpkg/status", installed)
+            .file("/etc/apt/sources.list", "")
+            .file("/var/lib/apt/lists/deb_Packages", "")
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -153,7 +160,8 @@ mod tests {
         keeps_its_word::<Package>(&nginx(Some("1.22.*")), &play.host).await;
         keeps_its_word::<Package>(&Package { absent: true, ..nginx(None) }, &play.host).await;
         keeps_its_word::<Package>(&nginx(None), &play.host).await;
-        assert_eq!(play.ran().iter().filter(|line| line.starts_with("apt-get")).count(), 3, "{:?}", play.ran());
+        // The removal is asked about first.
+        assert_eq!(play.ran().iter().filter(|line| line.starts_with("apt-get")).count(), 4, "{:?}", play.ran());
     }
 
     fn installed(version: &str) -> Installed {

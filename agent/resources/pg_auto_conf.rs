@@ -44,7 +44,9 @@ impl Resource for PgAutoConf {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let text = self.text(host)?;
-        let add = |changes: Changes, (name, value): (&str, &str)| changes.disappears(&format!("ALTER SYSTEM {name}"), value.trim_matches('\''));
+        let add = |changes: Changes, (name, value): (&str, &str)| {
+            changes.disappears(&format!("ALTER SYSTEM {name}"), value.trim_matches('\''))
+        };
         Ok(self.overriding(&text).into_iter().fold(Changes::none(), add))
     }
 
@@ -69,7 +71,7 @@ impl Resource for PgAutoConf {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none()
     }
 }

@@ -59,11 +59,16 @@ impl Resource for PgCluster {
         let Some(text) = host.read_text(&path)? else {
             self.is_of().refuse_another(host)?;
             let comes = self.comes_with_package && host.expects(&self.package());
-            return Ok(if comes { Changes::none() } else { self.from_nothing() });
+            return Ok(if comes { Changes::none() } else { self.when_absent() });
         };
         match data_directory(&text) {
             Some(now) if Path::new(&now) != self.data_directory => {
-                let says = format!("cluster {}/{} keeps its data in `{now}`, not in `{}`", self.version, self.name, self.data_directory.display());
+                let says = format!(
+                    "cluster {}/{} keeps its data in `{now}`, not in `{}`",
+                    self.version,
+                    self.name,
+                    self.data_directory.display()
+                );
                 Err(Cause::new("pg-data-elsewhere", says).hint(format!(
                     "say `data_directory = \"{now}\"`, or stop the server, move the directory, and correct `{}`",
                     path.display()
@@ -87,7 +92,7 @@ impl Resource for PgCluster {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("cluster", self.data_directory.display()).creating()
     }
 }
@@ -125,7 +130,13 @@ mod tests {
     }
 
     fn cluster() -> PgCluster {
-        PgCluster { version: 15, name: "main".into(), data_directory: "/data/pg".into(), locale: None, comes_with_package: true }
+        PgCluster {
+            version: 15,
+            name: "main".into(),
+            data_directory: "/data/pg".into(),
+            locale: None,
+            comes_with_package: true,
+        }
     }
 
     #[test]

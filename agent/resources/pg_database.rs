@@ -60,7 +60,8 @@ impl PgDatabase {
     }
 
     async fn found(&self, host: &Look) -> Result<Option<Row>, Cause> {
-        let rows = host.postgres(&self.server, "postgres").rows(LOOK, &[Some(&self.name), self.encoding.as_deref()]).await?;
+        let rows =
+            host.postgres(&self.server, "postgres").rows(LOOK, &[Some(&self.name), self.encoding.as_deref()]).await?;
         Ok(rows.into_iter().next())
     }
 
@@ -99,7 +100,10 @@ impl PgDatabase {
             return Ok(());
         }
         let name = &self.name;
-        let says = format!("database `{name}` was made otherwise, and PostgreSQL cannot change that in place: {}", list.join(", "));
+        let says = format!(
+            "database `{name}` was made otherwise, and PostgreSQL cannot change that in place: {}",
+            list.join(", ")
+        );
         Err(Cause::new("pg-fixed", says).hint(format!(
             "say in the recipe what it is, or move its data: `pg_dump -Fc {name} > {name}.dump`, `ALTER DATABASE {name} RENAME TO {name}_old`, \
              `hostagent converge`, `pg_restore -d {name} {name}.dump`"
@@ -114,11 +118,15 @@ impl PgDatabase {
             ("LC_COLLATE", &self.lc_collate),
             ("LC_CTYPE", &self.lc_ctype),
             ("LOCALE_PROVIDER", &self.locale_provider),
-            (if self.locale_provider.as_deref() == Some("builtin") { "BUILTIN_LOCALE" } else { "ICU_LOCALE" }, &self.icu_locale),
+            (
+                if self.locale_provider.as_deref() == Some("builtin") { "BUILTIN_LOCALE" } else { "ICU_LOCALE" },
+                &self.icu_locale,
+            ),
         ];
         let values = values.into_iter().filter_map(|(key, value)| Some((key, literal(value.as_deref()?))));
         let template = self.template().map(|template| ("TEMPLATE", ident(template)));
-        let options: Vec<String> = names.chain(values).chain(template).map(|(key, value)| format!(" {key} {value}")).collect();
+        let options: Vec<String> =
+            names.chain(values).chain(template).map(|(key, value)| format!(" {key} {value}")).collect();
         format!("CREATE DATABASE {} CONNECTION LIMIT {}{}", ident(&self.name), self.connection_limit, options.concat())
     }
 }
@@ -137,7 +145,7 @@ impl Resource for PgDatabase {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let Some(found) = self.found(host).await? else { return Ok(self.from_nothing()) };
+        let Some(found) = self.found(host).await? else { return Ok(self.when_absent()) };
         self.fixed(&found)?;
         let columns: Value = serde_json::from_str(found.text(0)).unwrap_or_default();
         let limit = columns.get("datconnlimit").map(Value::to_string).unwrap_or_default();
@@ -174,7 +182,7 @@ impl Resource for PgDatabase {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let named = [
             ("owner", &self.owner),
             ("encoding", &self.encoding),

@@ -59,7 +59,8 @@ impl Resource for PgExtension {
     }
 
     fn needs(&self) -> Vec<Id> {
-        let mut needs = vec![Id::new("service", &self.server.unit), Id::new("pg_database", &self.database), Id::every("package")];
+        let mut needs =
+            vec![Id::new("service", &self.server.unit), Id::new("pg_database", &self.database), Id::every("package")];
         needs.extend(self.schema.iter().map(|schema| Id::new("pg_schema", format!("{}/{schema}", self.database))));
         needs
     }
@@ -67,7 +68,7 @@ impl Resource for PgExtension {
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let found = self.found(host).await?;
         let Some(now) = found.get(1) else {
-            return if found.get(0).is_some() { Ok(self.from_nothing()) } else { Err(self.missing()) };
+            return if found.get(0).is_some() { Ok(self.when_absent()) } else { Err(self.missing()) };
         };
         let mut changes = Changes::none();
         if let Some(want) = self.version(&found) {
@@ -101,7 +102,7 @@ impl Resource for PgExtension {
         Ok(host.change_postgres(&self.server, &self.database).run(&statements).await?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let version = self.version.as_deref().unwrap_or("its default version");
         let absent = Changes::none().appears("extension", version).creating();
         self.schema.iter().fold(absent, |changes, schema| changes.appears("schema", schema))

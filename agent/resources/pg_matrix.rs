@@ -93,7 +93,8 @@ impl Lab {
     async fn stored(&self, role: &str) -> Option<String> {
         let look = self.host.look();
         let asks = look.postgres(&self.server, "postgres");
-        let rows = asks.rows("select rolpassword::text from pg_authid where rolname = $1", &[Some(role)]).await.unwrap();
+        let rows =
+            asks.rows("select rolpassword::text from pg_authid where rolname = $1", &[Some(role)]).await.unwrap();
         rows.first().and_then(|row| row.get(0).map(str::to_owned))
     }
 
@@ -226,7 +227,8 @@ async fn passwords(lab: &Lab) {
         lab.converges(&role).await;
         // The client in sqlx, unlike libpq, sends no password that SASLprep prohibits.
         assert!(password == "\u{7}" || lab.can_log_in("m_role", password).await, "{password:?}");
-        lab.sql("postgres", &format!("ALTER ROLE m_role PASSWORD {}", crate::host::postgres::quote::literal(password))).await;
+        lab.sql("postgres", &format!("ALTER ROLE m_role PASSWORD {}", crate::host::postgres::quote::literal(password)))
+            .await;
         lab.holds(&role).await;
     }
 
@@ -238,7 +240,10 @@ async fn passwords(lab: &Lab) {
     role.valid_until = "2031-01-01".into();
     lab.converges(&role).await;
     role.valid_until = "someday".into();
-    assert_eq!(lab.refusal(&role).await, "pg-refused: PostgreSQL says: invalid input syntax for type timestamp with time zone: \"someday\"");
+    assert_eq!(
+        lab.refusal(&role).await,
+        "pg-refused: PostgreSQL says: invalid input syntax for type timestamp with time zone: \"someday\""
+    );
     role.valid_until = "infinity".into();
     lab.converges(&role).await;
 }
@@ -247,11 +252,29 @@ async fn passwords(lab: &Lab) {
 async fn attributes(lab: &Lab) {
     let role = lab.role("m_role");
     lab.holds(&role).await;
-    for flag in ["SUPERUSER", "CREATEDB", "CREATEROLE", "NOINHERIT", "REPLICATION", "BYPASSRLS", "NOLOGIN", "CONNECTION LIMIT 3"] {
+    for flag in [
+        "SUPERUSER",
+        "CREATEDB",
+        "CREATEROLE",
+        "NOINHERIT",
+        "REPLICATION",
+        "BYPASSRLS",
+        "NOLOGIN",
+        "CONNECTION LIMIT 3",
+    ] {
         lab.sql("postgres", &format!("ALTER ROLE m_role {flag}")).await;
         lab.converges(&role).await;
     }
-    let all = PgRole { superuser: true, createdb: true, createrole: true, replication: true, bypassrls: true, inherit: false, login: false, ..role };
+    let all = PgRole {
+        superuser: true,
+        createdb: true,
+        createrole: true,
+        replication: true,
+        bypassrls: true,
+        inherit: false,
+        login: false,
+        ..role
+    };
     let all = PgRole { connection_limit: 7, ..all };
     lab.converges(&all).await;
     lab.converges(&lab.role("m_role")).await;
@@ -263,9 +286,14 @@ async fn memberships_and_settings(lab: &Lab) {
     lab.converges(&group).await;
     let mut user = lab.role("m_user");
     user.member_of = set(&["m_group", "pg_monitor"]);
-    user.config = [("search_path", "\"$user\", App, public"), ("work_mem", "8192kB"), ("TimeZone", "UTC"), ("app.tenant", "it's")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    user.config = [
+        ("search_path", "\"$user\", App, public"),
+        ("work_mem", "8192kB"),
+        ("TimeZone", "UTC"),
+        ("app.tenant", "it's"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
     lab.converges(&user).await;
     lab.sql("postgres", "REVOKE m_group FROM m_user; ALTER ROLE m_user SET work_mem = '1MB'").await;
     assert_eq!(lab.converges(&user).await, "member_of absent -> m_group, config.work_mem 1MB -> 8192kB");
@@ -281,7 +309,11 @@ async fn databases(lab: &Lab) {
     database.owner = Some("m_owner".into());
     database.encoding = Some("UTF-8".into());
     lab.converges(&database).await;
-    lab.sql("postgres", "ALTER DATABASE \"m-hyphen\" OWNER TO postgres; ALTER DATABASE \"m-hyphen\" CONNECTION LIMIT 2").await;
+    lab.sql(
+        "postgres",
+        "ALTER DATABASE \"m-hyphen\" OWNER TO postgres; ALTER DATABASE \"m-hyphen\" CONNECTION LIMIT 2",
+    )
+    .await;
     assert_eq!(lab.converges(&database).await, "connection_limit 2 -> -1, owner postgres -> m_owner");
 
     let mut latin = PgDatabase::new(lab.server.clone(), "m_latin");
@@ -300,12 +332,23 @@ async fn databases(lab: &Lab) {
 }
 
 async fn schemas_and_extensions(lab: &Lab) {
-    let schema = PgSchema { server: lab.server.clone(), database: "matrix".into(), name: "App-1".into(), owner: Some("m_owner".into()) };
+    let schema = PgSchema {
+        server: lab.server.clone(),
+        database: "matrix".into(),
+        name: "App-1".into(),
+        owner: Some("m_owner".into()),
+    };
     lab.converges(&schema).await;
     lab.sql("matrix", "ALTER SCHEMA \"App-1\" OWNER TO postgres").await;
     assert_eq!(lab.converges(&schema).await, "owner postgres -> m_owner");
 
-    let extension = |name: &str| PgExtension { server: lab.server.clone(), database: "matrix".into(), name: name.into(), version: None, schema: None };
+    let extension = |name: &str| PgExtension {
+        server: lab.server.clone(),
+        database: "matrix".into(),
+        name: name.into(),
+        version: None,
+        schema: None,
+    };
     let refusal = lab.refusal(&extension("no_such")).await;
     assert_eq!(refusal, "pg-no-extension: the files of extension `no_such` are not on this host");
     let old = PgExtension { version: Some("1.5".into()), ..extension("pg_trgm") };
@@ -424,14 +467,18 @@ async fn privileges_elsewhere(lab: &Lab) {
     // Granted in the name of another role, which only that role's revoke takes back.
     let owned = on(PgKind::Table, Some("public"), Some("later"));
     lab.converges(&PgGrant { grant_option: true, ..lab.grant("m_owner", owned.clone(), &["SELECT"]) }).await;
-    let passed_on = PgGrant { session_role: Some("m_owner".into()), ..lab.grant("m-hyphen", owned.clone(), &["SELECT"]) };
+    let passed_on =
+        PgGrant { session_role: Some("m_owner".into()), ..lab.grant("m-hyphen", owned.clone(), &["SELECT"]) };
     lab.sql("matrix", "GRANT USAGE ON SCHEMA public TO m_owner").await;
     lab.converges(&passed_on).await;
     lab.converges(&PgGrant { privileges: BTreeSet::new(), revoke: set(&["SELECT"]), ..passed_on }).await;
 
     let refusal = lab.refusal(&lab.grant("m_user", owned.clone(), &["USAGE"])).await;
     assert_eq!(refusal, "pg-privilege: a table has no privilege `USAGE`");
-    assert_eq!(lab.refusal(&lab.grant("nobody-here", owned, &["SELECT"])).await, "pg-no-role: there is no role `nobody-here`");
+    assert_eq!(
+        lab.refusal(&lab.grant("nobody-here", owned, &["SELECT"])).await,
+        "pg-no-role: there is no role `nobody-here`"
+    );
     let missing = lab.grant("m_user", on(PgKind::Table, Some("public"), Some("none")), &["SELECT"]);
     assert_eq!(lab.refusal(&missing).await, "pg-no-object: there is no table public.none in database `matrix`");
     let elsewhere = PgGrant { database: "nowhere".into(), ..missing };
@@ -441,7 +488,13 @@ async fn privileges_elsewhere(lab: &Lab) {
 async fn looks_cannot_write(lab: &Lab) {
     let look = lab.host.look();
     let asks = look.postgres(&lab.server, "matrix");
-    for statement in ["create table public.x (id int)", "delete from public.orders", "select nextval('public.seq')::text", "create role m_x", "alter role m_user superuser"] {
+    for statement in [
+        "create table public.x (id int)",
+        "delete from public.orders",
+        "select nextval('public.seq')::text",
+        "create role m_x",
+        "alter role m_user superuser",
+    ] {
         let error = asks.rows(statement, &[]).await.unwrap_err();
         assert!(error.to_string().ends_with("in a read-only transaction"), "{error}");
     }

@@ -35,7 +35,8 @@ const RESTART: &str = "
 const FIXED: &str = "select name::text, setting::text, unit::text, vartype::text, (sourcefile = $1)::text from pg_settings where context = 'postmaster'";
 
 /// The databases there are, and whether the server is older than a moment (in seconds since the epoch).
-const SINCE: &str = "select datname::text, (pg_postmaster_start_time() <= to_timestamp($1::text::float8 + 1))::text from pg_database";
+const SINCE: &str =
+    "select datname::text, (pg_postmaster_start_time() <= to_timestamp($1::text::float8 + 1))::text from pg_database";
 /// Where locales are that were generated on the host.
 const LOCALES: &str = "/usr/lib/locale/locale-archive";
 
@@ -140,7 +141,9 @@ async fn complaints(host: &Look, server: &PgServer) -> Result<Option<String>, Ca
     if knows_ident.first().is_some_and(|row| row.is(0)) {
         said.extend(texts(&asks.rows(IDENT, &[]).await?));
     }
-    Ok((!said.is_empty()).then(|| format!("PostgreSQL says:\n{}", said.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))))
+    Ok((!said.is_empty()).then(|| {
+        format!("PostgreSQL says:\n{}", said.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))
+    }))
 }
 
 /// Which of the settings that only a restart changes will differ.

@@ -73,7 +73,9 @@ struct Found {
 impl Found {
     fn of(row: &Row) -> Self {
         let list = |column| serde_json::from_str::<Vec<String>>(row.text(column)).unwrap_or_default();
-        let config = list(12).into_iter().filter_map(|line| line.split_once('=').map(|(name, value)| (name.to_lowercase(), value.to_owned())));
+        let config = list(12)
+            .into_iter()
+            .filter_map(|line| line.split_once('=').map(|(name, value)| (name.to_lowercase(), value.to_owned())));
         Self {
             password: row.get(0).map(|text| Secret::new(text.to_owned())),
             connection_limit: row.text(1).to_owned(),
@@ -127,7 +129,8 @@ impl PgRole {
     }
 
     async fn found(&self, host: &Look) -> Result<Option<Found>, Cause> {
-        let rows = host.postgres(&self.server, "postgres").rows(LOOK, &[Some(&self.name), Some(&self.valid_until)]).await?;
+        let rows =
+            host.postgres(&self.server, "postgres").rows(LOOK, &[Some(&self.name), Some(&self.valid_until)]).await?;
         Ok(rows.first().map(Found::of))
     }
 
@@ -147,7 +150,11 @@ impl PgRole {
         }
         changes = changes.value("connection_limit", &found.connection_limit, &self.connection_limit.to_string());
         if !found.valid_as_wanted {
-            changes = changes.differs("valid_until", Shown::Plain(found.valid_until.clone()), Shown::Plain(self.valid_until.clone()));
+            changes = changes.differs(
+                "valid_until",
+                Shown::Plain(found.valid_until.clone()),
+                Shown::Plain(self.valid_until.clone()),
+            );
         }
         changes = changes.secret("password", self.same_password(found.password.as_ref(), wanted));
         for role in self.member_of.difference(&found.member_of) {
@@ -171,7 +178,8 @@ impl PgRole {
         if found.is_none() {
             all.push(format!("CREATE ROLE {role}"));
         }
-        let flags = self.flags().map(|(name, on)| format!("{}{}", if on { "" } else { "NO" }, name.to_uppercase())).join(" ");
+        let flags =
+            self.flags().map(|(name, on)| format!("{}{}", if on { "" } else { "NO" }, name.to_uppercase())).join(" ");
         let password = match verifier {
             Some(verifier) => format!(" PASSWORD {}", literal(verifier)),
             None if self.no_password => " PASSWORD NULL".to_owned(),
@@ -204,7 +212,7 @@ impl Resource for PgRole {
         };
         Ok(match self.found(host).await? {
             Some(found) => self.differences(&found, wanted.as_ref()),
-            None => self.from_nothing(),
+            None => self.when_absent(),
         })
     }
 
@@ -221,7 +229,7 @@ impl Resource for PgRole {
         Ok(host.change_postgres(&self.server, "postgres").run(&statements).await?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let flags = self.flags().into_iter().filter(|(name, on)| *on && *name != "inherit");
         let may = flags.map(|(name, _)| name).collect::<Vec<_>>().join(" ");
         let mut changes = Changes::none().appears("role", if may.is_empty() { "nologin" } else { &may }).creating();

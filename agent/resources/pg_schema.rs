@@ -42,7 +42,7 @@ impl Resource for PgSchema {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         Ok(match (self.found(host).await?, &self.owner) {
-            (None, _) => self.from_nothing(),
+            (None, _) => self.when_absent(),
             (Some(now), Some(want)) => Changes::none().value("owner", &now, want),
             (Some(_), None) => Changes::none(),
         })
@@ -55,7 +55,7 @@ impl Resource for PgSchema {
         Ok(host.change_postgres(&self.server, &self.database).run(&statements).await?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let absent = Changes::none().appears("schema", &self.name).creating();
         self.owner.iter().fold(absent, |changes, owner| changes.appears("owner", owner))
     }

@@ -51,7 +51,9 @@ pub fn to_store(wanted: &str) -> Cow<'_, str> {
 
 /// Whether PostgreSQL would store this text as it is (`get_password_type` in `src/backend/libpq/crypt.c`).
 fn is_hashed(text: &str) -> bool {
-    let md5 = text.strip_prefix("md5").is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+    let md5 = text
+        .strip_prefix("md5")
+        .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
     md5 || Verifier::parse(text).is_some()
 }
 
@@ -61,7 +63,12 @@ impl Verifier {
         let ((iterations, salt), (stored_key, server_key)) = (cost.split_once(':')?, keys.split_once(':')?);
         let key = |text: &str| BASE64.decode(text).ok().filter(|key| key.len() == 32);
         let iterations = iterations.parse().ok().filter(|n| (1..=MOST_ITERATIONS).contains(n))?;
-        Some(Self { iterations, salt: BASE64.decode(salt).ok()?, stored_key: key(stored_key)?, server_key: key(server_key)? })
+        Some(Self {
+            iterations,
+            salt: BASE64.decode(salt).ok()?,
+            stored_key: key(stored_key)?,
+            server_key: key(server_key)?,
+        })
     }
 
     /// RFC 5802, section 3.
@@ -87,7 +94,9 @@ fn prepared(password: &str) -> Cow<'_, str> {
 
 fn keyed(key: &[u8], message: &[u8]) -> Vec<u8> {
     // HMAC takes a key of any length, so the empty answer is never seen.
-    Hmac::<Sha256>::new_from_slice(key).map(|hmac| hmac.chain_update(message).finalize().into_bytes().to_vec()).unwrap_or_default()
+    Hmac::<Sha256>::new_from_slice(key)
+        .map(|hmac| hmac.chain_update(message).finalize().into_bytes().to_vec())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -128,7 +137,13 @@ mod tests {
 
     #[test]
     fn text_that_only_looks_hashed_is_a_password() {
-        for password in ["md5", "md5B90C4EA1CBE94BC9A14A1E6A7E3A1C02", "SCRAM-SHA-256$4096:AA==$AA==:AA==", "SCRAM-SHA-256$", "\u{7}bell"] {
+        for password in [
+            "md5",
+            "md5B90C4EA1CBE94BC9A14A1E6A7E3A1C02",
+            "SCRAM-SHA-256$4096:AA==$AA==:AA==",
+            "SCRAM-SHA-256$",
+            "\u{7}bell",
+        ] {
             assert!(to_store(password).starts_with("SCRAM-SHA-256$4096:"), "{password}");
             assert!(is_of(&to_store(password), password), "{password}");
         }

@@ -30,7 +30,8 @@ fn boolean(text: &str) -> Option<bool> {
 /// The number in the setting's own unit.
 fn number(text: &str, unit: Option<&str>) -> Option<f64> {
     let text = text.trim();
-    let octal = text.strip_prefix('0').filter(|rest| !rest.is_empty() && rest.bytes().all(|b| (b'0'..=b'7').contains(&b)));
+    let octal =
+        text.strip_prefix('0').filter(|rest| !rest.is_empty() && rest.bytes().all(|b| (b'0'..=b'7').contains(&b)));
     if let Some(octal) = octal {
         return u32::from_str_radix(octal, 8).ok().map(f64::from);
     }

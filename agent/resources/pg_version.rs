@@ -43,7 +43,10 @@ impl PgVersion {
             return Ok(());
         }
         let Some((other, path)) = self.another(host)? else { return Ok(()) };
-        let says = format!("PostgreSQL {other} has a cluster `{name}` here (`{}`), and {version} would begin with an empty one", path.display());
+        let says = format!(
+            "PostgreSQL {other} has a cluster `{name}` here (`{}`), and {version} would begin with an empty one",
+            path.display()
+        );
         Err(Cause::new("pg-other-version", says).hint(format!(
             "say `version = {other}` in `[postgres]`; or install postgresql-{version} by hand and move the data with `pg_upgradecluster {other} {name}`; \
              if it is not needed any more, `pg_dropcluster {other} {name}`"
@@ -70,7 +73,7 @@ impl Resource for PgVersion {
         self.refuse_another(host)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none()
     }
 }
@@ -93,7 +96,13 @@ mod tests {
             assert!(cause.says.starts_with("PostgreSQL 15 has a cluster `main` here"), "{cause}");
             assert!(cause.hint.unwrap().starts_with("say `version = 15` in `[postgres]`"));
 
-            let cluster = PgCluster { version: 17, name: "main".into(), data_directory: "/d".into(), locale: None, comes_with_package: true };
+            let cluster = PgCluster {
+                version: 17,
+                name: "main".into(),
+                data_directory: "/d".into(),
+                locale: None,
+                comes_with_package: true,
+            };
             play.host.expect(&Id::new("package", "postgresql-17"));
             assert_eq!(cluster.check(&play.host.look()).await.unwrap_err().code, "pg-other-version");
             assert_eq!(cluster.apply(&play.host.touch()).await.unwrap_err().code, "pg-other-version");
@@ -103,7 +112,9 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn its_own_version_another_name_and_an_upgraded_one_are_fine() {
-        let play = Play::new().file("/etc/postgresql/15/main/postgresql.conf", "").file("/var/lib/postgresql/.psql_history", "");
+        let play = Play::new()
+            .file("/etc/postgresql/15/main/postgresql.conf", "")
+            .file("/var/lib/postgresql/.psql_history", "");
         assert!(play.differs(&wanted(15)).await.is_empty());
         assert!(play.differs(&PgVersion { version: 17, name: "app".into() }).await.is_empty());
         play.put("/etc/postgresql/17/main/postgresql.conf", "");

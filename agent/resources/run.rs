@@ -106,7 +106,7 @@ impl Resource for Run {
                 host.ledger().record(self.id().as_str()).is_some_and(|record| record.wanted == self.wanted())
             }
         };
-        Ok(if done { Changes::none() } else { self.from_nothing() })
+        Ok(if done { Changes::none() } else { self.when_absent() })
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -119,7 +119,7 @@ impl Resource for Run {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("run", self.command.join(" ")).creating()
     }
 }

@@ -190,7 +190,7 @@ impl Resource for Service {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let mut changes = Changes::none();
         if let Some(masked) = self.masked.filter(|masked| *masked) {
             changes = changes.appears("masked", masked);

@@ -148,7 +148,7 @@ impl Resource for Swap {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let Some(found) = self.found(host)? else { return Ok(self.from_nothing()) };
+        let Some(found) = self.found(host)? else { return Ok(self.when_absent()) };
         self.is_free_to_take(host, &found)?;
         let now = host.prepared_swap(&self.path)?.filter(|&size| size == found.size);
         let shown = |bytes: u64| Shown::Plain(ByteSize(bytes).display().iec().to_string());
@@ -192,7 +192,7 @@ impl Resource for Swap {
         Ok(host.link(&self.boot_link(), &self.unit_path())?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("size", self.size).appears("swap", "on").appears("at boot", "on").creating()
     }
 

@@ -85,7 +85,7 @@ impl Resource for Sysctl {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let changes = Changes::none().creating();
         self.values.iter().fold(changes, |changes, (key, value)| changes.appears(key, value))
     }

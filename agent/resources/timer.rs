@@ -182,7 +182,7 @@ impl Resource for Timer {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let files = self.files();
         let all = files.iter().fold(Changes::none(), |changes, (unit, _, text)| changes.within(unit, appears(text)));
         started(all.creating())

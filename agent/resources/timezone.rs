@@ -103,7 +103,7 @@ impl Resource for Timezone {
         }
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         Changes::none().appears("zone", &self.zone).creating()
     }
 }

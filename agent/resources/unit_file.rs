@@ -64,7 +64,7 @@ impl Resource for UnitFile {
         Ok(host.settle_units(all.iter().map(|one| one.unit.as_str())).await?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         appears(&self.content)
     }
 
@@ -149,7 +149,8 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_unit_file_keeps_its_word() {
         let play = Play::new();
-        let unit = |exec: &str| UnitFile { unit: "app.service".into(), content: format!("[Service]\nExecStart={exec}\n") };
+        let unit =
+            |exec: &str| UnitFile { unit: "app.service".into(), content: format!("[Service]\nExecStart={exec}\n") };
         keeps_its_word::<UnitFile>(&unit("/bin/one"), &play.host).await;
         keeps_its_word::<UnitFile>(&unit("/bin/two"), &play.host).await;
         assert_eq!(play.text("/etc/systemd/system/app.service"), "[Service]\nExecStart=/bin/two\n");
@@ -169,7 +170,11 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_unit_of_a_package_is_not_hidden() {
         let unit = UnitFile { unit: "ssh.service".into(), content: "[Service]\n".into() };
-        for path in ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service", "/etc/systemd/system/ssh.service"] {
+        for path in [
+            "/usr/lib/systemd/system/ssh.service",
+            "/lib/systemd/system/ssh.service",
+            "/etc/systemd/system/ssh.service",
+        ] {
             let play = Play::new().file(path, "[Unit]\n");
             let cause = unit.check(&play.host.look()).await.unwrap_err();
             assert_eq!(cause.says, format!("a unit of that name is there already (`{path}`)"));

@@ -10,13 +10,15 @@ use crate::host::files::Kind;
 use crate::host::programs::Program;
 use crate::host::users::{self, Password};
 use crate::host::{Error, Look, Touch};
-use crate::secret::SecretRef;
+use crate::secret::{Secret, SecretRef};
 use crate::terms::{AccountName, Mode};
 
 /// People's user IDs begin here (`UID_MIN` of login.defs(5)); below are the system's and packages' own.
 const FIRST_PERSON: u32 = 1000;
 /// The number of `nobody`, who is no person.
 const NOBODY: u32 = 65534;
+/// In place of a hash: no password is the right one.
+const LOCKS: [&str; 2] = ["*", "!"];
 
 /// A user of the host. What is not said is not managed, but for the shell, home directory and password of a person that
 /// hostagent made: somebody who was there before keeps theirs.
@@ -139,16 +141,33 @@ impl User {
         };
         match login {
             Login::Hash(reference) => {
-                let want = reference.value(&self.secret_name(), host)?;
-                let same = matches!((&now, &want), (Some(Password::Hash(now)), Some(want)) if now == want.expose());
+                let want = self.hash(reference, host)?;
+                let same = match &now {
+                    Some(Password::Hash(now)) => now == want.expose(),
+                    Some(Password::Locked) => LOCKS.contains(&want.expose()),
+                    _ => false,
+                };
                 Ok(changes.secret("password", same))
             }
             _ => Ok(changes.value("password", &name(&now), &"locked")),
         }
     }
 
-    fn secret_name(&self) -> String {
-        format!("user.{}", self.name)
+    /// The hash, if it is one: a second line of it would be read by chpasswd as another user's.
+    fn hash(&self, reference: &SecretRef, host: &Look) -> Result<Secret, Cause> {
+        let place = match reference {
+            SecretRef::File(path) => format!("`{path}`"),
+            SecretRef::Generate(_) => "a generated text".to_owned(),
+        };
+        let wrong = || {
+            let says = format!("{place} is not a password hash for `{}`", self.name);
+            let hint = "it must hold one hash on one line, as `mkpasswd` prints it (it begins with `$`), or `!` for no password";
+            Cause::new("not-a-hash", says).hint(hint)
+        };
+        // No hash can be generated: nobody would know its password.
+        let SecretRef::File(_) = reference else { return Err(wrong()) };
+        let secret = reference.value(&format!("user.{}", self.name), host)?.ok_or_else(wrong)?;
+        if is_crypt_field(secret.expose()) { Ok(secret) } else { Err(wrong()) }
     }
 
     /// Makes it, with everything that useradd(8) can say.
@@ -220,13 +239,19 @@ impl User {
             Login::Kept => {}
             Login::Locked => drop(host.run(&Program::does("usermod").arg("--lock").arg(self.name.as_str())).await?),
             Login::Hash(reference) => {
-                let hash = reference.value_or_made(&self.secret_name(), host)?;
+                let hash = self.hash(reference, host)?;
                 let line = format!("{}:{}\n", self.name, hash.expose());
                 host.run(&Program::does("chpasswd").arg("--encrypted").stdin(line)).await?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether shadow(5) can hold this as a password: a hash of crypt(5), or one of those that no password has.
+fn is_crypt_field(text: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_graphic() && !b":;*!\\".contains(&c);
+    LOCKS.contains(&text) || (text.len() > 1 && text.starts_with('$') && text.bytes().all(plain))
 }
 
 /// What a new home directory's mode leaves out, if `/etc/login.defs` says it.
@@ -256,7 +281,7 @@ impl Resource for User {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let Some(found) = host.user(self.name.as_str())? else { return Ok(self.from_nothing()) };
+        let Some(found) = host.user(self.name.as_str())? else { return Ok(self.when_absent()) };
         let mut changes = Changes::none().value("uid", &found.uid, &self.uid.unwrap_or(found.uid));
         let group = host.group_name(found.gid);
         changes = changes.value("group", &group, &self.primary(host, &found));
@@ -282,6 +307,9 @@ impl Resource for User {
         for group in self.groups.iter().chain(&self.group) {
             host.gid(group.as_str())?;
         }
+        if let Some(Login::Hash(reference)) = &self.login {
+            self.hash(reference, host)?;
+        }
         match host.user(self.name.as_str())? {
             None => self.add(host).await?,
             Some(found) => self.change(host, &found).await?,
@@ -296,7 +324,7 @@ impl Resource for User {
         Ok(())
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let mut changes = Changes::none().appears("user", &self.name);
         if let Some(uid) = self.uid {
             changes = changes.appears("uid", uid);

@@ -34,7 +34,9 @@ impl TryFrom<String> for AccountName {
         if starts && rest && text.len() <= 32 {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is not a name for a user or group\nhint: at most 32 of a-z, 0-9, `_` and `-`, beginning with a letter or `_`"))
+        Err(format!(
+            "`{text}` is not a name for a user or group\nhint: at most 32 of a-z, 0-9, `_` and `-`, beginning with a letter or `_`"
+        ))
     }
 }
 

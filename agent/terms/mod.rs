@@ -1,5 +1,10 @@
 //! The vocabulary of recipes: small strict types. What has one of these types has passed its rule.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserializer, Error, Visitor};
+
 mod account;
 mod fingerprint;
 mod hostname;
@@ -21,3 +26,26 @@ pub use size::Size;
 pub use ssh_key::{KeyLine, SshKey};
 pub use unit_name::UnitName;
 pub use unit_settings::{UnitSetting, UnitSettings};
+
+/// Reads a term from a string; of anything else it says what is wanted, and not just that it is a string.
+pub(crate) fn from_text<'de, T, D>(deserializer: D, wanted: &'static str) -> Result<T, D::Error>
+where
+    T: TryFrom<String, Error = String>,
+    D: Deserializer<'de>,
+{
+    struct Text<T>(&'static str, PhantomData<T>);
+
+    impl<T: TryFrom<String, Error = String>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            T::try_from(text.to_owned()).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_string(Text(wanted, PhantomData))
+}

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Permission bits as chmod(1) writes them: a string of three or four octal digits, such as `"0644"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = r"^[0-7]{3,4}$"))]
 pub struct Mode(u32);
@@ -25,6 +25,12 @@ impl Mode {
     /// The bits.
     pub fn bits(self) -> u32 {
         self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::from_text(deserializer, "a mode in quotes, such as \"0644\"")
     }
 }
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 use bytesize::ByteSize;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// An amount of bytes with its unit, such as `"512MiB"` (1024-based) or `"1GB"` (1000-based).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = r"^[0-9.]+ ?[KMGT]?i?B$"))]
 pub struct Size(u64);
@@ -16,6 +16,12 @@ impl Size {
     /// The number of bytes.
     pub fn bytes(self) -> u64 {
         self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::from_text(deserializer, "a size in quotes, such as \"1GiB\"")
     }
 }
 

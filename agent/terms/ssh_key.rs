@@ -78,7 +78,7 @@ impl TryFrom<String> for SshKey {
         if line.contains("PRIVATE KEY") {
             return wrong(
                 "this is a private key",
-                "put the public one here, from the file that ends in `.pub`; this one is known now: make another",
+                "put the public one here, from the file that ends in `.pub`; make a new pair if others could read this recipe",
             );
         }
         if line.contains(['\n', '\r', '\0']) {

@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for UnitSettings {
             type Value = UnitSettings;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of sections or a text")
+                f.write_str("a table of sections, such as { Service = { Nice = 5 } }, or a string")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<UnitSettings, E> {

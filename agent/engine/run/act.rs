@@ -41,7 +41,8 @@ impl Run<'_, '_> {
         for &index in self.plan.works.iter().flat_map(|work| &work.steps) {
             let Some(step) = self.plan.steps.get(index) else { continue };
             let right = |seen: &Seen| matches!(seen.state, State::Right | State::Changed);
-            if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) || self.reason_to_skip(step).is_some() {
+            if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) || self.reason_to_skip(step).is_some()
+            {
                 continue;
             }
             match guarded(step.resource.check(&self.host.look())).await {
@@ -84,7 +85,9 @@ impl Run<'_, '_> {
                         seen.changes = changes;
                         differing.push(step);
                     }
-                    Err(cause) => seen.state = State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause }),
+                    Err(cause) => {
+                        seen.state = State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause });
+                    }
                 }
             });
         }
@@ -120,12 +123,16 @@ impl Run<'_, '_> {
         let seen = self.seen.borrow();
         let state = |index: usize| seen.get(index).map(|seen| &seen.state);
         let before = |wanted: fn(&State) -> bool| {
-            step.first.iter().find(|&&index| state(index).is_some_and(wanted)).and_then(|&index| self.plan.steps.get(index))
+            step.first
+                .iter()
+                .find(|&&index| state(index).is_some_and(wanted))
+                .and_then(|&index| self.plan.steps.get(index))
         };
         if let Some(failed) = before(|state| matches!(state, State::Failed(_))) {
             return Some(format!("needs {}, which failed", failed.id));
         }
-        before(|state| matches!(state, State::Skipped(_))).map(|skipped| format!("needs {}, which was skipped", skipped.id))
+        before(|state| matches!(state, State::Skipped(_)))
+            .map(|skipped| format!("needs {}, which was skipped", skipped.id))
     }
 
     fn something_moved(&self, step: &Step) -> bool {
@@ -148,7 +155,9 @@ impl Run<'_, '_> {
             guarded(first.resource.apply(&touch)).await
         };
         for &index in &work.steps {
-            let Some(step) = self.plan.steps.get(index).filter(|step| differing.iter().any(|other| other.id == step.id)) else {
+            let Some(step) =
+                self.plan.steps.get(index).filter(|step| differing.iter().any(|other| other.id == step.id))
+            else {
                 continue;
             };
             let state = match &applied {

@@ -26,7 +26,8 @@ impl Run<'_, '_> {
         let began = Instant::now();
         let looked = guarded(step.resource.check(&self.host.look())).await;
         let waits = self.waits(step);
-        let known = self.host.look().ledger().record(step.id.as_str()).is_some_and(|record| record.wanted == step.wanted);
+        let known =
+            self.host.look().ledger().record(step.id.as_str()).is_some_and(|record| record.wanted == step.wanted);
         let (changes, state) = match looked {
             Ok(changes) if changes.is_empty() => (changes, State::Right),
             Ok(changes) => (changes, State::Pending),
@@ -35,9 +36,11 @@ impl Run<'_, '_> {
             // A refusal stays one, whatever is still to come.
             Err(cause) if waits && !cause.is_final() => {
                 tracing::debug!(resource = %step.id, %cause, "not there yet");
-                (step.resource.from_nothing().all_follow(), State::Pending)
+                (step.resource.when_absent().all_follow(), State::Pending)
             }
-            Err(cause) => (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause })),
+            Err(cause) => {
+                (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause }))
+            }
         };
         if matches!(state, State::Pending) {
             self.host.expect(&step.id);

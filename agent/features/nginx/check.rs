@@ -10,7 +10,7 @@ use super::upstream::Upstream;
 use super::words::ServerName;
 use super::{Feature, Nginx};
 use crate::engine::Draft;
-use crate::problem::{KeyPath, nearest};
+use crate::problem::{KeyPath, Place, nearest};
 
 /// Notes every problem.
 pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
@@ -141,8 +141,8 @@ fn same_names(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
     let mut seen: BTreeMap<&str, KeyPath> = BTreeMap::new();
     for (at, site) in sites(nginx, here) {
         if let Some(other) = seen.get(site.name.as_str()) {
-            let hint = format!("the other one is at `{other}`; give one of them another name");
-            plan.problem_at(at.key("name"), format!("two sites are named `{}`", site.name), hint);
+            let says = format!("two sites are named `{}`", site.name);
+            plan.problem_beside(at.key("name"), Place::Name(other.clone()), says, "give one of them another name");
         } else {
             seen.insert(site.name.as_str(), at);
         }
@@ -198,11 +198,8 @@ fn upstreams(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
             plan.problem_at(at.key("name"), format!("`{name}` is an id and cannot name an upstream"), hint);
         }
         if let Some(other) = seen.get(name.as_str()) {
-            plan.problem_at(
-                at.key("name"),
-                format!("two upstreams are named `{name}`"),
-                format!("the other one is at `{other}`"),
-            );
+            let says = format!("two upstreams are named `{name}`");
+            plan.problem_beside(at.key("name"), Place::Name(other.clone()), says, "give one of them another name");
         }
         let of_site = nginx.site.iter().find(|site| name.as_str().strip_prefix(site.name.as_str()).is_some_and(is_own));
         if let Some(site) = of_site {
@@ -228,7 +225,7 @@ fn known(nginx: &Nginx, block: &Block<'_>, at: &KeyPath, plan: &mut Draft) {
         return plan.problem_at(place, format!("nothing brings the servers of `{name}`"), hint);
     }
     let declared = || nginx.upstream.iter().map(|group| group.name.as_str());
-    if declared().any(|known| known == name.as_str()) {
+    if declared().any(|known| known == name.as_str()) || !plan.is_whole() {
         return;
     }
     let hint = match nearest(name.as_str(), declared()) {

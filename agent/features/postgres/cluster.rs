@@ -90,6 +90,9 @@ pub(super) fn pgdg(facts: &Facts) -> Result<AptSource, String> {
         suites: vec![format!("{}-pgdg", facts.os.codename)],
         components: vec!["main".into()],
         architectures: Vec::new(),
-        key: Key { from: KeyFrom::Url("https://www.postgresql.org/media/keys/ACCC4CF8.asc".into()), fingerprints: vec![fingerprint] },
+        key: Key {
+            from: KeyFrom::Url("https://www.postgresql.org/media/keys/ACCC4CF8.asc".into()),
+            fingerprints: vec![fingerprint],
+        },
     })
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::words::Names;
 use crate::engine::{Draft, Id, Resource as _};
 use crate::host::postgres::PgServer;
-use crate::problem::KeyPath;
+use crate::problem::{KeyPath, Place};
 use crate::resources::pg_grant::{MEMBER, PUBLIC, PgGrant, PgKind, PgObject};
 
 /// Privileges of roles on objects. What a role has beyond them stays, unless `exact`. Grants that the recipe stops naming
@@ -67,13 +67,17 @@ pub(super) fn compile(grants: &[Grant], server: &PgServer, here: &KeyPath, plan:
         }
         for one in grant.resources(server) {
             match by_id.get_mut(&one.id()) {
-                Some((_, other)) if (other.exact, other.grant_option, &other.session_role) == (one.exact, one.grant_option, &one.session_role) => {
+                Some((_, other))
+                    if (other.exact, other.grant_option, &other.session_role)
+                        == (one.exact, one.grant_option, &one.session_role) =>
+                {
                     other.privileges.extend(one.privileges);
                     other.revoke.extend(one.revoke);
                 }
                 Some((first, _)) => {
                     let says = format!("`{}` is wanted twice, in different ways", one.id());
-                    plan.problem_at(here.clone(), says, format!("the other one is at `{first}`; make them agree on `exact` and `grant_option`"));
+                    let hint = "let them agree on `exact`, `grant_option` and `session_role`";
+                    plan.problem_beside(here.clone(), Place::Path(first.clone()), says, hint);
                 }
                 None => drop(by_id.insert(one.id(), (here.clone(), one))),
             }
@@ -81,7 +85,7 @@ pub(super) fn compile(grants: &[Grant], server: &PgServer, here: &KeyPath, plan:
     }
     for (place, grant) in by_id.into_values() {
         if let Some(both) = grant.privileges.intersection(&grant.revoke).next() {
-            plan.problem_at(place.clone(), format!("`{both}` is granted and revoked"), "say one of the two");
+            plan.problem_at(place.key("revoke"), format!("`{both}` is granted and revoked"), "say one of the two");
         }
         plan.at(place).add(grant);
     }
@@ -106,20 +110,33 @@ impl Grant {
         };
         let names_objects = self.objects.as_ref().is_some_and(|objects| !objects.0.is_empty());
         if self.role.0.is_empty() {
-            problem("role", "an empty list is nobody", "name a role, or `PUBLIC`");
+            problem("role", "an empty list of roles", "name a role, or `PUBLIC`");
         }
         if self.kind != PgKind::Role && self.privileges.is_empty() && self.revoke.is_empty() && !self.exact {
-            problem("privileges", "it grants nothing", "such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away");
+            problem(
+                "privileges",
+                "the grant gives nothing",
+                "such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away",
+            );
         }
-        let bad = |name: &&String| name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == ' ' || c == '_');
+        let bad =
+            |name: &&String| name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == ' ' || c == '_');
         for (key, list) in [("privileges", &self.privileges), ("revoke", &self.revoke)] {
             if let Some(name) = list.iter().find(bad) {
-                problem(key, &format!("`{name}` is not the name of a privilege"), "such as `SELECT`; each is one element of the list");
+                problem(
+                    key,
+                    &format!("`{name}` is not the name of a privilege"),
+                    "such as `SELECT`; each is one element of the list",
+                );
             }
         }
         if self.default_for.is_some() {
             if !self.kind.has_default() {
-                problem("default_for", "there are no default privileges for this kind", "there are for tables, sequences, functions, types and schemas");
+                problem(
+                    "default_for",
+                    "there are no default privileges for this kind",
+                    "there are for tables, sequences, functions, types and schemas",
+                );
             }
             if names_objects {
                 problem("objects", "objects to come have no names yet", "take `objects` out, or `default_for`");
@@ -131,10 +148,14 @@ impl Grant {
                 _ => false,
             };
             if !known {
-                problem("objects", "it does not say on what", "name the objects");
+                problem("objects", "the grant does not say on what", "name them, such as `objects = [\"app\"]`");
             }
         } else if self.kind == PgKind::Type && !names_objects {
-            problem("objects", "it does not say on which types", "name them; PostgreSQL has no grant on all types of a schema");
+            problem(
+                "objects",
+                "the grant does not say on which types",
+                "name them; PostgreSQL has no grant on all types of a schema",
+            );
         }
         good
     }
@@ -167,7 +188,12 @@ impl Grant {
     fn on(&self) -> Vec<PgObject> {
         let kind = self.kind;
         if let Some(roles) = &self.default_for {
-            let one = |role: &String| PgObject { kind, schema: self.schema.clone(), name: None, for_role: Some(role.clone()) };
+            let one = |role: &String| PgObject {
+                kind,
+                schema: self.schema.clone(),
+                name: None,
+                for_role: Some(role.clone()),
+            };
             return roles.0.iter().map(one).collect();
         }
         let schema = kind.is_in_schema().then(|| self.schema.clone().unwrap_or_else(|| "public".to_owned()));

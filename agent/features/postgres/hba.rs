@@ -128,7 +128,10 @@ fn word(value: impl Serialize) -> String {
 
 /// The text of `pg_hba.conf`: administration first, then these lines, or those that Debian has.
 pub(super) fn render(lines: &[Hba]) -> Result<String, String> {
-    let mut rows = vec![["# TYPE", "DATABASE", "USER", "ADDRESS", "METHOD"].map(str::to_owned), row("local", "postgres", "", "peer")];
+    let mut rows = vec![
+        ["# TYPE", "DATABASE", "USER", "ADDRESS", "METHOD"].map(str::to_owned),
+        row("local", "postgres", "", "peer"),
+    ];
     if lines.is_empty() {
         rows.push(row("local", "all", "", "peer"));
         rows.push(row("host", "all", "127.0.0.1/32", "scram-sha-256"));
@@ -141,7 +144,9 @@ pub(super) fn render(lines: &[Hba]) -> Result<String, String> {
 /// The text of `pg_ident.conf`.
 pub(super) fn render_ident(lines: &[Ident]) -> Result<String, String> {
     let mut rows = vec![["# MAP", "SYSTEM-USER", "DATABASE-USER"].map(str::to_owned)];
-    rows.extend(lines.iter().map(|line| [&line.map, &line.system_user, &line.database_user].map(|text| quoted(text, false))));
+    rows.extend(
+        lines.iter().map(|line| [&line.map, &line.system_user, &line.database_user].map(|text| quoted(text, false))),
+    );
     IDENT.render(&Page { lines: aligned(&rows) })
 }
 
@@ -150,7 +155,9 @@ fn row(kind: &str, user: &str, address: &str, method: &str) -> [String; 5] {
 }
 
 fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..N).map(width).collect();
     let line = |row: &[String; N]| {
         let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
@@ -184,38 +191,64 @@ impl Hba {
     pub(super) fn validate(&self, here: &KeyPath, plan: &mut Draft) {
         for (key, names) in [("database", &self.database), ("user", &self.user)] {
             if names.0.is_empty() {
-                plan.problem_at(here.key(key), "an empty list fits nobody", "name one, or `\"all\"`");
+                plan.problem_at(here.key(key), "an empty list fits no connection", "name one, or `\"all\"`");
             }
             for name in &names.0 {
                 if name.contains(',') {
-                    let list = name.split(',').map(|name| format!("\"{}\"", name.trim())).collect::<Vec<_>>().join(", ");
-                    plan.problem_at(here.key(key), format!("`{name}` is one name with a comma in it"), format!("write a list: `[{list}]`"));
+                    let list =
+                        name.split(',').map(|name| format!("\"{}\"", name.trim())).collect::<Vec<_>>().join(", ");
+                    plan.problem_at(
+                        here.key(key),
+                        format!("`{name}` is one name with a comma in it"),
+                        format!("write a list: `[{list}]`"),
+                    );
                 } else if name.is_empty() || !is_one_line(name) {
-                    plan.problem_at(here.key(key), "this is not a name", "write it on one line, without `\\` at its end");
+                    plan.problem_at(
+                        here.key(key),
+                        "this is not a name",
+                        "write it on one line, without `\\` at its end",
+                    );
                 }
             }
         }
         for (name, value) in &self.options {
             if !is_one_line(value) || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-                plan.problem_at(here.key("options").key(name), format!("`{name}` is not an option on one line"), "see the manual of the method");
+                plan.problem_with_key(
+                    here.key("options").key(name),
+                    format!("`{name}` is not an option on one line"),
+                    "see the manual of the method",
+                );
             }
         }
         self.validate_address(here, plan);
         let kind = word(self.kind);
         if self.method == HbaMethod::Peer && self.kind != HbaType::Local {
-            plan.problem_at(here.key("method"), format!("`peer` cannot be had of `{kind}`"), "the account is known over `local` only; take `scram-sha-256`");
+            plan.problem_at(
+                here.key("method"),
+                format!("`peer` does not go with `{kind}`"),
+                "the account is known over `local` only; write `scram-sha-256`",
+            );
         }
         if self.method == HbaMethod::Cert && self.kind != HbaType::HostSsl {
-            plan.problem_at(here.key("method"), format!("`cert` cannot be had of `{kind}`"), "only `hostssl` has certificates");
+            plan.problem_at(
+                here.key("method"),
+                format!("`cert` does not go with `{kind}`"),
+                "only `hostssl` has certificates",
+            );
         }
     }
 
     fn validate_address(&self, here: &KeyPath, plan: &mut Draft) {
         let place = here.key("address");
         match (&self.address, self.kind) {
-            (Some(_), HbaType::Local) => plan.problem_at(place, "a `local` line has no address", "take it out, or make it `type = \"host\"`"),
+            (Some(_), HbaType::Local) => {
+                plan.problem_at(place, "a `local` line has no address", "take it out, or make it `type = \"host\"`");
+            }
             (None, HbaType::Local) => {}
-            (None, _) => plan.problem_at(here.clone(), "it does not say from where", "add `address`: `\"10.0.0.0/16\"`, or `\"all\"`"),
+            (None, kind) => {
+                let says = format!("a `{}` line needs an address", word(kind));
+                plan.problem_at(here.clone(), says, "add `address = \"10.0.0.0/16\"`, or `address = \"all\"`");
+            }
             (Some(address), _) => {
                 if let Some((says, hint)) = complaint(address, self.mask) {
                     plan.problem_at(place, says, hint);
@@ -232,14 +265,29 @@ fn complaint(address: &str, mask: Option<IpAddr>) -> Option<(String, String)> {
     let longest = if known.is_some_and(|ip| ip.is_ipv6()) { 128 } else { 32 };
     match (known, prefix, mask) {
         (Some(_), Some(prefix), None) if prefix.parse::<u8>().is_ok_and(|bits| bits <= longest) => None,
-        (Some(_), Some(prefix), None) => Some((format!("`/{prefix}` is not a prefix length of `{host}`"), format!("a number from 0 to {longest}"))),
-        (Some(_), Some(_), Some(_)) => Some((format!("`{address}` has a prefix length and a mask"), "say it once: take `mask` out".into())),
+        (Some(_), Some(prefix), None) => {
+            Some((format!("`/{prefix}` is not a prefix length of `{host}`"), format!("a number from 0 to {longest}")))
+        }
+        (Some(_), Some(_), Some(_)) => {
+            Some((format!("`{address}` has a prefix length and a mask"), "say it once: take `mask` out".into()))
+        }
         (Some(ip), None, Some(mask)) if ip.is_ipv4() == mask.is_ipv4() => None,
-        (Some(_), None, Some(mask)) => Some((format!("`{mask}` is no mask for `{host}`"), format!("write `{host}/{longest}` for this one address"))),
-        (Some(_), None, None) => Some((format!("`{host}` does not say how many addresses"), format!("write `{host}/{longest}` for this one"))),
+        (Some(_), None, Some(mask)) => Some((
+            format!("`{mask}` is no mask for `{host}`"),
+            format!("write `{host}/{longest}` for this one address"),
+        )),
+        (Some(_), None, None) => Some((
+            format!("`{host}` does not say how many addresses"),
+            format!("write `{host}/{longest}` for this one"),
+        )),
         (None, None, None) if is_name(host) => None,
-        (None, None, Some(_)) if is_name(host) => Some((format!("`{host}` is a name, and has no mask"), "take `mask` out".into())),
-        _ => Some((format!("`{address}` is neither an address range nor a host name"), "such as `10.0.0.0/16`, `db.example.org`, `all`, `samehost`".into())),
+        (None, None, Some(_)) if is_name(host) => {
+            Some((format!("`{host}` is a name, and has no mask"), "take `mask` out".into()))
+        }
+        _ => Some((
+            format!("`{address}` is neither an address range nor a host name"),
+            "such as `10.0.0.0/16`, `db.example.org`, `all`, `samehost`".into(),
+        )),
     }
 }
 
@@ -257,9 +305,15 @@ fn is_name(text: &str) -> bool {
 impl Ident {
     /// Says what is wrong with it.
     pub(super) fn validate(&self, here: &KeyPath, plan: &mut Draft) {
-        for (key, text) in [("map", &self.map), ("system_user", &self.system_user), ("database_user", &self.database_user)] {
+        for (key, text) in
+            [("map", &self.map), ("system_user", &self.system_user), ("database_user", &self.database_user)]
+        {
             if text.is_empty() || !is_one_line(text) {
-                plan.problem_at(here.key(key), "this is not a name on one line", "write a name, without `\\` at its end");
+                plan.problem_at(
+                    here.key(key),
+                    "this is not a name on one line",
+                    "write a name, without `\\` at its end",
+                );
             }
         }
     }

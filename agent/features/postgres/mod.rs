@@ -16,7 +16,7 @@ mod on_a_machine;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
-use crate::problem::KeyPath;
+use crate::problem::{KeyPath, Place};
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::resources::file::File;
 use crate::resources::locale;
@@ -170,10 +170,15 @@ impl Postgres {
         twice(self.database.iter().map(|database| &database.name), "database", here, plan);
         let name = &self.cluster;
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
-            plan.problem_at(here.key("cluster"), format!("`{name}` is not a name for a cluster"), "letters, digits, `_` and `.`: it becomes part of a unit's name");
+            plan.problem_at(
+                here.key("cluster"),
+                format!("`{name}` is not a name for a cluster"),
+                "letters, digits, `_` and `.`: it becomes part of a unit's name",
+            );
         }
         if self.locale.as_ref().is_some_and(|name| !locale::is_name(name)) {
-            let says = format!("`{}` is not the name of a locale", self.locale.as_deref().unwrap_or_default().escape_debug());
+            let says =
+                format!("`{}` is not the name of a locale", self.locale.as_deref().unwrap_or_default().escape_debug());
             plan.problem_at(here.key("locale"), says, "such as `en_US.UTF-8` or `C.UTF-8`");
         }
         // It goes into createcluster.d, where `%v` and `%c` are replaced, and into postgresql.conf, both between quotes.
@@ -181,29 +186,53 @@ impl Postgres {
             && path.contains(|c: char| c.is_control() || matches!(c, '\'' | '"' | '\\' | '%'))
         {
             let says = format!("`{}` cannot be a place for data", path.escape_debug());
-            plan.problem_at(here.key("data_directory"), says, "a path without quotes, backslashes, `%` and line ends, such as `/data/pg`");
+            plan.problem_at(
+                here.key("data_directory"),
+                says,
+                "a path without quotes, backslashes, `%` and line ends, such as `/data/pg`",
+            );
         }
         if let Some(version) = self.version.filter(|version| !VERSIONS.contains(version)) {
             let says = format!("there is no PostgreSQL {version} that hostagent knows");
-            plan.problem_at(here.key("version"), says, format!("a major version from {} to {}", VERSIONS.start(), VERSIONS.end()));
+            plan.problem_at(
+                here.key("version"),
+                says,
+                format!("a major version from {} to {}", VERSIONS.start(), VERSIONS.end()),
+            );
         }
         if self.port == 0 {
             plan.problem_at(here.key("port"), "there is no port 0", "5432 is the usual one");
         }
         if self.unix_socket_directories.as_ref().is_some_and(Vec::is_empty) {
             let hint = "leave it out for `/var/run/postgresql`; administration comes by the unix socket";
-            plan.problem_at(here.key("unix_socket_directories"), "without a unix socket nobody can administer it", hint);
+            plan.problem_at(
+                here.key("unix_socket_directories"),
+                "without a unix socket nobody can administer it",
+                hint,
+            );
         }
-        let wants_it = !(self.role.is_empty() && self.database.is_empty() && self.schema.is_empty() && self.extension.is_empty() && self.grant.is_empty());
+        let wants_it = !(self.role.is_empty()
+            && self.database.is_empty()
+            && self.schema.is_empty()
+            && self.extension.is_empty()
+            && self.grant.is_empty());
         if !self.running && wants_it {
-            plan.problem_at(here.key("running"), "roles, databases and grants need a running server", "take them out, or `running = false`");
+            plan.problem_at(
+                here.key("running"),
+                "roles, databases and grants need a running server",
+                "take them out, or `running = false`",
+            );
         }
     }
 
     fn cluster(&self, facts: &Facts, here: &KeyPath, plan: &mut Draft) -> Option<Cluster> {
         let Some(version) = self.version.or_else(|| Cluster::default_version(facts)) else {
             let says = format!("which PostgreSQL `{}` `{}` has is not known", facts.os.id, facts.os.version);
-            plan.problem_at(here.clone(), says, "say `version`, and `source = \"pgdg\"` if the distribution does not have it");
+            plan.problem_at(
+                here.clone(),
+                says,
+                "say `version`, and `source = \"pgdg\"` if the distribution does not have it",
+            );
             return None;
         };
         let usual = || Cluster::usual_data(version, &self.cluster);
@@ -217,17 +246,24 @@ impl Postgres {
         if source == Source::Pgdg {
             match cluster::pgdg(facts) {
                 Ok(pgdg) => drop(plan.add(pgdg)),
-                Err(wrong) => plan.problem_at(here.key("source"), wrong, "this is a fault of hostagent; please report it"),
+                Err(wrong) => {
+                    plan.problem_at(here.key("source"), wrong, "this is a fault of hostagent; please report it");
+                }
             }
         }
         needs_package(plan, &cluster.package());
         let comes_with_package = cluster.name == "main";
         if comes_with_package && (self.data_directory.is_some() || self.locale.is_some()) {
             // Read by the package when it makes the cluster, so it must be there before.
-            let data = self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
-            let locale = self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
+            let data =
+                self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
+            let locale =
+                self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
             let text = format!("# managed by hostagent\n{data}{locale}");
-            plan.add(File { before_packages: true, ..File::new("/etc/postgresql-common/createcluster.d/90-hostagent.conf", text) });
+            plan.add(File {
+                before_packages: true,
+                ..File::new("/etc/postgresql-common/createcluster.d/90-hostagent.conf", text)
+            });
         }
         let data_directory = cluster.data_directory.clone();
         let (version, name, locale) = (cluster.version, cluster.name.clone(), self.locale.clone());
@@ -258,7 +294,12 @@ impl Postgres {
 
     fn configure(&self, cluster: &Cluster, plan: &mut Draft) -> Result<(), String> {
         let (directory, unit) = (cluster.directory(), cluster.unit());
-        let owned = |path, content: String, bits| ConfigFile { mode: Mode::new(bits), owner: account(), group: account(), ..ConfigFile::new(path, content) };
+        let owned = |path, content: String, bits| ConfigFile {
+            mode: Mode::new(bits),
+            owner: account(),
+            group: account(),
+            ..ConfigFile::new(path, content)
+        };
         let start = if self.enabled { "auto\n" } else { "manual\n" };
         let files = vec![
             owned(cluster.drop_in(), settings::render(&self.all_settings())?, 0o644),
@@ -279,7 +320,8 @@ impl Postgres {
 
     fn serve(&self, cluster: &Cluster, plan: &mut Draft) {
         let all = self.all_settings();
-        let generated = |database: &&Database| database.locales().any(|name| !matches!(name, "C" | "POSIX" | "C.UTF-8" | "C.utf8"));
+        let generated =
+            |database: &&Database| database.locales().any(|name| !matches!(name, "C" | "POSIX" | "C.UTF-8" | "C.utf8"));
         let wanted = Wanted {
             server: cluster.server(),
             drop_in: cluster.drop_in(),
@@ -307,16 +349,27 @@ impl Postgres {
         let server = plan.add(server).after(&set).after(&overrides).id();
         if self.enabled {
             // Also running, so that `systemctl stop postgresql` reaches the server.
-            plan.add(Service { running: self.running.then_some(true), ..Service::running("postgresql") }).after(&server);
+            plan.add(Service { running: self.running.then_some(true), ..Service::running("postgresql") })
+                .after(&server);
         }
     }
 
     fn fill(&self, cluster: &Cluster, here: &KeyPath, plan: &mut Draft) {
         let server = cluster.server();
-        for (index, role) in self.role.iter().enumerate().filter(|(index, role)| !self.role.iter().take(*index).any(|other| other.name == role.name)) {
+        for (index, role) in self
+            .role
+            .iter()
+            .enumerate()
+            .filter(|(index, role)| !self.role.iter().take(*index).any(|other| other.name == role.name))
+        {
             role.compile(&server, &here.key("role").index(index), plan);
         }
-        for (index, database) in self.database.iter().enumerate().filter(|(index, database)| !self.database.iter().take(*index).any(|other| other.name == database.name)) {
+        for (index, database) in self
+            .database
+            .iter()
+            .enumerate()
+            .filter(|(index, database)| !self.database.iter().take(*index).any(|other| other.name == database.name))
+        {
             database.compile(&server, &here.key("database").index(index), plan);
         }
         for (index, schema) in self.schema.iter().enumerate() {
@@ -331,10 +384,14 @@ impl Postgres {
 
 /// Says which names come twice.
 fn twice<'n>(names: impl Iterator<Item = &'n String>, key: &str, here: &KeyPath, plan: &mut Draft) {
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for (index, name) in names.enumerate() {
-        if !seen.insert(name) {
-            plan.problem_at(here.key(key).index(index).key("name"), format!("there is another `[[postgres.{key}]]` named `{name}`"), "make them one");
+        let at = here.key(key).index(index);
+        if let Some(other) = seen.get(name) {
+            let says = format!("two {key}s are named `{name}`");
+            plan.problem_beside(at.key("name"), Place::Name(KeyPath::clone(other)), says, "make them one");
+        } else {
+            seen.insert(name, at);
         }
     }
 }

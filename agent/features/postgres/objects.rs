@@ -170,14 +170,22 @@ impl Role {
         plan.at(here.clone());
         name_is_good(&self.name, "role", &here.key("name"), plan);
         if matches!(self.name.to_lowercase().as_str(), "public" | "none") || self.name.starts_with("pg_") {
-            plan.problem_at(here.key("name"), format!("PostgreSQL keeps the name `{}` for itself", self.name), "take another name");
+            plan.problem_at(
+                here.key("name"),
+                format!("PostgreSQL keeps the name `{}` for itself", self.name),
+                "take another name",
+            );
         }
         if let Some(Err(complaint)) = self.password.as_ref().map(SecretRef::validate) {
             let (says, hint) = complaint.split_once("\nhint: ").unwrap_or((&complaint, "see the reference of secrets"));
-            plan.problem_at(here.key("password"), says, hint);
+            plan.problem_at(here.key("password").key("generate"), says, hint);
         }
         if self.password.is_some() && self.no_password {
-            plan.problem_at(here.key("no_password"), "it has a password and is to have none", "take one of the two out");
+            plan.problem_at(
+                here.key("no_password"),
+                "the role has a password and is to have none",
+                "take one of the two out",
+            );
         }
         limit_is_good(self.connection_limit, here, plan);
         // Whom the server belongs to cannot be less than it is.
@@ -215,8 +223,14 @@ impl Database {
             LocaleProvider::Icu => "icu",
             LocaleProvider::Builtin => "builtin",
         });
-        if self.icu_locale.is_some() && !matches!(self.locale_provider, Some(LocaleProvider::Icu | LocaleProvider::Builtin)) {
-            plan.problem_at(here.key("icu_locale"), "the C library knows no such locale", "add `locale_provider = \"icu\"`");
+        if self.icu_locale.is_some()
+            && !matches!(self.locale_provider, Some(LocaleProvider::Icu | LocaleProvider::Builtin))
+        {
+            plan.problem_at(
+                here.key("icu_locale"),
+                "the C library knows no such locale",
+                "add `locale_provider = \"icu\"`",
+            );
         }
         limit_is_good(self.connection_limit, here, plan);
         plan.add(PgDatabase {
@@ -256,13 +270,23 @@ impl Extension {
         plan.at(here.clone());
         name_is_good(&self.name, "extension", here, plan);
         let (database, name) = (self.database.clone(), self.name.clone());
-        plan.add(PgExtension { server: server.clone(), database, name, version: self.version.clone(), schema: self.schema.clone() });
+        plan.add(PgExtension {
+            server: server.clone(),
+            database,
+            name,
+            version: self.version.clone(),
+            schema: self.schema.clone(),
+        });
     }
 }
 
 fn limit_is_good(limit: i32, here: &KeyPath, plan: &mut Draft) {
     if limit < -1 {
-        plan.problem_at(here.key("connection_limit"), format!("{limit} is not a number of sessions"), "0 or more; -1 for no limit");
+        plan.problem_at(
+            here.key("connection_limit"),
+            format!("{limit} is not a number of sessions"),
+            "0 or more; -1 for no limit",
+        );
     }
 }
 
@@ -271,6 +295,10 @@ fn name_is_good(name: &str, kind: &str, here: &KeyPath, plan: &mut Draft) {
     if name.is_empty() || name.contains('\0') {
         plan.problem_at(here.clone(), format!("this is not a name for a {kind}"), "write a name");
     } else if name.len() > 63 {
-        plan.problem_at(here.clone(), format!("`{name}` is {} bytes long", name.len()), "PostgreSQL keeps 63 bytes of a name");
+        plan.problem_at(
+            here.clone(),
+            format!("`{name}` is {} bytes long", name.len()),
+            "PostgreSQL keeps 63 bytes of a name",
+        );
     }
 }

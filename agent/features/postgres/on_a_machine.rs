@@ -46,7 +46,8 @@ impl Machine {
     }
 
     async fn restart_reason(&self, plan: &Plan) -> Option<String> {
-        let step = plan.steps.iter().find(|step| step.id.as_str() == format!("service:{}", Self::main().unit())).unwrap();
+        let step =
+            plan.steps.iter().find(|step| step.id.as_str() == format!("service:{}", Self::main().unit())).unwrap();
         let service: &Service = step.resource.as_any().downcast_ref().unwrap();
         assert_eq!(service.healthy.clone().unwrap().ask(&self.0.look()).await.unwrap(), None);
         service.restart_reason.clone().unwrap().ask(&self.0.look()).await.unwrap()
@@ -60,7 +61,10 @@ impl Machine {
 
     fn files() -> Vec<(PathBuf, String)> {
         let names = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf", "start.conf", "conf.d/90-hostagent.conf"];
-        names.map(|name| Self::main().directory().join(name)).map(|path| (path.clone(), sha256_of(&std::fs::read(path).unwrap_or_default()))).into()
+        names
+            .map(|name| Self::main().directory().join(name))
+            .map(|path| (path.clone(), sha256_of(&std::fs::read(path).unwrap_or_default())))
+            .into()
     }
 }
 
@@ -83,8 +87,14 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
         ("settings = { work_mem = 'banana' }", "invalid value for parameter \"work_mem\": \"banana\""),
         ("settings = { shared_buffers = '100TB' }", "invalid value for parameter \"shared_buffers\""),
         ("settings = { wal_level = 'bogus' }", "Available values: minimal, replica, logical."),
-        ("[[hba]]\ntype = 'host'\naddress = 'all'\nmethod = 'ldap'", "authentication method \"ldap\" requires argument"),
-        ("[[hba]]\ntype = 'local'\nmethod = 'peer'\noptions = { colour = 'red' }", "unrecognized authentication option name: \"colour\""),
+        (
+            "[[hba]]\ntype = 'host'\naddress = 'all'\nmethod = 'ldap'",
+            "authentication method \"ldap\" requires argument",
+        ),
+        (
+            "[[hba]]\ntype = 'local'\nmethod = 'peer'\noptions = { colour = 'red' }",
+            "unrecognized authentication option name: \"colour\"",
+        ),
         ("[[ident]]\nmap = 'm'\nsystem_user = '/('\ndatabase_user = 'x'", "invalid regular expression"),
     ] {
         for _ in 0..2 {
@@ -102,7 +112,8 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
     assert_eq!(machine.restart_reason(&reload).await, None);
 
     // A restart is needed, foreseen, needed after the reload, and then not any more; in any unit.
-    let restart = Machine::plan("listen_addresses = ['*']\nsettings = { max_connections = 50, shared_buffers = '131072kB' }");
+    let restart =
+        Machine::plan("listen_addresses = ['*']\nsettings = { max_connections = 50, shared_buffers = '131072kB' }");
     let why = Some("only a restart changes `listen_addresses`, `max_connections`".to_owned());
     assert_eq!(machine.restart_reason(&restart).await, why);
     machine.apply(&restart, "config_set:postgres").await.unwrap();
@@ -141,7 +152,13 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
     let said = machine.apply(&Machine::plan("settings = { no_such = 1 }"), "config_set:postgres").await.unwrap_err();
     assert!(said.contains("no_such"), "{said}");
     let role = machine.apply(&Machine::plan("[[role]]\nname = 'x'"), "pg_role:x").await.unwrap_err();
-    assert!(role.starts_with(&format!("PostgreSQL (`{}`, data in `/var/lib/postgresql/{version}/main`) does not run", server.unit)), "{role}");
+    assert!(
+        role.starts_with(&format!(
+            "PostgreSQL (`{}`, data in `/var/lib/postgresql/{version}/main`) does not run",
+            server.unit
+        )),
+        "{role}"
+    );
     machine.systemctl("start").await;
 
     // A locale made while it runs: PostgreSQL cannot see it before a restart.
@@ -154,7 +171,10 @@ async fn postgresql_itself_decides_what_it_takes_and_when_it_restarts() {
     assert_eq!(machine.restart_reason(&localised).await, None);
     let generate = "echo 'de_AT.UTF-8 UTF-8' >> /etc/locale.gen; locale-gen";
     touch.run(&Program::does("sh").args(["-c", generate])).await.unwrap();
-    assert_eq!(machine.restart_reason(&localised).await, Some("only a restart shows it the locales made since, for `deutsch`".to_owned()));
+    assert_eq!(
+        machine.restart_reason(&localised).await,
+        Some("only a restart shows it the locales made since, for `deutsch`".to_owned())
+    );
     assert!(machine.apply(&localised, "pg_database:deutsch").await.unwrap_err().contains("locale name"));
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     machine.systemctl("restart").await;

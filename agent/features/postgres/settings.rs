@@ -11,8 +11,14 @@ use crate::problem::KeyPath;
 const TEMPLATE: crate::template::Template = crate::template!("postgres/90-hostagent.conf.tera");
 
 /// Settings that have a key of their own in `[postgres]`.
-const OWN_KEYS: [&str; 6] =
-    ["listen_addresses", "port", "unix_socket_directories", "unix_socket_permissions", "password_encryption", "data_directory"];
+const OWN_KEYS: [&str; 6] = [
+    "listen_addresses",
+    "port",
+    "unix_socket_directories",
+    "unix_socket_permissions",
+    "password_encryption",
+    "data_directory",
+];
 /// What says where files are. Debian's tools and hostagent look for them where the package put them.
 const PLACES: [&str; 4] = ["config_file", "hba_file", "ident_file", "external_pid_file"];
 /// What stands like a setting in postgresql.conf and is none.
@@ -40,7 +46,12 @@ pub(super) fn render(settings: &BTreeMap<String, SettingValue>) -> Result<String
 fn in_file(value: &SettingValue) -> String {
     match value {
         SettingValue::Text(text) => {
-            let escaped = text.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t");
+            let escaped = text
+                .replace('\\', "\\\\")
+                .replace('\'', "''")
+                .replace('\n', "\\n")
+                .replace('\r', "\\r")
+                .replace('\t', "\\t");
             format!("'{escaped}'")
         }
         other => other.to_string(),
@@ -55,15 +66,35 @@ pub(super) fn validate(settings: &BTreeMap<String, SettingValue>, here: &KeyPath
         let starts = lower.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         let allowed = lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.$".contains(c));
         if !(starts && allowed) {
-            plan.problem_at(place, format!("`{name}` is not the name of a setting"), "letters, digits and `_`; `.` after an extension's name");
+            plan.problem_with_key(
+                place,
+                format!("`{name}` is not the name of a setting"),
+                "letters, digits and `_`; `.` after an extension's name",
+            );
         } else if OWN_KEYS.contains(&lower.as_str()) {
-            plan.problem_at(place, format!("`{lower}` has a key of its own"), format!("say it once, as `{lower}` in `[postgres]`"));
+            plan.problem_with_key(
+                place,
+                format!("`{lower}` has a key of its own"),
+                format!("say it once, as `{lower}` in `[postgres]`"),
+            );
         } else if PLACES.contains(&lower.as_str()) {
-            plan.problem_at(place, format!("`{lower}` cannot be moved"), "the tools of the distribution look for it where it is; take it out");
+            plan.problem_with_key(
+                place,
+                format!("`{lower}` cannot be moved"),
+                "the tools of the distribution look for it where it is; take it out",
+            );
         } else if DIRECTIVES.contains(&lower.as_str()) {
-            plan.problem_at(place, format!("`{lower}` is not a setting"), "put the settings here, or a `[[file]]` into `conf.d`");
+            plan.problem_with_key(
+                place,
+                format!("`{lower}` is not a setting"),
+                "put the settings here, or a `[[file]]` into `conf.d`",
+            );
         } else if let Some(first) = seen.insert(lower, name) {
-            plan.problem_at(place, format!("`{name}` is given twice, as `{first}` too"), "PostgreSQL does not tell capitals apart; say it once");
+            plan.problem_with_key(
+                place,
+                format!("`{name}` is given twice, as `{first}` too"),
+                "PostgreSQL does not tell capitals apart; say it once",
+            );
         } else if matches!(value, SettingValue::Text(text) if text.contains('\0')) {
             plan.problem_at(place, format!("the value of `{name}` holds a NUL"), "take it out");
         }

@@ -20,7 +20,7 @@ fn problems(recipe: &str) -> Vec<String> {
     let problems = compiled(recipe).unwrap_err();
     let said = problems.iter().map(|problem| {
         let place = match &problem.at {
-            Place::Path(path) => path.to_string(),
+            Place::Path(path) | Place::Key(path) => path.to_string(),
             _ => String::new(),
         };
         format!("{place}: {}; {}", problem.says, problem.hint.as_deref().unwrap_or_default())
@@ -142,16 +142,30 @@ fn pg_hba_begins_with_administration_and_is_aligned() {
                options = { ldapserver = 'l.example.org', ldapprefix = 'cn=a, b' }";
     let table: Postgres = toml::from_str(odd).unwrap();
     let line = hba::render(&table.hba).unwrap().lines().last().unwrap().to_owned();
-    assert_eq!(line, "hostssl  \"my db\"   all       10.0.0.0 255.0.0.0  ldap ldapprefix=\"cn=a, b\" ldapserver=l.example.org");
+    assert_eq!(
+        line,
+        "hostssl  \"my db\"   all       10.0.0.0 255.0.0.0  ldap ldapprefix=\"cn=a, b\" ldapserver=l.example.org"
+    );
 }
 
 #[test]
 fn a_version_that_the_distribution_does_not_have_comes_from_pgdg() {
-    let ids = |recipe: &str| compiled(recipe).unwrap().ids().map(ToString::to_string).filter(|id| !id.starts_with("pg_version:")).collect::<Vec<_>>();
+    let ids = |recipe: &str| {
+        compiled(recipe)
+            .unwrap()
+            .ids()
+            .map(ToString::to_string)
+            .filter(|id| !id.starts_with("pg_version:"))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids("version = 17").get(..2).unwrap(), ["apt_source:pgdg", "package:postgresql-17"]);
     assert_eq!(ids("version = 17\nsource = 'distribution'").first().unwrap(), "package:postgresql-17");
     assert_eq!(ids("source = 'pgdg'").get(..2).unwrap(), ["apt_source:pgdg", "package:postgresql-15"]);
-    assert!(ids("data_directory = '/data/pg'").iter().any(|id| id == "file:/etc/postgresql-common/createcluster.d/90-hostagent.conf"));
+    assert!(
+        ids("data_directory = '/data/pg'")
+            .iter()
+            .any(|id| id == "file:/etc/postgresql-common/createcluster.d/90-hostagent.conf")
+    );
     let other = ids("cluster = 'app'\ndata_directory = '/data/pg'");
     assert!(other.contains(&"pg_cluster:15/app".to_owned()) && other.contains(&"service:postgresql@15-app".to_owned()));
 }
@@ -202,19 +216,19 @@ fn everything_wrong_is_said_at_once_with_a_hint() {
             "postgres.settings.\"work mem\": `work mem` is not the name of a setting; letters, digits and `_`; `.` after an extension's name",
             "postgres.settings.work_mem: `work_mem` is given twice, as `Work_Mem` too; PostgreSQL does not tell capitals apart; say it once",
             "postgres.hba[0].address: a `local` line has no address; take it out, or make it `type = \"host\"`",
-            "postgres.hba[1]: it does not say from where; add `address`: `\"10.0.0.0/16\"`, or `\"all\"`",
-            "postgres.hba[1].method: `peer` cannot be had of `host`; the account is known over `local` only; take `scram-sha-256`",
+            "postgres.hba[1]: a `host` line needs an address; add `address = \"10.0.0.0/16\"`, or `address = \"all\"`",
+            "postgres.hba[1].method: `peer` does not go with `host`; the account is known over `local` only; write `scram-sha-256`",
             "postgres.hba[2].database: `a,b` is one name with a comma in it; write a list: `[\"a\", \"b\"]`",
             "postgres.hba[2].address: `10.0.0.1` does not say how many addresses; write `10.0.0.1/32` for this one",
-            "postgres.role[2].name: there is another `[[postgres.role]]` named `app`; make them one",
+            "postgres.role[2].name: two roles are named `app`; make them one",
             "postgres.cluster: `my-main` is not a name for a cluster; letters, digits, `_` and `.`: it becomes part of a unit's name",
             "postgres.role[0].name: PostgreSQL keeps the name `pg_mine` for itself; take another name",
-            "postgres.role[1].password: a generated secret of 5 characters; between 16 and 128; 32 is a good length",
-            "postgres.role[1].no_password: it has a password and is to have none; take one of the two out",
+            "postgres.role[1].password.generate: a generated secret of 5 characters is too short; 16 to 128; 32 is a good length",
+            "postgres.role[1].no_password: the role has a password and is to have none; take one of the two out",
             "postgres.database[0].icu_locale: the C library knows no such locale; add `locale_provider = \"icu\"`",
             "postgres.grant[0].privileges: `SELECT (a)` is not the name of a privilege; such as `SELECT`; each is one element of the list",
-            "postgres.grant[0].objects: it does not say on what; name the objects",
-            "postgres.grant[1].privileges: it grants nothing; such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away",
+            "postgres.grant[0].objects: the grant does not say on what; name them, such as `objects = [\"app\"]`",
+            "postgres.grant[1].privileges: the grant gives nothing; such as `[\"SELECT\"]` or `[\"ALL\"]`; `exact = true` takes everything away",
         ]
     );
 }
@@ -228,7 +242,10 @@ fn an_unknown_distribution_wants_a_version() {
 
 #[test]
 fn numbers_are_as_the_schema_says() {
-    assert_eq!(problems("version = 5"), ["postgres.version: there is no PostgreSQL 5 that hostagent knows; a major version from 13 to 99"]);
+    assert_eq!(
+        problems("version = 5"),
+        ["postgres.version: there is no PostgreSQL 5 that hostagent knows; a major version from 13 to 99"]
+    );
     let limits = "[[role]]\nname = 'r'\nconnection_limit = -5\n[[database]]\nname = 'd'\nconnection_limit = -2";
     assert_eq!(
         problems(limits),
@@ -260,7 +277,11 @@ fn what_the_cluster_is_made_with_cannot_end_its_quotes() {
 fn no_field_of_a_line_goes_on_in_the_next() {
     for end in ["\\\\", "\\n", "\\r"] {
         let line = |field: &str| format!("[[hba]]\ntype = \"local\"\nmethod = \"peer\"\n{field}");
-        for field in [format!("user = \"a{end}\""), format!("database = [\"a{end}\"]"), format!("options = {{ map = \"a{end}\" }}")] {
+        for field in [
+            format!("user = \"a{end}\""),
+            format!("database = [\"a{end}\"]"),
+            format!("options = {{ map = \"a{end}\" }}"),
+        ] {
             assert_eq!(problems(&line(&field)).len(), 1, "{field}");
         }
         let host = format!("[[hba]]\ntype = \"host\"\nmethod = \"md5\"\naddress = \"example.org{end}\"");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::locks::Turns;
 use super::refusal::{Refusal, cited, refusal, refused};
 use super::{Program, quiet};
 use crate::host::files::sha256_of;
@@ -32,6 +33,7 @@ impl Touch {
     pub(super) async fn refresh(&self, until: Instant) -> Result<Lists, Error> {
         let sources = self.sources_digest()?;
         let mut pauses = PAUSES.into_iter();
+        let mut turns = Turns::until(until);
         let update = quiet(Program::does("apt-get")).args(["-q", "-o", "APT::Update::Error-Mode=any", "update"]);
         loop {
             let output = self.try_run(&update).await?;
@@ -47,7 +49,10 @@ impl Touch {
                 return Ok(Lists::Refreshed);
             }
             match (refusal(&output), pauses.next()) {
-                (Refusal::Locked, _) if Instant::now() < until => self.wait_for_apt_locks(until).await?,
+                (Refusal::Locked, _) if self.apt_is_free_again(&mut turns).await? => {}
+                (Refusal::ReadOnly | Refusal::Denied, _) => {
+                    return Err(refused("apt could not write its lists", &output, &Lists::AsFound));
+                }
                 (Refusal::NotRead, _) => {
                     return Err(refused("apt could not read its sources", &output, &Lists::AsFound));
                 }

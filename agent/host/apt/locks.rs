@@ -22,6 +22,24 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How often a waiting run says so.
 const NEWS: Duration = Duration::from_secs(10);
 
+/// How often apt may say that it is locked while nobody is seen to hold a lock: whoever had it may just have let go.
+const UNSEEN: u8 = 3;
+/// The pause before each such try.
+const UNSEEN_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long, and how often, it is worth trying again.
+#[derive(Debug)]
+pub(super) struct Turns {
+    until: Instant,
+    unseen: u8,
+}
+
+impl Turns {
+    pub(super) fn until(until: Instant) -> Self {
+        Self { until, unseen: 0 }
+    }
+}
+
 /// Somebody who holds one of the locks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -65,6 +83,21 @@ impl Look {
             }
         }
         Ok(None)
+    }
+
+    /// After apt was refused a lock: waits for its holder, and says whether trying again is worth it.
+    pub(super) async fn apt_is_free_again(&self, turns: &mut Turns) -> Result<bool, Error> {
+        if Instant::now() >= turns.until {
+            return Ok(false);
+        }
+        if self.apt_lock_holder()?.is_some() {
+            self.wait_for_apt_locks(turns.until).await?;
+            turns.unseen = 0;
+            return Ok(true);
+        }
+        turns.unseen += 1;
+        tokio::time::sleep(UNSEEN_PAUSE).await;
+        Ok(turns.unseen <= UNSEEN)
     }
 
     /// Waits until nobody holds one of the locks.

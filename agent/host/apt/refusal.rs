@@ -1,6 +1,9 @@
 //! What apt and dpkg refuse for, in their words.
 
+use std::collections::BTreeSet;
+
 use super::lists::Lists;
+use super::{quoted, removals};
 use crate::host::Error;
 use crate::host::programs::Output;
 
@@ -9,6 +12,12 @@ use crate::host::programs::Output;
 pub(super) enum Refusal {
     /// Another took a lock since it was looked at.
     Locked,
+    /// A file system is mounted read-only.
+    ReadOnly,
+    /// A lock or directory of apt's may not be opened.
+    Denied,
+    /// It would have to remove packages, and was told not to.
+    Removes,
     /// A package is not in the lists, or not in the archive any more.
     NotThere,
     /// dpkg or apt was killed before.
@@ -25,7 +34,11 @@ pub(super) enum Refusal {
 
 /// apt's messages are translated; programs run in the C locale.
 pub(super) fn refusal(output: &Output) -> Refusal {
-    const WORDS: [(&str, Refusal); 18] = [
+    const WORDS: [(&str, Refusal); 21] = [
+        // Before the locks: apt says of these, too, that it could not lock.
+        ("Read-only file system", Refusal::ReadOnly),
+        ("(13: Permission denied)", Refusal::Denied),
+        ("Packages need to be removed but remove is disabled", Refusal::Removes),
         ("Could not get lock", Refusal::Locked),
         ("Unable to acquire the dpkg frontend lock", Refusal::Locked),
         ("dpkg frontend lock was locked by another process", Refusal::Locked),
@@ -49,10 +62,34 @@ pub(super) fn refusal(output: &Output) -> Refusal {
     found.map_or(Refusal::Other, |(_, refusal)| *refusal)
 }
 
+/// The package of which apt says in this line that it does not know it, or not in that version.
+fn unknown(line: &str) -> Option<&str> {
+    let says = line.strip_prefix("E: ")?;
+    let name = says
+        .strip_prefix("Unable to locate package ")
+        .or_else(|| says.strip_prefix("Package ")?.strip_suffix(" has no installation candidate"))
+        .or_else(|| says.strip_prefix("Couldn't find any package by glob "))
+        .or_else(|| Some(says.strip_suffix(" was not found")?.rsplit_once(" for ")?.1))?;
+    Some(name.trim_matches('\''))
+}
+
 /// The error for a call that failed.
 pub(super) fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
+    let unknown: BTreeSet<&str> = output.stderr.lines().chain(output.stdout.lines()).filter_map(unknown).collect();
     let (code, hint) = match refusal(output) {
         Refusal::Locked => ("apt-locked", "another program uses apt; run hostagent again when it is done"),
+        Refusal::ReadOnly => {
+            ("read-only", "a file system is mounted read-only; see `findmnt -T /var` and `findmnt -T /usr`")
+        }
+        Refusal::Denied => (
+            "apt-denied",
+            "apt may not open its own files, though root asks: see `namei -l /var/lib/apt/lists/lock`, and what confines hostagent (a container, a sandbox of its unit)",
+        ),
+        Refusal::Removes => ("apt-removes", removals::HINT),
+        Refusal::NotThere if !unknown.is_empty() => (
+            "package-not-found",
+            "is it spelled so, and is its source in the recipe? `apt-cache policy NAME` shows what the sources have",
+        ),
         Refusal::NotThere => {
             ("package-not-found", "see `apt-cache policy NAME`: is its source in the recipe, and reachable?")
         }
@@ -65,7 +102,17 @@ pub(super) fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
         }
     };
     let ended = output.status.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("exited with {code}"));
-    let mut says = format!("{what}: it {ended}:\n{}", cited(output));
+    let mut says = match (refusal(output), removals::listed(output)) {
+        (Refusal::NotThere, _) if !unknown.is_empty() => {
+            format!(
+                "{what}: it does not know {}, and then does nothing:\n{}",
+                quoted(unknown.iter().copied()),
+                cited(output)
+            )
+        }
+        (Refusal::Removes, more) => format!("{what}: it would have to remove {}", quoted(more)),
+        _ => format!("{what}: it {ended}:\n{}", cited(output)),
+    };
     if let Lists::NotRefreshed(said) = lists {
         says.push_str("\nand before that the package lists could not be refreshed:\n");
         says.push_str(said);

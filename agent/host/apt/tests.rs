@@ -13,11 +13,14 @@ struct Script {
     /// What is done when an installation runs: the starts its packages ask for are written here by the policy.
     held: Option<std::path::PathBuf>,
     ran: Rc<RefCell<Vec<String>>>,
+    /// The same with every option.
+    asked: Rc<RefCell<Vec<String>>>,
 }
 
 impl Runner for Script {
     fn run<'a>(&'a self, program: &'a Program) -> Running<'a> {
         let mut words = program.argv().to_vec();
+        self.asked.borrow_mut().push(words.join(" "));
         words.retain(|word| !word.starts_with('-') && !word.contains("::"));
         let line = words.join(" ");
         self.ran.borrow_mut().push(line.clone());
@@ -26,8 +29,10 @@ impl Runner for Script {
         }
         let mut answers = self.answers.borrow_mut();
         let answer = answers.iter().position(|(verb, ..)| line.starts_with(verb)).map(|at| answers.remove(at));
-        let (_, status, stderr) = answer.unwrap_or(("", 0, ""));
-        Box::pin(std::future::ready(Ok(Output { status: Some(status), stdout: String::new(), stderr: stderr.into() })))
+        let (_, status, said) = answer.unwrap_or(("", 0, ""));
+        // What is before the bar is on stdout.
+        let (stdout, stderr) = said.split_once('|').unwrap_or(("", said));
+        Box::pin(std::future::ready(Ok(Output { status: Some(status), stdout: stdout.into(), stderr: stderr.into() })))
     }
 }
 
@@ -35,6 +40,7 @@ struct Machine {
     root: tempfile::TempDir,
     host: Host,
     ran: Rc<RefCell<Vec<String>>>,
+    asked: Rc<RefCell<Vec<String>>>,
 }
 
 impl Machine {
@@ -51,10 +57,10 @@ impl Machine {
             .unwrap();
         fs::write(root.path().join("var/lib/apt/lists/deb.debian.org_Packages"), "").unwrap();
         let held = Some(root.path().join("run/hostagent/held-starts"));
-        let script = Script { answers: RefCell::new(answers.to_vec()), held, ran: Rc::default() };
-        let ran = Rc::clone(&script.ran);
+        let script = Script { answers: RefCell::new(answers.to_vec()), held, ran: Rc::default(), asked: Rc::default() };
+        let (ran, asked) = (Rc::clone(&script.ran), Rc::clone(&script.asked));
         let host = Host::at(root.path(), Box::new(script)).unwrap();
-        Self { root, host, ran }
+        Self { root, host, ran, asked }
     }
 
     fn touch(&self) -> Touch {
@@ -126,11 +132,11 @@ async fn an_unknown_package_is_told_in_apts_words_and_leaves_no_policy() {
     let error = machine.install().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "apt did not install or remove `nginx`: it exited with 100:\n  E: Unable to locate package nginx"
+        "apt did not install or remove `nginx`: it does not know `nginx`, and then does nothing:\n  E: Unable to locate package nginx"
     );
     assert_eq!(
         error.hint().as_deref(),
-        Some("see `apt-cache policy NAME`: is its source in the recipe, and reachable?")
+        Some("is it spelled so, and is its source in the recipe? `apt-cache policy NAME` shows what the sources have")
     );
     assert!(!machine.has_policy());
 }
@@ -188,7 +194,7 @@ async fn a_policy_of_somebody_else_is_left_alone_and_a_stale_one_of_ours_is_take
         machine.touch().heal_packages().await.unwrap(),
         [
             "removed the policy-rc.d of a run that was killed",
-            "started `cron.service`, which a run that was killed had held back"
+            "started `cron.service`, which an earlier run had held back"
         ]
     );
     assert!(!machine.has_policy());
@@ -207,7 +213,102 @@ async fn a_source_that_is_not_signed_is_told_of_when_a_package_is_missing_and_no
     let error = Machine::new(&[missing, not_signed, missing]).install().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "apt did not install or remove `nginx`: it exited with 100:\n  E: Unable to locate package nginx\n\
+        "apt did not install or remove `nginx`: it does not know `nginx`, and then does nothing:\n  E: Unable to locate package nginx\n\
          and before that the package lists could not be refreshed:\n  E: The repository 'http://a stable InRelease' is not signed."
     );
+}
+
+fn wanted(name: &str, absent: bool) -> Wanted {
+    Wanted { name: name.into(), version: None, absent, recommends: false }
+}
+
+#[tokio::test]
+async fn nothing_is_removed_that_is_not_named() {
+    let said = "The following packages will be REMOVED:\n  mysql-server mysql-client*\nThe following NEW packages\n  mariadb-server\n|E: Packages need to be removed but remove is disabled.\n";
+    let machine = Machine::new(&[("apt-get install", 100, said)]);
+    let error = machine.touch().install(&[wanted("mariadb-server", false)], Transaction::default()).await.unwrap_err();
+    assert_eq!(error.code(), "apt-removes");
+    assert_eq!(
+        error.to_string(),
+        "apt did not install or remove `mariadb-server`: it would have to remove `mysql-server`, `mysql-client`"
+    );
+    assert!(error.hint().unwrap().contains("`absent = true`"));
+    assert!(machine.asked.borrow().iter().any(|line| line.contains(" --no-remove ")));
+}
+
+#[tokio::test]
+async fn what_else_a_removal_takes_along_is_asked_first_and_refused() {
+    let status = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n";
+    let asked = "Remv exim4 [4.96]\nRemv exim4-base [4.96] [exim4:amd64 ]\nInst nullmailer (1:2.2-5)\n|";
+    let transaction = [wanted("exim4-base:amd64", true), wanted("nullmailer", false)];
+    let machine = Machine::new(&[("apt-get install", 0, asked)]);
+    fs::write(machine.root.path().join("var/lib/dpkg/status"), status).unwrap();
+    let error = machine.touch().install(&transaction, Transaction::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "to remove `exim4-base`, apt would also remove `exim4`");
+    assert_eq!(machine.ran()[0], "apt-get install exim4-base:amd64- nullmailer");
+    assert!(machine.asked.borrow().iter().all(|line| !line.starts_with("apt-get") || line.contains(" --simulate ")));
+
+    let machine = Machine::new(&[("apt-get install", 0, asked)]);
+    fs::write(machine.root.path().join("var/lib/dpkg/status"), status).unwrap();
+    let all = [&transaction[..], &[wanted("exim4", true)]].concat();
+    machine.touch().install(&all, Transaction::default()).await.unwrap();
+    let calls: Vec<bool> = machine
+        .asked
+        .borrow()
+        .iter()
+        .filter(|line| line.starts_with("apt-get"))
+        .map(|line| line.contains(" --simulate ") || line.contains(" --no-remove "))
+        .collect();
+    assert_eq!(calls, [true, false]);
+}
+
+#[tokio::test]
+async fn every_name_that_apt_does_not_know_is_told() {
+    let said = "Reading package lists...\n|E: Unable to locate package ngnix\nE: Version '9*' for 'curl' was not found\nE: Package 'php' has no installation candidate\n";
+    let machine = Machine::new(&[("apt-get install", 100, said), ("apt-get install", 100, said)]);
+    let error = machine.install().await.unwrap_err().to_string();
+    assert!(error.contains("it does not know `curl`, `ngnix`, `php`, and then does nothing"), "{error}");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_is_tried_again_by_the_next_run_and_does_not_fail_the_packages() {
+    let fails = ("deb-systemd-invoke start cron", 1, "Job for cron.service failed\n");
+    let machine = Machine::new(&[fails, fails]);
+    machine.install().await.unwrap();
+    let list = machine.root.path().join("run/hostagent/held-starts");
+    assert_eq!(fs::read_to_string(&list).unwrap(), "start cron.service\n");
+    let error = machine.touch().heal_packages().await.unwrap_err();
+    assert!(error.to_string().contains("`cron.service`: `deb-systemd-invoke start cron.service`"), "{error}");
+    let healed = machine.touch().heal_packages().await.unwrap();
+    assert_eq!(healed, ["started `cron.service`, which an earlier run had held back"]);
+    assert!(!list.exists());
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_cut_off_is_finished_by_the_next_run_and_a_foreign_one_is_not() {
+    let machine = Machine::new(&[]);
+    let pending = "Package: libc-bin\nStatus: install ok triggers-pending\nArchitecture: amd64\nVersion: 1\n";
+    fs::write(machine.root.path().join("var/lib/dpkg/status"), pending).unwrap();
+    assert_eq!(machine.touch().heal_packages().await.unwrap(), Vec::<String>::new());
+    machine.touch().mark_under_way().unwrap();
+    assert_eq!(machine.touch().heal_packages().await.unwrap(), ["finished what dpkg was at when a run was killed"]);
+    assert_eq!(machine.ran(), ["dpkg"]);
+    assert_eq!(machine.touch().heal_packages().await.unwrap(), Vec::<String>::new());
+    machine.install().await.unwrap();
+    assert!(!machine.root.path().join("var/lib/hostagent/apt-under-way").exists());
+}
+
+#[tokio::test]
+async fn a_lock_that_nobody_holds_is_not_tried_for_ever_and_a_read_only_disk_not_at_all() {
+    let locked = ("apt-get install", 100, "E: Unable to lock directory /var/lib/apt/lists/\n");
+    let machine = Machine::new(&[locked; 9]);
+    assert_eq!(machine.install().await.unwrap_err().code(), "apt-locked");
+    assert_eq!(machine.ran().iter().filter(|line| line.starts_with("apt-get")).count(), 4);
+
+    let words = "E: Could not open lock file /var/lib/apt/lists/lock - open (30: Read-only file system)\nE: Unable to lock directory /var/lib/apt/lists/\n";
+    let machine = Machine::new(&[("apt-get update", 100, words)]);
+    fs::remove_file(machine.root.path().join("var/lib/apt/lists/deb.debian.org_Packages")).unwrap();
+    let error = machine.install().await.unwrap_err();
+    assert_eq!((error.code(), machine.ran()[0].as_str()), ("read-only", "apt-get update"));
+    assert!(error.hint().unwrap().contains("findmnt"));
 }

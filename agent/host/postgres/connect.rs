@@ -41,7 +41,9 @@ impl PgLook<'_> {
         loop {
             match self.connect_once().await? {
                 Ok(connection) => return Ok(connection),
-                Err(error) if is_starting(&error) && tokio::time::Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                Err(error) if is_starting(&error) && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Err(error) => return Err(refused(&error, self.server, self.database)),
             }
         }
@@ -109,10 +111,15 @@ fn in_its_words(said: &PgDatabaseError, server: &PgServer, database: &str) -> Er
     let user = &server.user;
     match said.code() {
         "28000" => {
-            let hint = format!("pg_hba.conf must begin with `local all {user} peer`; then `systemctl reload {}`", server.unit);
+            let hint =
+                format!("pg_hba.conf must begin with `local all {user} peer`; then `systemctl reload {}`", server.unit);
             Error::said_with_hint("pg-denied", says, hint)
         }
-        "3D000" => Error::said_with_hint("pg-no-database", says, format!("add a `[[postgres.database]]` with `name = \"{database}\"`")),
+        "3D000" => Error::said_with_hint(
+            "pg-no-database",
+            says,
+            format!("add a `[[postgres.database]]` with `name = \"{database}\"`"),
+        ),
         _ => match said.hint() {
             Some(hint) => Error::said_with_hint("pg-refused", says, hint),
             None => Error::said("pg-refused", says),

@@ -161,7 +161,8 @@ impl PgTouch<'_> {
     /// # Errors
     /// When the server refuses it; its words, never the statement.
     pub async fn run_alone(&self, statement: &str) -> Result<(), Error> {
-        let settings = ["SET default_transaction_read_only = off".to_owned(), "SET statement_timeout = '10min'".to_owned()];
+        let settings =
+            ["SET default_transaction_read_only = off".to_owned(), "SET statement_timeout = '10min'".to_owned()];
         let back = ["SET default_transaction_read_only = on".to_owned(), "RESET statement_timeout".to_owned()];
         let [(allow, wait), (deny, reset)] = [settings, back].map(|[one, two]| (one, two));
         self.send(&[allow, wait, statement.to_owned(), deny, reset]).await
@@ -200,5 +201,7 @@ const CHANGING: &str = "SET LOCAL statement_timeout = '10min'";
 fn texts(row: &PgRow) -> Result<Row, Error> {
     let columns = (0..row.len()).map(|column| row.try_get(column));
     let texts = columns.collect::<Result<_, sqlx::Error>>();
-    texts.map(Row).map_err(|error| Error::said("pg-answer", format!("an answer of PostgreSQL could not be read: {error}")))
+    texts
+        .map(Row)
+        .map_err(|error| Error::said("pg-answer", format!("an answer of PostgreSQL could not be read: {error}")))
 }

@@ -33,8 +33,13 @@ impl Look {
 
 /// That the server does not run, and why that is known.
 pub(super) fn not_running(server: &PgServer, why: &str) -> Error {
-    let says = format!("PostgreSQL (`{}`, data in `{}`) does not run: {why}", server.unit, server.data_directory.display());
-    Error::said_with_hint("pg-not-running", says, format!("see `systemctl status {0}` and `journalctl -u {0}`", server.unit))
+    let says =
+        format!("PostgreSQL (`{}`, data in `{}`) does not run: {why}", server.unit, server.data_directory.display());
+    Error::said_with_hint(
+        "pg-not-running",
+        says,
+        format!("see `systemctl status {0}` and `journalctl -u {0}`", server.unit),
+    )
 }
 
 /// Lines 4 and 5 of postmaster.pid; see `src/include/utils/pidfile.h` of PostgreSQL.
@@ -52,7 +57,10 @@ mod tests {
     fn a_running_server_says_where_it_is() {
         let text = "1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n/var/run/postgresql\nlocalhost\n      471         4\nready   \n";
         assert_eq!(socket_of(text), Some(Socket { directory: "/var/run/postgresql".into(), port: 5433 }));
-        assert_eq!(socket_of("1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n\n*\n").unwrap().directory, Path::new(""));
+        assert_eq!(
+            socket_of("1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n\n*\n").unwrap().directory,
+            Path::new("")
+        );
         assert_eq!(socket_of("1611\n/var/lib/postgresql/15/main\n"), None);
     }
 

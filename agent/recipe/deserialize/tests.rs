@@ -187,7 +187,7 @@ fn recipe(text: &str) -> (Option<Recipe>, String) {
     let mut node = document::parse(source, text, &mut problems).unwrap();
     let facts = Facts { names: &[], value: &|_| None };
     Weaver::new(&facts).weave(&mut node, &values(), &mut problems);
-    let value = read(node, &mut problems);
+    let value = read(&mut node, &Guide::none(), &mut problems);
     assert_eq!(value.is_none(), !problems.is_empty());
     (value, problems.render(Style::Plain))
 }
@@ -271,8 +271,8 @@ fn what_is_missing_at_the_root_ends_the_reading() {
     }
     let mut problems = Problems::default();
     let source = problems.sources_mut().add("r.toml", "");
-    let node = document::parse(source, "", &mut problems).unwrap();
-    assert!(read::<Whole>(node, &mut problems).is_none());
+    let mut node = document::parse(source, "", &mut problems).unwrap();
+    assert!(read::<Whole>(&mut node, &Guide::none(), &mut problems).is_none());
     assert_eq!(
         problems.render(Style::Plain),
         "error: missing `name`\n --> r.toml:1:1\n  |\n1 |\n  | ^\n  |\n  = help: add `name = …`\n\n1 problem; nothing was touched\n"

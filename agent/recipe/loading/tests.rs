@@ -3,8 +3,10 @@
 use serde::Deserialize;
 
 use super::*;
+use crate::problem::KeyPath;
 use crate::problem::Style;
 use crate::recipe::deserialize::read;
+use crate::recipe::guide::Guide;
 use crate::recipe::literal::Literal;
 
 #[derive(Debug, Deserialize)]
@@ -66,8 +68,8 @@ fn loaded(bytes: &[u8], overrides: &[(&str, &str)]) -> Result<Document, Problems
 fn recipe(text: &str, overrides: &[(&str, &str)]) -> Result<Recipe, String> {
     let document = loaded(text.as_bytes(), overrides).map_err(|problems| problems.render(Style::Plain))?;
     let value = |name: &str| (name == "hostname").then(|| Literal::from("web-1"));
-    let (node, mut problems) = document.resolve(&Facts { names: &["hostname", "instance_id"], value: &value });
-    read(node, &mut problems).ok_or_else(|| problems.render(Style::Plain))
+    let (mut node, mut problems) = document.resolve(&Facts { names: &["hostname", "instance_id"], value: &value });
+    read(&mut node, &Guide::none(), &mut problems).ok_or_else(|| problems.render(Style::Plain))
 }
 
 fn says(text: &str, overrides: &[(&str, &str)]) -> String {
@@ -154,10 +156,10 @@ error: unknown key `prot` in `site[0]`
   = help: did you mean `port`?
 
 error: nothing to unset: the base has none with `name = "x"`
- --> r.toml:7:1
+ --> r.toml:8:8
   |
-7 | [[site]]
-  | ^^^^^^^^
+8 | name = "x"
+  |        ^^^
 
 error: the variable `domain` has no value: public name of the API
  --> /usr/share/hostagent/recipes/nano.toml:3:10
@@ -183,13 +185,15 @@ fn bases_that_cannot_be_used_are_explained() {
         ("base = \"nanoo\"\n", "  = help: did you mean `nano`?"),
         ("base = \"zzz\"\n", "  = help: the bases here are `nano`, `odd`, `broken`, `loop`, `pool`, `gone`"),
         ("base = \"gone\"\n", "error: the base `gone` cannot be read: no such file"),
-        ("base = \"s3://a/b\"\n", "error: the base `s3://a/b` cannot be read: no such file"),
+        ("base = \"s3://a/b\"\n", "error: the base `s3://a/b` is not supported by this version of hostagent"),
         ("base = 3\n", "error: expected the name of a base, in quotes"),
         ("base = \"{{ vars.x }}\"\n", "error: a base is read before variables are known"),
         ("base = \"loop\"\n", "error: the base `loop` is its own base"),
         ("base = \"broken\"\n", " --> /usr/share/hostagent/recipes/broken.toml:1:10"),
         ("base = \"odd\"\n", " --> /usr/share/hostagent/recipes/odd.toml:3:1"),
-        ("format = 2\n", "  = help: write `format = 1`"),
+        ("format = 0\n", "  = help: write `format = 1`"),
+        ("format = 2\n[new]\n", "error: this version of hostagent reads format 1, not 2"),
+        ("format = 2\n[new]\n", "1 problem; nothing was touched"),
         ("format = 1\nvars = 1\n", "error: `vars` is not a table"),
     ] {
         let shown = says(text, &[]);
@@ -293,8 +297,8 @@ fn no_mutation_of_a_recipe_panics() {
             Err(problems) => assert!(!problems.is_empty() && !problems.render(Style::Coloured).is_empty()),
             Ok(document) => {
                 document.facts_read();
-                let (node, mut problems) = document.resolve(&facts);
-                let found: Option<Recipe> = read(node, &mut problems);
+                let (mut node, mut problems) = document.resolve(&facts);
+                let found: Option<Recipe> = read(&mut node, &Guide::none(), &mut problems);
                 right += usize::from(found.is_some());
                 assert_eq!(found.is_none(), !problems.is_empty());
                 assert!(!problems.render(Style::Plain).is_empty());

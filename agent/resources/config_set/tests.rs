@@ -134,8 +134,7 @@ async fn what_the_checker_refuses_is_back_byte_for_byte_and_fails_every_run() {
 async fn every_check_is_asked_and_every_complaint_is_told() {
     let play = Play::with(|argv, _| Some((i32::from(argv[0] == "one"), format!("{} says no", argv[0]))));
     let dislikes = Probe::new(|_| Box::pin(async { Ok(Some("the server dislikes line 3".to_owned())) }));
-    let checks =
-        vec![ConfigCheck::program(["one"]), ConfigCheck::program(["two", "-t"]), ConfigCheck::Asked(dislikes)];
+    let checks = vec![ConfigCheck::program(["one"]), ConfigCheck::program(["two", "-t"]), ConfigCheck::Asked(dislikes)];
     let toy = ConfigSet { checks, ..set("toy", &[(CONF, "new")]) };
     let cause = toy.apply(&play.host.touch()).await.unwrap_err();
     assert_eq!(cause.says, "`one` says:\n  one says no\nthe server dislikes line 3");
@@ -166,11 +165,7 @@ async fn a_file_it_does_not_want_any_more_goes_unless_somebody_edited_it_or_had_
         outcome.resources[0].notes,
         ["`/etc/toy/edited` was edited by hand since, and is kept; remove it yourself"]
     );
-    assert_eq!([made, edited, theirs].map(|path| place.text(path)), [
-        None,
-        Some("by hand".into()),
-        Some("t".into())
-    ]);
+    assert_eq!([made, edited, theirs].map(|path| place.text(path)), [None, Some("by hand".into()), Some("t".into())]);
     assert_eq!(place.converge(&less).await, ["toy ok"]);
 }
 
@@ -201,7 +196,8 @@ async fn a_file_that_moves_to_another_resource_stays() {
 #[tokio::test]
 async fn a_refusal_of_one_set_leaves_another_alone() {
     let place = Place::new();
-    let refuses = |text| ConfigSet { checks: vec![ConfigCheck::program(["/bin/false"])], ..set("a", &[("/etc/a", text)]) };
+    let refuses =
+        |text| ConfigSet { checks: vec![ConfigCheck::program(["/bin/false"])], ..set("a", &[("/etc/a", text)]) };
     let both = plan(&[refuses("1"), set("b", &[("/etc/b", "1")])]);
     assert_eq!(place.converge(&both).await, ["a failed", "b changed"]);
     assert_eq!((place.text("/etc/a"), place.text("/etc/b").unwrap().as_str()), (None, "1"));
@@ -229,14 +225,17 @@ async fn files_of_a_run_that_was_killed_before_it_had_them_checked_are_put_back(
     let place = Place::new();
     fs::write(place.at(CONF), "old").unwrap();
     killed_while_checking(&place, unanswered("unchecked")).await;
-    assert_eq!((place.text(CONF).unwrap().as_str(), place.kept().as_slice()), ("unchecked", &["config_set:toy".to_owned()][..]));
+    assert_eq!(
+        (place.text(CONF).unwrap().as_str(), place.kept().as_slice()),
+        ("unchecked", &["config_set:toy".to_owned()][..])
+    );
 
     // A plan of the same recipe knows that these files are not proven, although they are the wanted ones.
     let same = ConfigSet { checks: vec![grep(place.0.path())], ..unanswered("unchecked") };
-    assert_eq!(place.preview(&plan(&[same.clone()])).await, ["toy pending"]);
+    assert_eq!(place.preview(&plan(std::slice::from_ref(&same))).await, ["toy pending"]);
     let outcome = converge(&plan(&[same]), &place.host(), &Stop::new(), &mut |_| {}).await;
     assert_eq!(told(&outcome), ["toy changed"]);
-    assert_eq!(outcome.healed, ["a run was cut off while it changed toy; the old files are back"]);
+    assert_eq!(outcome.healed, ["a run was cut off while it changed config_set:toy; the old files are back"]);
     assert_eq!((place.text(CONF).unwrap().as_str(), place.kept().len()), ("unchecked", 0));
 
     // The next recipe is another one: the old files come back before anything is written.

@@ -60,12 +60,15 @@ impl PgGrant {
         let rows = host.postgres(&self.server, &self.database).rows_of(&on.look(), &values).await?;
         if rows.first().is_some_and(|row| row.get(0).is_none()) {
             let says = format!("there is no role `{}`", self.role);
-            return Err(Cause::new("pg-no-role", says).hint(format!("add a `[[postgres.role]]` with `name = \"{}\"`", self.role)));
+            return Err(Cause::new("pg-no-role", says)
+                .hint(format!("add a `[[postgres.role]]` with `name = \"{}\"`", self.role)));
         }
         let objects: Vec<&Row> = rows.iter().filter(|row| row.get(1).is_some()).collect();
         if objects.is_empty() && !on.is_every() {
             let says = format!("there is no {} in database `{}`", self.on, self.database);
-            return Err(Cause::new("pg-no-object", says).hint("the grant waits for whoever makes it; or is the name right?"));
+            return Err(
+                Cause::new("pg-no-object", says).hint("the grant waits for whoever makes it; or is the name right?")
+            );
         }
         objects.into_iter().map(|row| self.held_on(row)).collect()
     }
@@ -78,7 +81,8 @@ impl PgGrant {
             name if all.contains(name) => Ok(vec![name.to_owned()]),
             name => {
                 let list = all.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-                Err(Cause::new("pg-privilege", format!("a {} has no privilege `{name}`", self.on.kind.word())).hint(format!("it has {list}")))
+                Err(Cause::new("pg-privilege", format!("a {} has no privilege `{name}`", self.on.kind.word()))
+                    .hint(format!("it has {list}")))
             }
         };
         let mut want = if self.exact { Privileges::new() } else { now.clone() };
@@ -122,7 +126,11 @@ impl Resource for PgGrant {
     }
 
     fn needs(&self) -> Vec<Id> {
-        let mut needs = vec![Id::new("service", &self.server.unit), Id::new("pg_database", &self.database), Id::every("pg_extension")];
+        let mut needs = vec![
+            Id::new("service", &self.server.unit),
+            Id::new("pg_database", &self.database),
+            Id::every("pg_extension"),
+        ];
         let roles = [Some(&self.role), self.on.for_role.as_ref(), self.session_role.as_ref()];
         needs.extend(roles.into_iter().flatten().map(|role| Id::new("pg_role", role)));
         needs.extend(self.on.schema.iter().map(|schema| Id::new("pg_schema", format!("{}/{schema}", self.database))));
@@ -155,7 +163,7 @@ impl Resource for PgGrant {
         Ok(host.change_postgres(&self.server, &self.database).run(&statements).await?)
     }
 
-    fn from_nothing(&self) -> Changes {
+    fn when_absent(&self) -> Changes {
         let want = self.privileges.iter().map(|name| (name.clone(), self.grant_option)).collect();
         Changes::none().differs(&self.on.to_string(), Shown::Absent, shown(&want)).creating()
     }
@@ -165,6 +173,8 @@ fn shown(privileges: &Privileges) -> Shown {
     if privileges.is_empty() {
         return Shown::Absent;
     }
-    let one = |(name, grantable): (&String, &bool)| if *grantable { format!("{name} with grant option") } else { name.clone() };
+    let one = |(name, grantable): (&String, &bool)| {
+        if *grantable { format!("{name} with grant option") } else { name.clone() }
+    };
     Shown::Plain(privileges.iter().map(one).collect::<Vec<_>>().join(", "))
 }

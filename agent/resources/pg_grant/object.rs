@@ -76,13 +76,16 @@ const MEMBERSHIP: &str = ")
         '[\"MEMBER\"]'
     from w left join o on true";
 
-const IN_SCHEMA_TABLE: &str = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, c.relacl, 'r'::\"char\"
+const IN_SCHEMA_TABLE: &str =
+    "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, c.relacl, 'r'::\"char\"
     from pg_class c join pg_namespace n on n.oid = c.relnamespace, w
     where n.nspname = w.schema and c.relkind in ('r', 'v', 'm', 'f', 'p') and (w.name is null or c.relname = w.name)";
-const IN_SCHEMA_SEQUENCE: &str = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, c.relacl, 's'::\"char\"
+const IN_SCHEMA_SEQUENCE: &str =
+    "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, c.relacl, 's'::\"char\"
     from pg_class c join pg_namespace n on n.oid = c.relnamespace, w
     where n.nspname = w.schema and c.relkind = 'S' and (w.name is null or c.relname = w.name)";
-const IN_SCHEMA_TYPE: &str = "select quote_ident(n.nspname) || '.' || quote_ident(t.typname), t.typowner, t.typacl, 'T'::\"char\"
+const IN_SCHEMA_TYPE: &str =
+    "select quote_ident(n.nspname) || '.' || quote_ident(t.typname), t.typowner, t.typacl, 'T'::\"char\"
     from pg_type t join pg_namespace n on n.oid = t.typnamespace, w where n.nspname = w.schema and t.typname = w.name";
 /// Is completed by [`FUNCTIONS`], [`PROCEDURES`] or nothing.
 const IN_SCHEMA_ROUTINE: &str = "select p.oid::regprocedure::text, p.proowner, p.proacl, 'f'::\"char\"
@@ -125,20 +128,32 @@ impl PgObject {
             PgKind::Routine => &[IN_SCHEMA_ROUTINE],
             PgKind::Function => &[IN_SCHEMA_ROUTINE, FUNCTIONS],
             PgKind::Procedure => &[IN_SCHEMA_ROUTINE, PROCEDURES],
-            PgKind::Database => &["select quote_ident(datname), datdba, datacl, 'd'::\"char\" from pg_database, w where datname = w.name"],
-            PgKind::Schema => &["select quote_ident(nspname), nspowner, nspacl, 'n'::\"char\" from pg_namespace, w where nspname = w.name"],
-            PgKind::Language => &["select quote_ident(lanname), lanowner, lanacl, 'l'::\"char\" from pg_language, w where lanname = w.name"],
-            PgKind::ForeignDataWrapper => {
-                &["select quote_ident(fdwname), fdwowner, fdwacl, 'F'::\"char\" from pg_foreign_data_wrapper, w where fdwname = w.name"]
-            }
-            PgKind::ForeignServer => {
-                &["select quote_ident(srvname), srvowner, srvacl, 'S'::\"char\" from pg_foreign_server, w where srvname = w.name"]
-            }
-            PgKind::Tablespace => &["select quote_ident(spcname), spcowner, spcacl, 't'::\"char\" from pg_tablespace, w where spcname = w.name"],
+            PgKind::Database => &[
+                "select quote_ident(datname), datdba, datacl, 'd'::\"char\" from pg_database, w where datname = w.name",
+            ],
+            PgKind::Schema => &[
+                "select quote_ident(nspname), nspowner, nspacl, 'n'::\"char\" from pg_namespace, w where nspname = w.name",
+            ],
+            PgKind::Language => &[
+                "select quote_ident(lanname), lanowner, lanacl, 'l'::\"char\" from pg_language, w where lanname = w.name",
+            ],
+            PgKind::ForeignDataWrapper => &[
+                "select quote_ident(fdwname), fdwowner, fdwacl, 'F'::\"char\" from pg_foreign_data_wrapper, w where fdwname = w.name",
+            ],
+            PgKind::ForeignServer => &[
+                "select quote_ident(srvname), srvowner, srvacl, 'S'::\"char\" from pg_foreign_server, w where srvname = w.name",
+            ],
+            PgKind::Tablespace => &[
+                "select quote_ident(spcname), spcowner, spcacl, 't'::\"char\" from pg_tablespace, w where spcname = w.name",
+            ],
             // 10 is the first superuser (BOOTSTRAP_SUPERUSERID), who owns what nobody owns.
-            PgKind::Parameter => &["select quote_ident(lower(w.name)), 10::oid, (select paracl from pg_parameter_acl where parname = lower(w.name)), \
-                 'p'::\"char\" from w"],
-            PgKind::Role => &["select quote_ident(rolname), pg_roles.oid, null::aclitem[], null::\"char\" from pg_roles, w where rolname = w.name"],
+            PgKind::Parameter => &[
+                "select quote_ident(lower(w.name)), 10::oid, (select paracl from pg_parameter_acl where parname = lower(w.name)), \
+                 'p'::\"char\" from w",
+            ],
+            PgKind::Role => &[
+                "select quote_ident(rolname), pg_roles.oid, null::aclitem[], null::\"char\" from pg_roles, w where rolname = w.name",
+            ],
         };
         let end = if self.kind == PgKind::Role { MEMBERSHIP } else { PRIVILEGES };
         [&[WANTED], objects, &[end]].concat()
@@ -158,10 +173,15 @@ impl PgObject {
         let option = if option { " WITH GRANT OPTION" } else { "" };
         match &self.for_role {
             Some(owner) => {
-                let (owner, place) = (crate::host::postgres::quote::ident(owner), self.schema.as_deref().map(crate::host::postgres::quote::ident));
+                let (owner, place) = (
+                    crate::host::postgres::quote::ident(owner),
+                    self.schema.as_deref().map(crate::host::postgres::quote::ident),
+                );
                 let place = place.map(|schema| format!(" IN SCHEMA {schema}")).unwrap_or_default();
                 let kind = self.kind.in_default();
-                format!("ALTER DEFAULT PRIVILEGES FOR ROLE {owner}{place} {verb} {privileges} ON {kind} {to} {role}{option}")
+                format!(
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner}{place} {verb} {privileges} ON {kind} {to} {role}{option}"
+                )
             }
             None => format!("{verb} {privileges} ON {} {object} {to} {role}{option}", self.kind.in_grant()),
         }
@@ -171,7 +191,9 @@ impl PgObject {
     pub(super) fn id(&self) -> String {
         let name = self.name.as_deref().unwrap_or("*");
         match (&self.for_role, &self.schema) {
-            (Some(owner), schema) => format!("default-{}:{}:{owner}", self.kind.key(), schema.as_deref().unwrap_or("*")),
+            (Some(owner), schema) => {
+                format!("default-{}:{}:{owner}", self.kind.key(), schema.as_deref().unwrap_or("*"))
+            }
             (None, Some(schema)) => format!("{}:{schema}.{name}", self.kind.key()),
             (None, None) => format!("{}:{name}", self.kind.key()),
         }

@@ -45,6 +45,8 @@ impl Service {
     async fn put_files_right(&self, host: &Touch, mut unit: Unit) -> Result<Unit, Cause> {
         if unit.is_masked() && self.wants_it_unmasked() {
             host.unmask(&unit.name).await?;
+            // Until it reads its files again systemd goes on as if the unit were masked.
+            host.daemon_reload().await?;
             unit = host.unit(&self.unit).await?;
         }
         match (self.enabled, unit.is_enabled()) {

@@ -52,7 +52,7 @@ fn play() -> Play {
                     edit("etc/shadow", &|text| text.replace(&format!("{name}:"), &format!("{name}:!")));
                 }
             }
-            "chpasswd" => edit("etc/shadow", &|text| text.replace("ops:!:", &format!("ops:{CANARY}:"))),
+            "chpasswd" => edit("etc/shadow", &|text| text.replace("ops:!:", &format!("ops:$6${CANARY}:"))),
             "mkhomedir_helper" => fs::create_dir_all(root.join("home/ops")).unwrap(),
             _ => return None,
         }
@@ -142,7 +142,7 @@ async fn nobody_is_no_person() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_password_hash_is_set_through_stdin_and_never_told() {
-    let play = play().file("/run/hash", &format!("{CANARY}\n"));
+    let play = play().file("/run/hash", &format!("$6${CANARY}\n"));
     let file: AbsolutePath = "/run/hash".to_owned().try_into().unwrap();
     let user = User { login: Some(Login::Hash(SecretRef::File(file))), ..ops() };
     keeps_its_word::<User>(&user, &play.host).await;
@@ -156,4 +156,24 @@ async fn a_group_nobody_has_is_named_before_anything_is_done() {
     let said = user.apply(&play.host.touch()).await.unwrap_err();
     assert_eq!(said.says, "group `docker` does not exist");
     assert!(play.ran().is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_not_one_hash_is_refused_before_anything_is_done_and_never_shown() {
+    for wrong in [
+        format!("$6${CANARY}\nroot:$6$mine"),
+        format!("$6${CANARY}:0"),
+        CANARY.to_owned(),
+        "$".to_owned(),
+        format!("$6${CANARY}\r"),
+    ] {
+        let play = play().file("/run/hash", &format!("{wrong}\n"));
+        let file: AbsolutePath = "/run/hash".to_owned().try_into().unwrap();
+        let user = User { login: Some(Login::Hash(SecretRef::File(file))), ..ops() };
+        let said = user.apply(&play.host.touch()).await.unwrap_err();
+        assert_eq!(said.says, "`/run/hash` is not a password hash for `ops`");
+        assert!(!format!("{said:?}").contains(CANARY));
+        assert!(play.ran().is_empty());
+    }
+    assert!(["*", "!", "$y$j9T$a./b$c"].into_iter().all(is_crypt_field));
 }

@@ -58,7 +58,7 @@ impl JsonSchema for TextOrNumber {
 }
 
 /// A time in nginx's words: a number and a unit, `ms`, `s`, `m`, `h`, `d`; such as `30s` or `1h30m`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("pattern" = r"^(\d+(ms|s|m|h|d))+$"))]
 pub struct Period(String);
@@ -72,6 +72,12 @@ impl Period {
     /// The words.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::terms::from_text(deserializer, "a time in quotes, such as \"30s\"")
     }
 }
 
@@ -101,7 +107,7 @@ fn is_period(text: &str) -> bool {
 }
 
 /// An amount of bytes in nginx's words: a number with `k`, `m` or `g`, such as `20m`; `0` where it means no limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("pattern" = r"^\d+[kmgKMG]?$"))]
 pub struct Buffer(String);
@@ -115,6 +121,12 @@ impl Buffer {
     /// The word.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Buffer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::terms::from_text(deserializer, "a size in quotes, such as \"20m\"")
     }
 }
 

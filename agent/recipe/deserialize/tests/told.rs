@@ -80,8 +80,6 @@ error: expected an address or an array of addresses, found the integer 1
    |
 11 | proxy = { port = "3000", to = 1 }
    |                               ^
-   |
-   = help: write `to = [1]`
 
 error: expected `true` or `false`, found the string "yes"
   --> r.toml:12:7
@@ -162,7 +160,7 @@ hba = [{ type = "unix", method = "peer" }]
         r#"error: unknown key `smm` in `user[0].password`
  --> r.toml:3:14
   |
-3 | password = { smm = "/x" }
+3 | password = { smm = **** }
   |              ^^^
   |
   = help: did you mean `ssm`?
@@ -191,10 +189,10 @@ error: `locked` has no value
    |
    = help: write `password = "locked"`
 
-error: expected one of `ssm`, `file`, `locked`, found the integer 3
+error: expected one of `ssm`, `file`, `locked`, found a number
   --> r.toml:15:12
    |
-15 | password = 3
+15 | password = *
    |            ^
 
 error: unknown key `pth` in `user[5].password.file`

@@ -1,0 +1,50 @@
+//! What recipes will be able to say and this version cannot do yet. Without this list it would look like a slip of the
+//! pen, with another word as the remedy.
+
+use crate::problem::KeyPath;
+
+/// Tables, all with the same remedy.
+const TABLES: [&str; 14] = [
+    "app",
+    "codedeploy",
+    "container",
+    "dns",
+    "firewall",
+    "lifecycle",
+    "logs",
+    "mariadb",
+    "notify",
+    "redis",
+    "report",
+    "snapshots",
+    "tls",
+    "volume",
+];
+
+/// Keys: the header of their table, the key, and what to do until then.
+const KEYS: [(&str, &str, &str); 3] = [
+    ("nginx.site", "certificate", "take it out: until then a site answers on plain HTTP"),
+    ("nginx", "certificate", "take it out: until then sites answer on plain HTTP"),
+    ("file", "template", "put its text into `content`, where `{{ vars.x }}` and `{{ facts.x }}` stand for values"),
+];
+
+/// Forms of a secret.
+const SECRETS: [&str; 2] = ["ssm", "secretsmanager"];
+
+/// What to do about the key at the end of `path`, if a later version has it. `known` are the keys beside it.
+pub(super) fn remedy(path: &KeyPath, known: &[&str]) -> Option<&'static str> {
+    let header = path.parent()?.header().to_string();
+    let key = path.last_key()?;
+    if header.is_empty() && TABLES.contains(&key) {
+        return Some("take it out, or use a newer version");
+    }
+    if SECRETS.contains(&key) && known.contains(&"generate") {
+        return Some("until then write `{ file = \"/…\" }` or `{ generate = 32 }`");
+    }
+    KEYS.iter().find(|(table, name, _)| *table == header && *name == key).map(|(_, _, remedy)| *remedy)
+}
+
+/// Where bases will come from: the beginning of such a name.
+pub(super) fn is_base(name: &str) -> bool {
+    ["s3:", "ssm:", "https:", "http:"].iter().any(|scheme| name.starts_with(scheme))
+}
