@@ -54,9 +54,7 @@ fn a_policy_of_somebody_else_is_not_touched() {
 fn an_installation_that_is_under_way_is_waited_for() {
     let host = Machine::debian(13).boot();
     host.sh("apt-get -q update").succeeds();
-    let other = host.start(
-        "apt-get -y -q -o DPkg::Pre-Install-Pkgs::='touch /run/holds; sleep 2' -o DPkg::Tools::Options::x=1 install hello",
-    );
+    let other = host.start("apt-get -y -q -o DPkg::Pre-Install-Pkgs::='touch /run/holds; sleep 2' install hello");
     eventually("apt-get holds its locks", || host.exists("/run/holds"));
     host.recipe("format = 1\n[host]\npackages = [\"tree\"]\n");
     host.agent("converge").exits(0).says("apt-get");

@@ -68,7 +68,7 @@ fn takes_settings_and_gives_them_back(debian: u8) {
     }
     // `test_resetting.yml`: what the recipe stops naming has its default again.
     changes(&host, &recipe(&[]));
-    assert_eq!(shown(&host, &names[..15]), default[..15]);
+    assert_eq!(shown(&host, &names), default);
     assert_eq!(host.unit(&postgres_unit(debian)).start(), start, "none of these needs a restart");
 
     one_value_in_two_units_is_no_restart(&host, &postgres_unit(debian));

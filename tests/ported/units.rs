@@ -173,7 +173,7 @@ fn a_masked_unit_that_is_wanted_is_unmasked() {
     host.sh("systemctl start cron").fails().says("masked");
 }
 
-/// What a recipe does to the server `app`: converged three times, which is told once.
+/// What a recipe does to the server `app`.
 fn effect(host: &Machine, recipe: &str) -> Effect {
     let loads = || host.sh("cat /run/app.loads 2>/dev/null | wc -l").text().to_owned();
     let before = (host.unit("app").start(), loads());

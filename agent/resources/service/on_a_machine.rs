@@ -36,7 +36,7 @@ struct Toy {
 
 fn toy(name: &'static str) -> Toy {
     let toy = Toy { name };
-    toy.gone();
+    fs::create_dir_all("/usr/local/lib/systemd/system").unwrap();
     fs::create_dir_all(format!("/etc/{name}")).unwrap();
     fs::write("/usr/local/bin/toy", TOY).unwrap();
     shell("chmod 755 /usr/local/bin/toy");
@@ -56,7 +56,6 @@ fn toy(name: &'static str) -> Toy {
 impl Toy {
     fn gone(&self) {
         let name = self.name;
-        shell("mkdir -p /usr/local/lib/systemd/system");
         shell(&format!(
             "systemctl unmask {name} {name}.timer; systemctl disable --now {name} {name}.timer {name}.socket; \
              systemctl reset-failed {name}; rm -rf /etc/systemd/system/{name}.* /usr/local/lib/systemd/system/{name}.* \

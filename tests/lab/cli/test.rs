@@ -77,14 +77,10 @@ impl Test {
 
     fn tests(&self) -> Result<(), ExitCode> {
         let filter: Vec<_> = self.filter.iter().map(String::as_str).collect();
-        let words = if has("nextest") {
-            [&["nextest", "run"], &*filter].concat()
-        } else {
-            [&["test", "--all-targets", "--"], &*filter].concat()
-        };
+        let runner: &[_] = if has("nextest") { &["nextest", "run"] } else { &["test", "--all-targets", "--"] };
         // Built once, before any test that takes it into a machine would build it.
         let library = agent::library_tests();
-        ended(agent::cargo().args(words).env("HOSTAGENT_LIB_TESTS", library))
+        ended(agent::cargo().args(runner).args(filter).env("HOSTAGENT_LIB_TESTS", library))
     }
 }
 
