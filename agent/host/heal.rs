@@ -16,6 +16,8 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
             Err(error) => trouble = Some(error),
         }
     }
+    // Nobody reads them: not worth a word.
+    host.clear_stages()?;
     healed.extend(host.heal_packages().await?);
     trouble.map_or(Ok(healed), Err)
 }

@@ -1,5 +1,6 @@
 //! The files that one server reads: rendered whole, written together, checked by the server's own checker, and put back
-//! byte for byte if it says no. So the disk never keeps a configuration that its server refuses.
+//! byte for byte if it says no. So the disk never keeps a configuration that its server refuses. Where a checker can be
+//! given copies (`config_check`) a refused configuration never gets to the disk at all.
 //!
 //! The old versions stay (`host::undo`) until the server runs with the new ones: a value that the checker likes and the
 //! start refuses is put back too. A refused set differs again at the next look, so it fails every run until it is mended.
@@ -9,12 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use super::config_check::ConfigCheck;
 use super::file::{content, owned, places_above};
-use super::probe::Probe;
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
-use crate::host::programs::{Program, last_lines};
 use crate::host::{Look, Touch};
 use crate::terms::{AccountName, Mode};
 
@@ -56,42 +56,6 @@ impl ConfigFile {
     }
 }
 
-/// Somebody who must like the files.
-#[derive(Debug, Clone, Serialize)]
-pub enum ConfigCheck {
-    /// A program that exits with 0 if it does, such as `nginx -t`.
-    Program {
-        /// Its command line.
-        argv: Vec<String>,
-        /// Who runs it. Default: root.
-        user: Option<AccountName>,
-    },
-    /// A question to the running server that is answered with what it dislikes.
-    Asked(Probe),
-}
-
-impl ConfigCheck {
-    /// A check by a program.
-    pub fn program<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
-        Self::Program { argv: argv.into_iter().map(Into::into).collect(), user: None }
-    }
-
-    /// What it dislikes, in its own words.
-    async fn complaint(&self, host: &Look) -> Result<Option<String>, Cause> {
-        let (argv, user) = match self {
-            Self::Asked(probe) => return probe.ask(host).await,
-            Self::Program { argv, user } => (argv, user),
-        };
-        let mut argv = argv.iter().cloned();
-        let mut program = Program::asks(argv.next().unwrap_or_default()).args(argv);
-        if let Some(name) = user {
-            program = program.as_user(host.uid(name.as_str())?, host.gid(name.as_str())?);
-        }
-        let output = host.ask(&program).await?;
-        Ok((!output.succeeded()).then(|| format!("`{program}` says:\n{}", last_lines(&output))))
-    }
-}
-
 impl ConfigSet {
     /// A set without checks.
     pub fn new(name: impl Into<String>, files: Vec<ConfigFile>) -> Self {
@@ -120,6 +84,19 @@ impl ConfigSet {
             if left == Some(now) { ours.push(path) } else { edited.push(path) }
         }
         Ok((ours, edited))
+    }
+
+    /// Asks those about copies who can be given some: nothing is written before they like what is to be.
+    async fn rehearse(&self, host: &Touch, leaving: &[PathBuf]) -> Result<(), Cause> {
+        let gone: Vec<&Path> = self.absent.iter().chain(leaving).map(PathBuf::as_path).collect();
+        let mut complaints = Vec::new();
+        for check in &self.checks {
+            complaints.extend(check.complaint_of_copies(host, self.id().as_str(), &self.files, &gone).await?);
+        }
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        Err(Cause::new("config-refused", complaints.join("\n")).hint("correct the recipe; nothing was written"))
     }
 
     async fn write(&self, host: &Touch, leaving: &[PathBuf]) -> Result<(), Cause> {
@@ -200,6 +177,7 @@ impl Resource for ConfigSet {
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         let (leaving, _edited) = self.leaving(host)?;
+        self.rehearse(host, &leaving).await?;
         let written = self.files.iter().map(|file| file.path.clone());
         let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();
         let mut undo = host.keep_old(self.id().as_str(), &paths)?;

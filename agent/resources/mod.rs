@@ -2,6 +2,7 @@
 
 pub mod apt_source;
 pub mod authorized_keys;
+mod config_check;
 pub mod config_set;
 pub mod directory;
 pub mod download;
