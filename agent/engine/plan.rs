@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::order::Order;
 use super::resource::{AnyResource, Id, Resource};
@@ -31,8 +32,25 @@ pub(crate) struct Step {
     pub(crate) at: KeyPath,
     /// Must be in the plan, and right, first.
     after: BTreeSet<Id>,
-    /// Indices of the steps that come first.
-    pub(crate) first: BTreeSet<usize>,
+    /// The steps that come first.
+    pub(crate) first: First,
+}
+
+/// The steps that come before another, by their indices.
+#[derive(Debug, Default)]
+pub(crate) struct First {
+    /// Those it names.
+    pub(crate) named: BTreeSet<usize>,
+    /// All of some kinds, of which any may bring what it needs. One list for all who name the kind: ten thousand files
+    /// come after the same packages.
+    pub(crate) kinds: Vec<Rc<[usize]>>,
+}
+
+impl First {
+    /// All of them; some may come twice.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.named.iter().chain(self.kinds.iter().flat_map(|kind| kind.iter())).copied()
+    }
 }
 
 /// What is wanted, in an order that respects every edge. Steps that are applied as one stand together in one [`Work`].
@@ -109,7 +127,7 @@ impl Draft {
                     wanted,
                     at: self.here.clone(),
                     after: BTreeSet::new(),
-                    first: BTreeSet::new(),
+                    first: First::default(),
                 };
                 self.steps.push(step);
                 self.steps.len() - 1
@@ -200,26 +218,36 @@ impl Draft {
 
     /// Turns ids into edges.
     fn resolve(&mut self) {
-        let mut edges: Vec<BTreeSet<usize>> = Vec::with_capacity(self.steps.len());
+        let mut edges: Vec<First> = Vec::with_capacity(self.steps.len());
+        let mut kinds: BTreeMap<Id, Rc<[usize]>> = BTreeMap::new();
         for (index, step) in self.steps.iter().enumerate() {
-            let mut first = BTreeSet::new();
+            let mut first = First::default();
             for id in &step.after {
                 if let Some(&before) = self.by_id.get(id) {
-                    first.insert(before);
+                    first.named.insert(before);
                 } else {
                     let at = self.named_at.get(id).unwrap_or(&step.at).clone();
                     let says = format!("nothing in this recipe declares `{id}`");
                     self.problems.push(Problem::new(at, says).hint(self.nearest(id)));
                 }
             }
-            first.extend(step.resource.needs().iter().flat_map(|id| self.named(id)));
-            first.remove(&index);
+            for id in step.resource.needs() {
+                if !id.as_str().ends_with(":*") || id.kind() == step.id.kind() {
+                    first.named.extend(self.named(&id));
+                    continue;
+                }
+                let all = kinds.entry(id).or_insert_with_key(|id| self.named(id).into());
+                if !all.is_empty() {
+                    first.kinds.push(Rc::clone(all));
+                }
+            }
+            first.named.remove(&index);
             edges.push(first);
         }
         for (index, step) in self.steps.iter().enumerate() {
             for later in step.resource.precedes().iter().flat_map(|id| self.named(id)).filter(|&later| later != index) {
                 if let Some(first) = edges.get_mut(later) {
-                    first.insert(index);
+                    first.named.insert(index);
                 }
             }
         }
@@ -294,8 +322,8 @@ impl Draft {
         for (number, work) in works.iter_mut().enumerate() {
             let steps = work.steps.iter().filter_map(|&step| self.steps.get(step));
             work.first = steps
-                .flat_map(|step| &step.first)
-                .filter_map(|&before| of_step.get(before).copied())
+                .flat_map(|step| step.first.iter())
+                .filter_map(|before| of_step.get(before).copied())
                 .filter(|&w| w != number)
                 .collect();
         }
@@ -367,7 +395,7 @@ impl Plan {
         let mut kept = BTreeSet::new();
         while let Some(index) = left.pop() {
             if kept.insert(index) {
-                left.extend(self.steps.get(index).into_iter().flat_map(|step| &step.first));
+                left.extend(self.steps.get(index).into_iter().flat_map(|step| step.first.iter()));
             }
         }
         for work in &mut self.works {
@@ -383,10 +411,10 @@ impl Plan {
         let (Some(first), Some(then)) = (index(first), index(then)) else { return false };
         let (mut seen, mut left) = (BTreeSet::new(), vec![then]);
         while let Some(step) = left.pop().and_then(|index| self.steps.get(index)) {
-            if step.first.contains(&first) {
+            if step.first.iter().any(|before| before == first) {
                 return true;
             }
-            left.extend(step.first.iter().filter(|&&before| seen.insert(before)));
+            left.extend(step.first.iter().filter(|&before| seen.insert(before)));
         }
         false
     }

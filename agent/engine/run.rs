@@ -112,6 +112,8 @@ struct Seen {
     changes: Changes,
     state: State,
     drift: bool,
+    /// Whether it failed together with all that were applied with it, and not by itself.
+    broke_all: bool,
     started: Option<Instant>,
     took: Duration,
 }
@@ -149,6 +151,7 @@ impl<'r, 'w> Run<'r, 'w> {
             changes: Changes::none(),
             state: State::Unseen,
             drift: false,
+            broke_all: false,
             started: None,
             took: Duration::ZERO,
         };

@@ -274,3 +274,69 @@ fn only_a_part_keeps_what_the_part_needs_and_removes_nothing() {
     assert_eq!(told(&outcome), ["a changed", "b changed"]);
     assert_eq!(plan(&[word("a", "1")]).only(&["nginx".into()]).unwrap_err(), ["nginx"]);
 }
+
+/// Things that are put right together, as packages are. One that is spelled `typo` is left out, and if one is called
+/// `broken`, nothing is done.
+#[derive(Debug, Clone, Serialize)]
+struct Parcel(&'static str);
+
+impl Resource for Parcel {
+    const TOGETHER: bool = true;
+
+    fn id(&self) -> Id {
+        Id::new("parcel", self.0)
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        let there = host.read(&PathBuf::from("/").join(self.0))?.is_some();
+        Ok(Changes::none().value("there", &there, &true))
+    }
+
+    async fn apply(&self, _: &Touch) -> Result<(), Cause> {
+        unreachable!("even one alone is put right by `apply_all`")
+    }
+
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<LeftOut, Cause> {
+        if all.iter().any(|one| one.0 == "broken") {
+            return Err(Cause::new("toy", "nothing goes"));
+        }
+        for one in all.iter().filter(|one| one.0 != "typo") {
+            host.replace(&PathBuf::from("/").join(one.0), b"", root())?;
+        }
+        let left_out = all.iter().filter(|one| one.0 == "typo");
+        Ok(left_out.map(|one| (one.id(), Cause::new("toy", "no such thing"))).collect())
+    }
+}
+
+/// What a run makes of parcels, and of words that need each of them or any.
+fn delivered(parcels: &[&'static str], words: &[Word]) -> Vec<String> {
+    let mut draft = Draft::default();
+    for parcel in parcels {
+        draft.add(Parcel(parcel));
+    }
+    for word in words {
+        draft.add(word.clone());
+    }
+    let (plan, place) = (draft.finish().unwrap(), Place::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    told(&runtime.block_on(converge(&plan, &place.host(), &Stop::new(), &mut |_| {})))
+}
+
+#[test]
+fn one_that_is_left_out_fails_with_those_who_name_it_and_everything_else_goes_on() {
+    let words = [
+        word("any", "1").after("parcel:*"),
+        word("its", "1").after("parcel:typo"),
+        word("other", "1").after("parcel:a"),
+    ];
+    assert_eq!(
+        delivered(&["a", "typo", "b"], &words),
+        ["a changed", "typo failed", "b changed", "any changed", "its skipped", "other changed"]
+    );
+    assert_eq!(delivered(&["typo"], &words[..2]), ["typo failed", "any changed", "its skipped"]);
+    assert_eq!(
+        delivered(&["a", "broken"], &words[..1]),
+        ["a failed", "broken failed", "any skipped"],
+        "when nothing could be put right, whoever may need any of it waits"
+    );
+}

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Feature, holds_login, needs_package};
+use crate::engine::plan::Added;
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
 use crate::problem::KeyPath;
@@ -181,9 +182,7 @@ impl File {
     }
 
     fn add_content(&self, content: &str, plan: &mut Draft) {
-        if self.reader() == Some(Reader::Sudo) {
-            needs_package(plan, "sudo");
-        }
+        let package = (self.reader() == Some(Reader::Sudo)).then(|| needs_package(plan, "sudo"));
         let checks = self.checks();
         if checks.is_empty() {
             plan.add(resources::file::File {
@@ -198,7 +197,7 @@ impl File {
             return;
         }
         let set = ConfigSet { checks, ..ConfigSet::new(self.path.to_string(), vec![self.config_file(content)]) };
-        plan.add(set);
+        package.iter().fold(plan.add(set), Added::after);
     }
 
     fn add_download(&self, source: &Source, here: &KeyPath, plan: &mut Draft) {
@@ -280,11 +279,11 @@ impl Feature for Vec<File> {
         }
         // One set for all of them: the server reads them together, and one may only make sense beside another.
         if !read_by_ssh.is_empty() {
-            needs_package(plan, sshd::PACKAGE);
+            let package = needs_package(plan, sshd::PACKAGE);
             let needs = plan.add(sshd::privilege_separation()).id();
             let mut set = sshd::drop_ins(sshd::FILES, read_by_ssh);
             set.checks.extend(own_checks);
-            let set: Id = plan.add(set).after(&needs).id();
+            let set: Id = plan.add(set).after(&package).after(&needs).id();
             plan.add(sshd::service()).after(&set);
         }
     }

@@ -162,10 +162,10 @@ impl Feature for Ssh {
         let here = KeyPath::root().key(Self::TABLE);
         plan.at(here.clone());
         self.problems(&here, plan);
-        needs_package(plan, sshd::PACKAGE);
+        let package = needs_package(plan, sshd::PACKAGE);
         let needs = plan.add(sshd::privilege_separation()).id();
         let file = ConfigFile::new(format!("{}/10-hostagent.conf", sshd::DIRECTORY), self.text());
-        let set = plan.add(sshd::drop_ins(sshd::SET, vec![file])).after(&needs).id();
+        let set = plan.add(sshd::drop_ins(sshd::SET, vec![file])).after(&package).after(&needs).id();
         plan.add(sshd::service()).after(&set);
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::unit_file::{UNITS, appears, differs, unread, write};
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, LeftOut, Resource};
 use crate::host::ledger::Trace;
 use crate::host::systemd::{Coming, full_name};
 use crate::host::{Look, Touch};
@@ -65,15 +65,16 @@ impl Resource for DropIn {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        Self::apply_all(&[self], host).await
+        Self::apply_all(&[self], host).await.map(drop)
     }
 
-    async fn apply_all(all: &[&Self], host: &Touch) -> Result<(), Cause> {
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<LeftOut, Cause> {
         for one in all {
             one.keep_old(host).await?;
             write(host, &one.path(), &one.content)?;
         }
-        Ok(host.settle_units(all.iter().map(|one| one.unit.as_str())).await?)
+        host.settle_units(all.iter().map(|one| one.unit.as_str())).await?;
+        Ok(LeftOut::new())
     }
 
     fn when_absent(&self) -> Changes {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::{Event, Run, Seen, State, Stop, guarded, schedule};
-use crate::engine::failure::{Failure, Phase};
+use crate::engine::failure::{Cause, Failure, Phase};
 use crate::engine::outcome::Verdict;
 use crate::engine::plan::{Step, Work};
 use crate::engine::removal::Removal;
-use crate::engine::resource::AnyResource;
+use crate::engine::resource::{AnyResource, LeftOut};
 
 impl Run<'_, '_> {
     /// Takes away what the recipe stopped naming; tells whether anything went.
@@ -121,23 +121,24 @@ impl Run<'_, '_> {
 
     fn reason_to_skip(&self, step: &Step) -> Option<String> {
         let seen = self.seen.borrow();
-        let state = |index: usize| seen.get(index).map(|seen| &seen.state);
-        let before = |wanted: fn(&State) -> bool| {
-            step.first
-                .iter()
-                .find(|&&index| state(index).is_some_and(wanted))
-                .and_then(|&index| self.plan.steps.get(index))
-        };
-        if let Some(failed) = before(|state| matches!(state, State::Failed(_))) {
-            return Some(format!("needs {}, which failed", failed.id));
+        let failed = |index: usize| matches!(seen.get(index).map(|seen| &seen.state), Some(State::Failed(_)));
+        let skipped = |index: usize| matches!(seen.get(index).map(|seen| &seen.state), Some(State::Skipped(_)));
+        let together = |index: usize| self.plan.steps.get(index).is_some_and(|step| step.resource.together());
+        // One mistyped package says nothing of whether the others, and so the rest of the host, can be put right.
+        let alone = |index: usize| together(index) && seen.get(index).is_some_and(|seen| !seen.broke_all);
+        let kinds = || step.first.kinds.iter().flat_map(|kind| kind.iter().copied());
+        let id = |index: usize| self.plan.steps.get(index).map(|step| &step.id);
+        let named = step.first.named.iter().copied();
+        if let Some(failed) = named.chain(kinds().filter(|&index| !alone(index))).find(|&index| failed(index)) {
+            return Some(format!("needs {}, which failed", id(failed)?));
         }
-        before(|state| matches!(state, State::Skipped(_)))
-            .map(|skipped| format!("needs {}, which was skipped", skipped.id))
+        let skipped = step.first.iter().find(|&index| skipped(index))?;
+        Some(format!("needs {}, which was skipped", id(skipped)?))
     }
 
     fn something_moved(&self, step: &Step) -> bool {
         let seen = self.seen.borrow();
-        step.first.iter().any(|&index| seen.get(index).is_some_and(|seen| matches!(seen.state, State::Changed)))
+        step.first.iter().any(|index| seen.get(index).is_some_and(|seen| matches!(seen.state, State::Changed)))
     }
 
     /// Applies, and looks again.
@@ -149,10 +150,10 @@ impl Run<'_, '_> {
         let began = Instant::now();
         let touch = self.host.touch();
         let all: Vec<&dyn AnyResource> = differing.iter().map(|step| &*step.resource).collect();
-        let applied = if all.len() > 1 {
+        let applied = if first.resource.together() {
             guarded(first.resource.apply_all(&all, &touch)).await
         } else {
-            guarded(first.resource.apply(&touch)).await
+            guarded(first.resource.apply(&touch)).await.map(|()| LeftOut::new())
         };
         for &index in &work.steps {
             let Some(step) =
@@ -160,14 +161,19 @@ impl Run<'_, '_> {
             else {
                 continue;
             };
+            let failed = |cause: &Cause| {
+                State::Failed(Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() })
+            };
             let state = match &applied {
-                Ok(()) => self.verify(step).await,
-                Err(cause) => {
-                    State::Failed(Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() })
-                }
+                Ok(left_out) => match left_out.iter().find(|(id, _)| *id == step.id) {
+                    Some((_, cause)) => failed(cause),
+                    None => self.verify(step).await,
+                },
+                Err(cause) => failed(cause),
             };
             self.note(index, |seen| {
                 seen.state = state;
+                seen.broke_all = applied.is_err();
                 seen.started = Some(began);
                 seen.took += began.elapsed();
             });

@@ -163,8 +163,7 @@ impl Feature for Nginx {
             Vec::new()
         });
 
-        let package = Id::new("package", self.package.as_str());
-        needs_package(plan, self.package.as_str());
+        let package = needs_package(plan, self.package.as_str());
         let first = self.reads_of_others(plan);
         let set = ConfigSet {
             name: "nginx".to_owned(),
