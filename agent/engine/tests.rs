@@ -340,3 +340,20 @@ fn one_that_is_left_out_fails_with_those_who_name_it_and_everything_else_goes_on
         "when nothing could be put right, whoever may need any of it waits"
     );
 }
+
+#[test]
+fn an_edge_to_all_of_a_kind_is_one_list_however_many_have_it() {
+    let mut draft = Draft::default();
+    for name in ["a", "b", "c"] {
+        draft.add(Parcel(name));
+    }
+    for number in 0..100 {
+        draft.add(word(&number.to_string(), "1").after("parcel:*"));
+    }
+    let plan = draft.finish().unwrap();
+    let of_words = || plan.steps.iter().filter(|step| step.id.kind() == "word");
+    assert!(of_words().all(|step| step.first.named.is_empty() && step.first.kinds.len() == 1));
+    let [one, .., other] = &of_words().map(|step| &step.first.kinds[0]).collect::<Vec<_>>()[..] else { panic!() };
+    assert!(std::rc::Rc::ptr_eq(one, other));
+    assert!(plan.orders("parcel:c", "word:99") && !plan.orders("word:1", "parcel:a"));
+}
