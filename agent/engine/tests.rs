@@ -357,3 +357,91 @@ fn an_edge_to_all_of_a_kind_is_one_list_however_many_have_it() {
     assert!(std::rc::Rc::ptr_eq(one, other));
     assert!(plan.orders("parcel:c", "word:99") && !plan.orders("word:1", "parcel:a"));
 }
+
+/// A directory, of which nothing but its name is wanted.
+#[derive(Debug, Clone, Serialize)]
+struct Folder(&'static str);
+
+impl Resource for Folder {
+    fn id(&self) -> Id {
+        Id::new("folder", self.0)
+    }
+
+    fn precedes(&self) -> Vec<Id> {
+        vec![Id::under("word", self.0.trim_start_matches('/'))]
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        Ok(Changes::none().value("there", &host.found(self.0.as_ref())?.is_some(), &true))
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        Ok(host.make_directory(self.0.as_ref(), Access { mode: 0o755, ..root() })?)
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Path(self.0.into())]
+    }
+}
+
+#[test]
+fn a_directory_goes_after_what_is_in_it_and_stays_with_what_is_somebodys() {
+    let place = Place::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut draft = Draft::default();
+    // By their names alone the first would go before what it holds.
+    for folder in ["/x", "/x/y", "/z", "/z/theirs"] {
+        draft.add(Folder(folder));
+    }
+    draft.add(Setting("/x/y/rival"));
+    draft.add(word("x/y/made", "1"));
+    draft.add(word("z/made", "1"));
+    let plan = draft.finish().unwrap();
+    runtime.block_on(converge(&plan, &place.host(), &Stop::new(), &mut |_| {}));
+    std::fs::write(place.0.path().join("z/theirs/notes"), "by hand").unwrap();
+
+    let planned = runtime.block_on(preview(&Draft::default().finish().unwrap(), &place.host(), &mut |_| {}));
+    let gone = [
+        "z/made changed",
+        "x/y/made changed",
+        "/x/y/rival changed",
+        "/z/theirs ok",
+        "/x/y changed",
+        "/z ok",
+        "/x changed",
+    ];
+    assert_eq!(told(&planned), gone.map(|line| line.replace("changed", "pending")));
+    let outcome = place.outcome(&[], &Stop::new());
+    assert_eq!(told(&outcome), gone);
+    let note = |id: &str| outcome.resources.iter().find(|told| told.id.name() == id).unwrap().notes.join("; ");
+    assert_eq!(note("/z/theirs"), "`/z/theirs` holds what is not hostagent's (`notes`), and is kept");
+    assert_eq!(note("/z"), "`/z` holds what is not hostagent's (`theirs`), and is kept");
+    assert!(!place.0.path().join("x").exists() && place.0.path().join("z/theirs/notes").exists());
+    assert!(told(&place.outcome(&[], &Stop::new())).is_empty(), "what is kept is theirs from here on");
+}
+
+/// A file of a kind whose name comes before `folder`, as that of a config set before that of a directory.
+#[derive(Debug, Clone, Serialize)]
+struct Setting(&'static str);
+
+impl Resource for Setting {
+    fn id(&self) -> Id {
+        Id::new("a_set", self.0)
+    }
+
+    fn needs(&self) -> Vec<Id> {
+        vec![Id::every("folder")]
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        Ok(Changes::none().value("there", &host.found(self.0.as_ref())?.is_some(), &true))
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        Ok(host.replace(self.0.as_ref(), b"", root())?)
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        vec![Trace::Path(self.0.into())]
+    }
+}
