@@ -91,6 +91,7 @@ impl Touch {
         let made = found_at(directory, name, path)?.is_none()
             || self.ledger().written(path).is_some_and(|written| written.made);
         self.ledger_mut().written_again(path, Some(Written { sha256: None, made, opaque: true }))?;
+        self.ledger_mut().sync_made()?;
         match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(fail(errno.into())),
