@@ -198,6 +198,9 @@ impl Removal {
             if let Trace::Path(path) = trace
                 && let Standing::Ours = standing(host, path, &self.going)?
             {
+                if host.ledger().written(path).is_some_and(|written| written.opaque) {
+                    host.swap_off(path).await?;
+                }
                 host.remove(path)?;
                 gone.push(path.as_path());
             }
