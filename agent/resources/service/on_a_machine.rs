@@ -375,6 +375,19 @@ on_a_machine! {
         assert!(look.unit("no such/thing").await.unwrap_err().to_string().contains("not valid"));
     }
 
+    async fn an_init_script_is_enabled_and_disabled_like_any_unit() {
+        let script = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: toy-script\n# Required-Start:\n# Required-Stop:\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n# Short-Description: toy\n### END INIT INFO\nexit 0\n";
+        fs::write("/etc/init.d/toy-script", script).unwrap();
+        shell("chmod 755 /etc/init.d/toy-script; systemctl daemon-reload");
+        let starts = || shell("ls /etc/rc3.d | grep -c 'S..toy-script'") == "1";
+        for wanted in [true, false, true] {
+            let service = Service { enabled: Some(wanted), running: None, ..Service::running("toy-script") };
+            let (_, changed, failed) = run(&plan(|draft| drop(draft.add(service)))).await;
+            assert_eq!((changed, failed.len(), starts()), (vec!["service:toy-script".to_owned()], 0, wanted), "{failed:?}");
+        }
+        shell("rm /etc/init.d/toy-script; update-rc.d toy-script remove; systemctl daemon-reload");
+    }
+
     async fn a_unit_is_masked_unmasked_stopped_and_disabled() {
         let toy = toy("toy-mask");
         let of = |service: Service| plan(|draft| drop(draft.add(service)));
