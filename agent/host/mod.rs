@@ -34,6 +34,7 @@ pub mod postgres;
 pub mod processes;
 pub mod programs;
 pub mod reading;
+pub mod refused;
 pub mod staged;
 pub mod state;
 pub mod swap;

@@ -59,7 +59,7 @@ impl Toy {
         shell(&format!(
             "systemctl unmask {name} {name}.timer; systemctl disable --now {name} {name}.timer {name}.socket; \
              systemctl reset-failed {name}; rm -rf /etc/systemd/system/{name}.* /usr/local/lib/systemd/system/{name}.* \
-             /etc/{name} /run/{name} /var/lib/hostagent; systemctl daemon-reload"
+             /etc/{name} /run/{name} /var/lib/hostagent /run/hostagent; systemctl daemon-reload"
         ));
     }
 
@@ -284,14 +284,26 @@ on_a_machine! {
             draft.add(service);
         });
         changes(&plan_of("[Service]\nEnvironment=A=1\n")).await;
+        let bad = "[Service]\nExecStartPre=/bin/sh -c 'echo no such luck; exit 3'\n";
+        let (_, _, failed) = run(&plan_of(bad)).await;
+        assert_eq!(failed.len(), 1);
+        assert!(failed[0].contains("no such luck"), "{failed:?}");
+        assert!(failed[0].ends_with("the old configuration is back, and `toy-refuse.service` runs with it"), "{failed:?}");
+        let invocation = toy.unit().await.invocation_id;
+        // It fails the same in every run, and the server is not restarted once more for that.
         for _ in 0..2 {
-            let (_, _, failed) = run(&plan_of("[Service]\nExecStartPre=/bin/sh -c 'echo no such luck; exit 3'\n")).await;
+            let (_, _, failed) = run(&plan_of(bad)).await;
             assert_eq!(failed.len(), 1);
-            assert!(failed[0].contains("no such luck"), "{failed:?}");
-            assert!(failed[0].ends_with("the old configuration is back, and `toy-refuse.service` runs with it"), "{failed:?}");
+            assert!(failed[0].starts_with("drop_in:toy-refuse.service/hostagent: "), "{failed:?}");
+            assert!(failed[0].contains("was tried before, and is not again") && failed[0].contains("no such luck"), "{failed:?}");
             assert!(toy.unit().await.is_up());
+            assert_eq!(toy.unit().await.invocation_id, invocation);
             assert_eq!(fs::read_to_string("/etc/systemd/system/toy-refuse.service.d/hostagent.conf").unwrap(), "[Service]\nEnvironment=A=1\n");
         }
+        fs::remove_dir_all("/run/hostagent/refused").unwrap();
+        let (_, _, failed) = run(&plan_of(bad)).await;
+        assert!(failed[0].starts_with("service:toy-refuse: "), "{failed:?}");
+        assert_ne!(toy.unit().await.invocation_id, invocation, "it was tried again");
         assert_eq!(changes(&plan_of("[Service]\nEnvironment=A=1\n")).await, Vec::<String>::new());
     }
 
