@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub mod apt;
+mod at_work;
 pub mod contents;
 pub mod deb_version;
 pub mod dpkg;
