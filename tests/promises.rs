@@ -7,6 +7,7 @@
 mod lab;
 
 mod beginning;
+mod cut_off;
 mod drift;
 mod evidence;
 mod idempotence;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 pub use super::config_check::ConfigCheck;
 use super::file::{content, owned, places_above};
+use super::probe::Probe;
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
@@ -31,6 +32,30 @@ pub struct ConfigSet {
     pub checks: Vec<ConfigCheck>,
     /// The unit that reads the files, if one does: a change here makes it load them.
     pub read_by: Option<String>,
+    /// What must be right of the host for the files to be there at all.
+    pub guard: Option<Guard>,
+}
+
+/// Something beside the files that decides whether they may be there.
+#[derive(Debug, Clone, Serialize)]
+pub struct Guard {
+    /// What is wrong, if something is. Asked by a look, which counts on what is to come, and again before the writing.
+    pub probe: Probe,
+    /// What must be right first, as in [`Resource::needs`].
+    pub needs: Vec<Id>,
+    /// A stable word for machines.
+    pub code: &'static str,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Guard {
+    async fn ask(&self, host: &Look) -> Result<(), Cause> {
+        match self.probe.ask(host).await? {
+            Some(says) => Err(Cause::new(self.code, says).hint(self.hint.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One file of a set.
@@ -59,7 +84,7 @@ impl ConfigFile {
 impl ConfigSet {
     /// A set without checks.
     pub fn new(name: impl Into<String>, files: Vec<ConfigFile>) -> Self {
-        Self { name: name.into(), files, absent: Vec::new(), checks: Vec::new(), read_by: None }
+        Self { name: name.into(), files, absent: Vec::new(), checks: Vec::new(), read_by: None, guard: None }
     }
 
     /// What it wrote earlier and does not want any more.
@@ -137,10 +162,14 @@ impl Resource for ConfigSet {
         let mut needs: Vec<Id> = self.files.iter().flat_map(|file| places_above(&file.path)).collect();
         needs.extend(self.files.iter().flat_map(|file| [Id::new("user", &file.owner), Id::new("group", &file.group)]));
         needs.push(Id::every("package"));
+        needs.extend(self.guard.iter().flat_map(|guard| guard.needs.clone()));
         needs
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        if let Some(guard) = &self.guard {
+            guard.ask(host).await?;
+        }
         let mut changes = Changes::none();
         let mut there = 0;
         for file in &self.files {
@@ -177,6 +206,9 @@ impl Resource for ConfigSet {
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         let (leaving, _edited) = self.leaving(host)?;
+        if let Some(guard) = &self.guard {
+            guard.ask(host).await?;
+        }
         self.rehearse(host, &leaving).await?;
         let written = self.files.iter().map(|file| file.path.clone());
         let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();

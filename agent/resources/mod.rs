@@ -29,6 +29,7 @@ pub mod pg_version;
 pub mod probe;
 pub mod run;
 pub mod service;
+pub mod ssh_access;
 pub mod sshd;
 pub mod sudoers;
 pub mod swap;
@@ -39,7 +40,7 @@ pub mod unit_file;
 pub mod user;
 
 #[cfg(test)]
-mod laws;
+pub(crate) mod laws;
 
 #[cfg(test)]
 mod pg_matrix;

@@ -171,6 +171,7 @@ impl Feature for Nginx {
             absent: if self.default_site { Vec::new() } else { vec![PathBuf::from(DEFAULT_SITE)] },
             checks: vec![ConfigCheck::program(["/usr/sbin/nginx", "-t", "-q"])],
             read_by: Some("nginx".to_owned()),
+            guard: None,
         };
         let written = first.iter().fold(plan.add(set).after(&package), crate::engine::plan::Added::after).id();
 

@@ -8,7 +8,6 @@ use crate::host::Host;
 use crate::host::programs::Real;
 use crate::resources::file::File;
 use crate::resources::laws::{Play, keeps_its_word};
-use crate::resources::probe::Probe;
 
 const CONF: &str = "/etc/toy/toy.conf";
 
