@@ -163,7 +163,7 @@ on_a_machine! {
         keeps_its_word::<Service>(&toy.service(), &host()).await;
         assert_eq!(toy.unit().await.invocation_id, running.invocation_id);
         keeps_its_word::<Service>(&Service { running: Some(false), enabled: Some(false), ..toy.service() }, &host()).await;
-        keeps_its_word::<Service>(&Service { masked: Some(true), ..toy.service() }, &host()).await;
+        keeps_its_word::<Service>(&Service { enabled: None, running: None, masked: Some(true), ..toy.service() }, &host()).await;
         keeps_its_word::<Service>(&toy.service(), &host()).await;
 
         keeps_its_word::<DropIn>(&toy.drop_in("[Unit]\nDescription=Other\n"), &host()).await;
