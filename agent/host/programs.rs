@@ -21,6 +21,8 @@ use super::{Error, Look, Touch};
 pub const KEPT: usize = 1 << 20;
 /// How long a program may take unless it says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the words of a program that has ended are waited for: what it left running may keep its streams open for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// What every program finds in PATH, whatever the caller had.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -240,9 +242,22 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         }
     };
     let mut kept = (Vec::new(), Vec::new());
-    let work = async { tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1), child.wait()).3 };
+    let streams = async { tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1)) };
+    let work = async {
+        tokio::pin!(streams);
+        tokio::select! {
+            status = child.wait() => {
+                let _ = tokio::time::timeout(LAST_WORDS, streams).await;
+                status
+            }
+            _ = &mut streams => child.wait().await,
+        }
+    };
     let waited = tokio::time::timeout(program.patience, work).await;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| {
+        let last = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
+        String::from_utf8_lossy(last).into_owned()
+    };
     let output = Output { status: None, stdout: text(&kept.0), stderr: text(&kept.1) };
     match waited {
         Ok(status) => Ok(Output { status: status.map_err(start)?.code(), ..output }),
@@ -304,3 +319,6 @@ impl Touch {
         Ok(self.0.0.runner.run(program).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;
