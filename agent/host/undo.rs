@@ -14,6 +14,9 @@ use super::files::{Access, Kind};
 use super::ledger::Written;
 use super::{Error, Look, STATE_DIR, Touch};
 
+/// Says what the copies are of.
+const LIST: &str = "undo.json";
+
 /// Old versions of a set of files.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Undo {
@@ -100,7 +103,8 @@ impl Touch {
                     self.link(&old.path, target)?;
                 }
                 Was::File { copy, uid, gid, mode } => {
-                    let bytes = self.read(&directory.join(copy))?.unwrap_or_default();
+                    let copy = directory.join(copy);
+                    let bytes = self.read(&copy)?.ok_or_else(|| gone(&old.path, &copy, &directory))?;
                     if self.found(&old.path)?.is_some_and(|found| found.kind == Kind::Link) {
                         self.remove(&old.path)?;
                     }
@@ -118,10 +122,18 @@ impl Touch {
     /// When the copies cannot be removed.
     pub fn forget_old(&self, name: &str) -> Result<(), Error> {
         let directory = directory_of(name);
-        match std::fs::remove_dir_all(self.place(&directory)) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::File { doing: "remove", path: directory, source }),
-            _ => Ok(()),
+        // The list goes first: a kill in between must not leave it without its copies.
+        for (path, all) in [(directory.join(LIST), false), (directory, true)] {
+            let real = self.place(&path);
+            let removed = if all { std::fs::remove_dir_all(real) } else { std::fs::remove_file(real) };
+            match removed {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::File { doing: "remove", path, source });
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// Puts back what a killed run had written and not yet checked; says which sets.
@@ -147,7 +159,7 @@ impl Touch {
 
     fn save_undo(&self, undo: &Undo) -> Result<(), Error> {
         let text = serde_json::to_vec(undo).map_err(|error| Error::said("undo", error.to_string()))?;
-        self.write_private(&directory_of(&undo.name).join("undo.json"), &text)
+        self.write_private(&directory_of(&undo.name).join(LIST), &text)
     }
 }
 
@@ -164,13 +176,22 @@ impl Look {
     /// # Errors
     /// When they are there and cannot be read.
     pub fn undo(&self, name: &str) -> Result<Option<Undo>, Error> {
-        let path = directory_of(name).join("undo.json");
+        let path = directory_of(name).join(LIST);
         let Some(text) = self.read(&path)? else { return Ok(None) };
         let undo = serde_json::from_slice(&text);
         undo.map(Some).map_err(|error| Error::said("undo", format!("`{}` is damaged: {error}", path.display())))
     }
 }
 
+fn gone(path: &Path, copy: &Path, all: &Path) -> Error {
+    let says = format!("the old version of `{}` is gone: there is no `{}`", path.display(), copy.display());
+    let hint = format!("look whether the file is as it should be, and then remove `{}`", all.display());
+    Error::said_with_hint("undo", says, hint)
+}
+
 fn directory_of(name: &str) -> PathBuf {
     Path::new(STATE_DIR).join("undo").join(name.replace('/', "-"))
 }
+
+#[cfg(test)]
+mod tests;
