@@ -8,7 +8,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -23,6 +23,10 @@ use super::{Error, Look, Touch};
 
 /// How many symbolic links one path may pass, as the kernel has it (path_resolution(7)).
 const MOST_LINKS: usize = 40;
+/// What kind of file a mode tells of (inode(7)).
+const FORMAT: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
+const SYMBOLIC_LINK: u32 = 0o120_000;
 
 /// What kind of thing stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,17 +232,29 @@ impl Touch {
     /// Gives what stands at `path` this owner and mode.
     ///
     /// # Errors
-    /// When nothing stands there, or it is a link, or the system refuses.
+    /// When nothing stands there, or the system refuses, or it is a file that someone other than root could have given
+    /// this name beside its own.
     pub fn set_access(&self, path: &Path, access: Access) -> Result<(), Error> {
         self.wrote();
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
+        // A handle on the thing itself: between two calls its name could be made to mean another.
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let itself = openat(&directory, name, flags, Mode::empty()).map_err(fail("reach"))?;
+        let stat = fstat(&itself).map_err(fail("look at"))?;
+        let kind = stat.st_mode & FORMAT;
+        if kind == REGULAR && stat.st_nlink > 1 && !only_root_writes(directory.as_fd()).map_err(fail("look at"))? {
+            return Err(Error::Unsafe { path: path.into() });
+        }
         let (uid, gid) = (Uid::from_raw(access.uid), Gid::from_raw(access.gid));
-        fchownat(&directory, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(fail("set the owner of"))?;
-        if let Some(Found { kind: Kind::Link, .. }) = self.found(path)? {
+        fchownat(&itself, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH).map_err(fail("set the owner of"))?;
+        if kind == SYMBOLIC_LINK {
             return Ok(());
         }
-        fchmodat(&directory, name, Mode::from_bits_truncate(access.mode), FchmodatFlags::FollowSymlink).map_err(fail("set the mode of"))
+        // fchmod(2) takes no such handle, but its name in /proc is as good.
+        let handle = format!("/proc/self/fd/{}", itself.as_raw_fd());
+        let mode = Mode::from_bits_truncate(access.mode);
+        fchmodat(AT_FDCWD, handle.as_str(), mode, FchmodatFlags::FollowSymlink).map_err(fail("set the mode of"))
     }
 
     /// Puts a symbolic link at `path` in one step, over another link or over nothing.
@@ -340,7 +356,7 @@ fn steps_of(path: &Path) -> Option<Vec<std::ffi::OsString>> {
 }
 
 fn is_link(directory: std::os::fd::BorrowedFd<'_>, name: &OsStr) -> bool {
-    fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.st_mode & 0o170_000 == 0o120_000)
+    fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.st_mode & FORMAT == SYMBOLIC_LINK)
 }
 
 /// Whether nobody but root (or whoever runs hostagent, in a test) may put names into this directory.
@@ -383,3 +399,6 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = Dir::open(path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     Ok(fsync(directory.as_fd())?)
 }
+
+#[cfg(test)]
+mod tests;
