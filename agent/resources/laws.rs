@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use crate::engine::{Changes, Resource};
 use crate::host::files::Kind;
-use crate::host::{Host, STATE_DIR};
 use crate::host::programs::{Failed, Output, Program, Runner, Running};
+use crate::host::{Host, STATE_DIR};
 
 /// A secret that tests put where a secret may be, and look for where none may be.
 pub(crate) const CANARY: &str = "canary-7d1f";
@@ -129,7 +129,7 @@ pub(crate) async fn keeps_its_word<R: Resource>(resource: &R, host: &Host) {
 }
 
 /// Everything that a temporary directory holds: kind, mode, owner and content. Of a machine: nothing.
-fn tree(host: &Host) -> BTreeMap<PathBuf, String> {
+pub(crate) fn tree(host: &Host) -> BTreeMap<PathBuf, String> {
     let mut tree = BTreeMap::new();
     let look = host.look();
     let mut left = if look.is_real() { Vec::new() } else { vec![PathBuf::from("/")] };

@@ -58,10 +58,19 @@ fn what_needs_something_that_failed_is_left_alone_and_everything_else_goes_on() 
             for wish in world.now.iter().filter(|wish| !failed.contains(&wish.id())) {
                 let stands = world.above(&wish.id()).iter().all(|above| !failed.contains(above));
                 let fine = matches!(verdict(&outcome, &wish.id()), "ok" | "changed");
-                assert!(!stands || fine, "`{}` needs nothing that failed; seed {seed}: {}{world:?}", wish.id(), told(&outcome));
+                assert!(
+                    !stands || fine,
+                    "`{}` needs nothing that failed; seed {seed}: {}{world:?}",
+                    wish.id(),
+                    told(&outcome)
+                );
             }
             // What failed is a member of a herd or the victim itself.
-            assert!(failed.iter().all(|id| **id == victim.id() || id.kind() == "herd"), "seed {seed}: {}{world:?}", told(&outcome));
+            assert!(
+                failed.iter().all(|id| **id == victim.id() || id.kind() == "herd"),
+                "seed {seed}: {}{world:?}",
+                told(&outcome)
+            );
 
             // It works the next time.
             place.converge(&world.plan(), &Stop::new());

@@ -47,7 +47,8 @@ impl Place {
     }
 
     fn names(&self, path: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.at(path)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let entries =
+            fs::read_dir(self.at(path)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = entries.collect();
         names.sort();
         names
@@ -67,7 +68,9 @@ fn nobody_aims_a_write_elsewhere_with_a_link_in_a_directory_of_theirs() {
     let place = Place::new();
     let touch = place.touch();
     fs::set_permissions(place.at("/etc/passwd"), fs::Permissions::from_mode(0o600)).unwrap();
-    for (target, home) in ["/etc", "../../etc"].into_iter().flat_map(|target| place.homes().map(move |home| (target, home))) {
+    for (target, home) in
+        ["/etc", "../../etc"].into_iter().flat_map(|target| place.homes().map(move |home| (target, home)))
+    {
         let below = |name: &str| PathBuf::from("/home/ops/.ssh").join(name);
         symlink(target, home.join(".ssh")).unwrap();
         let tries = [
@@ -85,7 +88,10 @@ fn nobody_aims_a_write_elsewhere_with_a_link_in_a_directory_of_theirs() {
         let stands = touch.make_directory(Path::new("/home/ops/.ssh"), access(0o700));
         assert!(matches!(stands, Err(Error::Kind { .. })), "{stands:?}");
         assert_eq!(place.names("/etc"), ["passwd"]);
-        assert_eq!((fs::read_to_string(place.at("/etc/passwd")).unwrap().as_str(), mode_of(&place.at("/etc/passwd"))), ("root", 0o600));
+        assert_eq!(
+            (fs::read_to_string(place.at("/etc/passwd")).unwrap().as_str(), mode_of(&place.at("/etc/passwd"))),
+            ("root", 0o600)
+        );
         fs::remove_file(home.join(".ssh")).unwrap();
     }
 }
@@ -137,7 +143,9 @@ fn a_second_name_of_a_file_is_given_to_nobody() {
 fn links_of_roots_are_followed_within_the_host_and_a_ring_of_them_ends() {
     let place = Place::new();
     let touch = place.touch();
-    for (link, target) in [("/var", "srv/var"), ("/srv/var/run", "/run"), ("/run/up", "../srv/./var/../data"), ("/ring", "ring")] {
+    for (link, target) in
+        [("/var", "srv/var"), ("/srv/var/run", "/run"), ("/run/up", "../srv/./var/../data"), ("/ring", "ring")]
+    {
         fs::create_dir_all(place.at(link).parent().unwrap()).unwrap();
         symlink(target, place.at(link)).unwrap();
     }

@@ -93,7 +93,8 @@ async fn a_secret_on_stdin_is_nowhere_else() {
 
 #[tokio::test]
 async fn the_end_of_a_flood_is_kept() {
-    let output = run(sh("head -c 5000000 /dev/zero | tr '\\0' a; echo end; head -c 5000000 /dev/zero >&2")).await.unwrap();
+    let output =
+        run(sh("head -c 5000000 /dev/zero | tr '\\0' a; echo end; head -c 5000000 /dev/zero >&2")).await.unwrap();
     assert_eq!((output.stdout.len(), output.stderr.len()), (KEPT, KEPT));
     assert!(output.stdout.ends_with("aaaend\n"));
 }

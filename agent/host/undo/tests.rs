@@ -38,7 +38,8 @@ impl Place {
 
     /// Every name in /etc/toy with all that is to come back of it.
     fn all(&self) -> Vec<String> {
-        let mut all: Vec<String> = fs::read_dir(self.at("/etc/toy")).unwrap().map(|entry| told(&entry.unwrap().path())).collect();
+        let mut all: Vec<String> =
+            fs::read_dir(self.at("/etc/toy")).unwrap().map(|entry| told(&entry.unwrap().path())).collect();
         all.sort();
         all
     }

@@ -134,8 +134,7 @@ async fn what_the_checker_refuses_is_back_byte_for_byte_and_fails_every_run() {
 async fn every_check_is_asked_and_every_complaint_is_told() {
     let play = Play::with(|argv, _| Some((i32::from(argv[0] == "one"), format!("{} says no", argv[0]))));
     let dislikes = Probe::new(|_| Box::pin(async { Ok(Some("the server dislikes line 3".to_owned())) }));
-    let checks =
-        vec![ConfigCheck::program(["one"]), ConfigCheck::program(["two", "-t"]), ConfigCheck::Asked(dislikes)];
+    let checks = vec![ConfigCheck::program(["one"]), ConfigCheck::program(["two", "-t"]), ConfigCheck::Asked(dislikes)];
     let toy = ConfigSet { checks, ..set("toy", &[(CONF, "new")]) };
     let cause = toy.apply(&play.host.touch()).await.unwrap_err();
     assert_eq!(cause.says, "`one` says:\n  one says no\nthe server dislikes line 3");
@@ -166,11 +165,7 @@ async fn a_file_it_does_not_want_any_more_goes_unless_somebody_edited_it_or_had_
         outcome.resources[0].notes,
         ["`/etc/toy/edited` was edited by hand since, and is kept; remove it yourself"]
     );
-    assert_eq!([made, edited, theirs].map(|path| place.text(path)), [
-        None,
-        Some("by hand".into()),
-        Some("t".into())
-    ]);
+    assert_eq!([made, edited, theirs].map(|path| place.text(path)), [None, Some("by hand".into()), Some("t".into())]);
     assert_eq!(place.converge(&less).await, ["toy ok"]);
 }
 
@@ -201,7 +196,8 @@ async fn a_file_that_moves_to_another_resource_stays() {
 #[tokio::test]
 async fn a_refusal_of_one_set_leaves_another_alone() {
     let place = Place::new();
-    let refuses = |text| ConfigSet { checks: vec![ConfigCheck::program(["/bin/false"])], ..set("a", &[("/etc/a", text)]) };
+    let refuses =
+        |text| ConfigSet { checks: vec![ConfigCheck::program(["/bin/false"])], ..set("a", &[("/etc/a", text)]) };
     let both = plan(&[refuses("1"), set("b", &[("/etc/b", "1")])]);
     assert_eq!(place.converge(&both).await, ["a failed", "b changed"]);
     assert_eq!((place.text("/etc/a"), place.text("/etc/b").unwrap().as_str()), (None, "1"));
