@@ -1,5 +1,9 @@
 //! The engine's promises, with toy resources on real files in a temporary root.
 
+mod properties;
+mod toys;
+mod worlds;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
