@@ -35,6 +35,8 @@ enum Fate {
     DoesNotHold,
     /// Can be looked at only when the first of its needs is there, as a role needs a server.
     Blind,
+    /// Stands where something else does, and nothing will change that.
+    Refuses,
 }
 
 fn word(name: &str, word: &str) -> Word {
@@ -69,6 +71,9 @@ impl Resource for Word {
             && host.found(&PathBuf::from("/").join(self.needs[0].trim_start_matches("word:")))?.is_none()
         {
             return Err(Cause::new("blind", "there is nobody to ask"));
+        }
+        if self.fate == Fate::Refuses {
+            return Err(Cause::new("wrong-kind", "something else is there"));
         }
         let now = host.read_text(&self.path())?.unwrap_or_default();
         Ok(Changes::none().value("word", &now, &self.text))
@@ -160,6 +165,17 @@ fn a_failure_skips_what_depends_on_it_and_nothing_else() {
         word("d", "4"),
     ];
     assert_eq!(Place::new().converge(&words), ["a failed", "b skipped", "c skipped", "d changed"]);
+}
+
+#[test]
+fn what_has_nobody_to_ask_after_a_failure_is_skipped_and_what_is_refused_for_good_is_told() {
+    let words = [
+        word("a", "1").that(Fate::Refuses),
+        word("b", "2").after("word:a").that(Fate::Blind),
+        word("c", "3").after("word:a").that(Fate::Refuses),
+    ];
+    assert_eq!(Place::new().preview(&words), ["a failed", "b skipped", "c failed"]);
+    assert_eq!(Place::new().converge(&words), ["a failed", "b skipped", "c failed"]);
 }
 
 #[test]
