@@ -203,6 +203,17 @@ fn a_copy_that_is_gone_is_not_taken_for_an_empty_file() {
 }
 
 #[test]
+fn a_list_that_cannot_be_removed_keeps_its_copies() {
+    let place = Place::new();
+    place.touch().keep_old(NAME, &paths()).unwrap();
+    let list = place.at("/var/lib/hostagent/undo/toy/undo.json");
+    fs::remove_file(&list).unwrap();
+    fs::create_dir(&list).unwrap();
+    assert!(place.touch().forget_old(NAME).is_err());
+    assert!(place.at("/var/lib/hostagent/undo/toy/0").exists());
+}
+
+#[test]
 fn a_run_that_was_killed_while_it_forgot_leaves_no_list_without_copies() {
     let place = Place::new();
     place.touch().keep_old(NAME, &paths()).unwrap();
