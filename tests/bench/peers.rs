@@ -86,8 +86,9 @@ impl Peer {
             Self::Puppet => drop(host.sh("systemctl disable --now puppet").succeeds()),
             Self::Shell | Self::Ansible => {}
         }
-        // Every peer meets a machine that never fetched a list of packages.
-        host.sh("rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin; mkdir -p /root/work").succeeds();
+        // Every peer meets a machine that never fetched a list of packages, and knows it.
+        let forget = "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin; touch -d '2 days ago' /var/lib/apt/lists";
+        host.sh(&format!("{forget}; mkdir -p /root/work")).succeeds();
         host.write("/root/booking.password", "correct horse battery staple");
         host
     }
