@@ -49,7 +49,12 @@ pub(crate) struct First {
 impl First {
     /// All of them; some may come twice.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.named.iter().chain(self.kinds.iter().flat_map(|kind| kind.iter())).copied()
+        self.named.iter().copied().chain(self.of_kinds())
+    }
+
+    /// Those of the kinds.
+    pub(crate) fn of_kinds(&self) -> impl Iterator<Item = usize> + '_ {
+        self.kinds.iter().flat_map(|kind| kind.iter()).copied()
     }
 }
 
@@ -195,15 +200,16 @@ impl Draft {
     pub fn finish(mut self) -> Result<Plan, Vec<Problem>> {
         self.resolve();
         self.one_owner_each();
-        let works = self.works();
-        let order = sorted(&works).unwrap_or_else(|ring| {
-            let names =
-                ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
-            let ids: Vec<String> = names.map(|step| format!("`{}`", step.id)).collect();
-            let says = format!("these wait for each other: {}", ids.join(" -> "));
-            self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
-            Vec::new()
-        });
+        let (alone, lists) = self.each_alone();
+        let (works, order) = match sorted(&alone) {
+            Ok(order) => {
+                let order: Vec<usize> = order.into_iter().filter_map(|number| number.checked_sub(lists)).collect();
+                let works = self.works(&order);
+                let order = sorted(&works).unwrap_or_else(|ring| self.wait_for_each_other(&works, &ring));
+                (works, order)
+            }
+            Err(ring) => (Vec::new(), self.wait_for_each_other(&alone, &ring)),
+        };
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
@@ -214,6 +220,39 @@ impl Draft {
             .map(|work| Work { steps: work.steps.clone(), first: work.first.iter().filter_map(moved).collect() })
             .collect();
         Ok(Plan { steps: self.steps, works, partial: false })
+    }
+
+    /// Each step as a work of its own, and before those a work that does nothing for each list of all of a kind, of which
+    /// it says how many there are: as many edges as steps, instead of as many as there are pairs.
+    fn each_alone(&self) -> (Vec<Work>, usize) {
+        let mut lists: BTreeMap<*const usize, usize> = BTreeMap::new();
+        let mut works = Vec::new();
+        for kind in self.steps.iter().flat_map(|step| &step.first.kinds) {
+            lists.entry(kind.as_ptr()).or_insert_with(|| {
+                works.push(Work { steps: Vec::new(), first: kind.iter().copied().collect() });
+                works.len() - 1
+            });
+        }
+        let count = works.len();
+        // They are known only now: the steps are numbered behind them.
+        for work in &mut works {
+            work.first = work.first.iter().map(|step| step + count).collect();
+        }
+        works.extend(self.steps.iter().enumerate().map(|(index, step)| {
+            let named = step.first.named.iter().map(|step| step + count);
+            let kinds = step.first.kinds.iter().filter_map(|kind| lists.get(&kind.as_ptr()).copied());
+            Work { steps: vec![index], first: named.chain(kinds).collect() }
+        }));
+        (works, count)
+    }
+
+    /// Complains of a ring, which has no order.
+    fn wait_for_each_other(&mut self, works: &[Work], ring: &[usize]) -> Vec<usize> {
+        let ring = ring.iter().filter_map(|&work| self.steps.get(*works.get(work)?.steps.first()?));
+        let ids: Vec<String> = ring.map(|step| format!("`{}`", step.id)).collect();
+        let says = format!("these wait for each other: {}", ids.join(" -> "));
+        self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
+        Vec::new()
     }
 
     /// Turns ids into edges.
@@ -302,8 +341,9 @@ impl Draft {
         }
     }
 
-    /// Joins the steps that are applied together, and lifts the edges to the joined ones.
-    fn works(&self) -> Vec<Work> {
+    /// Joins the steps that are applied together, and lifts the edges to the joined ones. Within one work the steps stand
+    /// in the given order: there, too, what is needed comes first.
+    fn works(&self, order: &[usize]) -> Vec<Work> {
         let mut works: Vec<Work> = Vec::new();
         let mut together: BTreeMap<String, usize> = BTreeMap::new();
         let mut of_step = Vec::with_capacity(self.steps.len());
@@ -319,13 +359,20 @@ impl Draft {
             }
             of_step.push(work);
         }
+        let rank: BTreeMap<usize, usize> = order.iter().enumerate().map(|(rank, &step)| (step, rank)).collect();
+        let mut lifted: BTreeMap<*const usize, BTreeSet<usize>> = BTreeMap::new();
+        let work_of = |step: &usize| of_step.get(*step).copied();
         for (number, work) in works.iter_mut().enumerate() {
-            let steps = work.steps.iter().filter_map(|&step| self.steps.get(step));
-            work.first = steps
-                .flat_map(|step| step.first.iter())
-                .filter_map(|before| of_step.get(before).copied())
-                .filter(|&w| w != number)
-                .collect();
+            work.steps.sort_by_key(|step| rank.get(step));
+            for step in work.steps.iter().filter_map(|&step| self.steps.get(step)) {
+                work.first.extend(step.first.named.iter().filter_map(work_of));
+                for kind in &step.first.kinds {
+                    let of_kind =
+                        lifted.entry(kind.as_ptr()).or_insert_with(|| kind.iter().filter_map(work_of).collect());
+                    work.first.extend(of_kind.iter().copied());
+                }
+            }
+            work.first.remove(&number);
         }
         works
     }

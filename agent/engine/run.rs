@@ -135,6 +135,8 @@ struct Run<'r, 'w> {
     began: Instant,
     clock: SystemTime,
     seen: RefCell<Vec<Seen>>,
+    /// Whether nothing failed or was left out so far.
+    all_well: Cell<bool>,
     extra: RefCell<Vec<Told>>,
     /// A ledger that cannot be written is a failure of the run, told once.
     trouble: RefCell<Option<Cause>>,
@@ -158,7 +160,17 @@ impl<'r, 'w> Run<'r, 'w> {
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
         let watch = RefCell::new(watch);
         let (extra, trouble) = (RefCell::default(), RefCell::default());
-        Self { plan, host, watch, began: Instant::now(), clock: SystemTime::now(), seen, extra, trouble }
+        Self {
+            plan,
+            host,
+            watch,
+            began: Instant::now(),
+            clock: SystemTime::now(),
+            seen,
+            all_well: Cell::new(true),
+            extra,
+            trouble,
+        }
     }
 
     /// Puts right what a killed run left behind.
@@ -241,6 +253,9 @@ impl<'r, 'w> Run<'r, 'w> {
     fn note(&self, index: usize, change: impl FnOnce(&mut Seen)) {
         if let Some(seen) = self.seen.borrow_mut().get_mut(index) {
             change(seen);
+            if matches!(seen.state, State::Failed(_) | State::Skipped(_)) {
+                self.all_well.set(false);
+            }
         }
     }
 

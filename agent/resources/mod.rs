@@ -40,6 +40,9 @@ pub mod unit_file;
 pub mod user;
 
 #[cfg(test)]
+mod killed;
+
+#[cfg(test)]
 pub(crate) mod laws;
 
 #[cfg(test)]

@@ -74,18 +74,20 @@ impl Run<'_, '_> {
             }
             let began = Instant::now();
             let looked = guarded(step.resource.check(&self.host.look())).await;
+            let reason = self.reason_to_skip(step);
             self.note(index, |seen| {
                 seen.took += began.elapsed();
-                match looked {
+                match (looked, reason) {
                     // Something this run did has brought it, as the survey foresaw: it is changed all the same.
-                    Ok(changes) if changes.is_empty() => {
+                    (Ok(changes), _) if changes.is_empty() => {
                         seen.state = if matches!(seen.state, State::Pending) { State::Changed } else { State::Right };
                     }
-                    Ok(changes) => {
+                    (_, Some(reason)) => seen.state = State::Skipped(reason),
+                    (Ok(changes), None) => {
                         seen.changes = changes;
                         differing.push(step);
                     }
-                    Err(cause) => {
+                    (Err(cause), None) => {
                         seen.state = State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause });
                     }
                 }
@@ -104,7 +106,8 @@ impl Run<'_, '_> {
         let mut settled = false;
         self.note(index, |seen| {
             let pending = matches!(seen.state, State::Pending);
-            if matches!(seen.state, State::Failed(_)) || (matches!(seen.state, State::Right) && !moved) {
+            let over = matches!(seen.state, State::Failed(_) | State::Skipped(_));
+            if over || (matches!(seen.state, State::Right) && !moved) {
                 settled = true;
             } else if let (Some(reason), true) = (reason, pending) {
                 seen.state = State::Skipped(reason);
@@ -119,21 +122,36 @@ impl Run<'_, '_> {
         settled
     }
 
-    fn reason_to_skip(&self, step: &Step) -> Option<String> {
+    /// Why a step must be left alone: something failed that it needs, directly or through others, also through some that
+    /// were as they should be. The nearest is named.
+    pub(super) fn reason_to_skip(&self, step: &Step) -> Option<String> {
+        if self.all_well.get() {
+            return None;
+        }
         let seen = self.seen.borrow();
-        let failed = |index: usize| matches!(seen.get(index).map(|seen| &seen.state), Some(State::Failed(_)));
-        let skipped = |index: usize| matches!(seen.get(index).map(|seen| &seen.state), Some(State::Skipped(_)));
+        let is = |index: usize, wanted: fn(&State) -> bool| seen.get(index).is_some_and(|seen| wanted(&seen.state));
+        let failed = |index: &usize| is(*index, |state| matches!(state, State::Failed(_)));
+        let skipped = |index: &usize| is(*index, |state| matches!(state, State::Skipped(_)));
         let together = |index: usize| self.plan.steps.get(index).is_some_and(|step| step.resource.together());
         // One mistyped package says nothing of whether the others, and so the rest of the host, can be put right.
-        let alone = |index: usize| together(index) && seen.get(index).is_some_and(|seen| !seen.broke_all);
-        let kinds = || step.first.kinds.iter().flat_map(|kind| kind.iter().copied());
-        let id = |index: usize| self.plan.steps.get(index).map(|step| &step.id);
-        let named = step.first.named.iter().copied();
-        if let Some(failed) = named.chain(kinds().filter(|&index| !alone(index))).find(|&index| failed(index)) {
-            return Some(format!("needs {}, which failed", id(failed)?));
+        let alone =
+            |index: &usize| together(*index) && failed(index) && seen.get(*index).is_some_and(|one| !one.broke_all);
+        let (mut known, mut nearest) = (BTreeSet::new(), vec![step]);
+        while !nearest.is_empty() {
+            let kinds = nearest.iter().flat_map(|step| step.first.of_kinds()).filter(|index| !alone(index));
+            let before: BTreeSet<usize> =
+                nearest.iter().flat_map(|step| step.first.named.iter().copied()).chain(kinds).collect();
+            let id = |index: &usize| self.plan.steps.get(*index).map(|step| &step.id);
+            if let Some(failed) = before.iter().find(|index| failed(index)) {
+                return Some(format!("needs {}, which failed", id(failed)?));
+            }
+            if let Some(skipped) = before.iter().find(|index| skipped(index)) {
+                return Some(format!("needs {}, which was skipped", id(skipped)?));
+            }
+            let new = before.into_iter().filter(|index| known.insert(*index));
+            nearest = new.filter_map(|index| self.plan.steps.get(index)).collect();
         }
-        let skipped = step.first.iter().find(|&index| skipped(index))?;
-        Some(format!("needs {}, which was skipped", id(skipped)?))
+        None
     }
 
     fn something_moved(&self, step: &Step) -> bool {
