@@ -29,7 +29,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getpgid};
 
 use super::programs::Program;
-use super::{Error, Look, RUN_DIR, Touch};
+use super::{Error, RUN_DIR, Touch};
 
 /// The environment variable by which such a program is known: `RUN:UNTIL`, the latter in seconds since the epoch.
 pub(super) const MARK: &str = "HOSTAGENT_PROGRAM";
@@ -89,7 +89,7 @@ impl Touch {
         let mut waited = BTreeMap::new();
         let mut said: Option<std::time::Instant> = None;
         loop {
-            let orphans = self.orphans()?;
+            let orphans = orphans()?;
             let Some(first) = orphans.first() else { break };
             if said.is_none_or(|when| when.elapsed() >= NEWS) {
                 self.tell(&format!(
@@ -121,19 +121,17 @@ impl Touch {
     }
 }
 
-impl Look {
-    /// The programs of other runs that are still at work. Always of this machine, whatever the root.
-    fn orphans(&self) -> Result<Vec<Orphan>, Error> {
-        let proc = Path::new("/proc");
-        let fail = |source| Error::File { doing: "list", path: proc.into(), source };
-        let mut orphans = Vec::new();
-        for entry in fs::read_dir(proc).map_err(fail)? {
-            let Ok(pid) = entry.map_err(fail)?.file_name().to_string_lossy().parse::<i32>() else { continue };
-            orphans.extend(orphan(pid));
-        }
-        orphans.sort_by_key(|orphan| orphan.pid);
-        Ok(orphans)
+/// The programs of other runs that are still at work. Always of this machine, whatever the root.
+fn orphans() -> Result<Vec<Orphan>, Error> {
+    let proc = Path::new("/proc");
+    let fail = |source| Error::File { doing: "list", path: proc.into(), source };
+    let mut orphans = Vec::new();
+    for entry in fs::read_dir(proc).map_err(fail)? {
+        let Ok(pid) = entry.map_err(fail)?.file_name().to_string_lossy().parse::<i32>() else { continue };
+        orphans.extend(orphan(pid));
     }
+    orphans.sort_by_key(|orphan| orphan.pid);
+    Ok(orphans)
 }
 
 /// This process, if it is such a program. One that has ended and that nobody has waited for has no environment.
@@ -216,7 +214,7 @@ mod tests {
         let began = Instant::now();
         let (root, touch, child) = killed("sleep 0.7; exit 3", 60);
         let (pid, end) = (child.id(), reap(child));
-        assert!(touch.orphans().unwrap().iter().any(|orphan| orphan.pid.unsigned_abs() == pid));
+        assert!(orphans().unwrap().iter().any(|orphan| orphan.pid.unsigned_abs() == pid));
         let said = touch.wait_for_orphans().await.unwrap();
         assert!(began.elapsed() >= Duration::from_millis(700));
         assert!(

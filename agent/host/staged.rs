@@ -1,7 +1,7 @@
 //! Copies of files for a checker to read before the files themselves are written: under `/run/hostagent/staged/`, which
 //! root alone may enter and no server reads.
 //!
-//! A copy lies below its stage at the path of its original (`…/ID/etc/sudoers.d/ops`), so that names and endings are the
+//! A copy lies below its stage at the path of its original (`…/STAGE/etc/sudoers.d/ops`), so that names and endings are the
 //! same, and what a checker says of a copy is what it would say of the original once the stage's path is cut out.
 
 use std::fs::{self, OpenOptions};
@@ -9,8 +9,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::files::sha256_of;
 use super::state::PRIVATE;
-use super::undo::escaped;
 use super::{Error, RUN_DIR, Touch};
 
 /// Where copies of one resource's files lie, until dropped.
@@ -26,7 +26,7 @@ impl Touch {
     /// # Errors
     /// When it cannot be made.
     pub fn stage(&self, id: &str) -> Result<Stage, Error> {
-        let stage = Stage { touch: self.clone(), directory: directory().join(escaped(id)) };
+        let stage = Stage { touch: self.clone(), directory: directory().join(name_of(id)) };
         stage.clear().map_err(|source| Error::File { doing: "empty", path: stage.directory.clone(), source })?;
         Ok(stage)
     }
@@ -83,6 +83,11 @@ impl Drop for Stage {
         // Empty when the last stage is gone.
         let _ = fs::remove_dir(self.touch.place(&directory()));
     }
+}
+
+/// A name without any letter that a checker may take for more than that: visudo(8) reads a list of paths at a `:`.
+pub(crate) fn name_of(id: &str) -> String {
+    sha256_of(id.as_bytes()).chars().take(16).collect()
 }
 
 fn directory() -> PathBuf {

@@ -135,7 +135,7 @@ fn led_to_copies(text: &[u8], main: &Path, directory: &Path, stage: &Stage) -> V
     lines.collect::<Vec<_>>().join(&b'\n')
 }
 
-/// Of sudoers(5) (`@include`, `#includedir`) and of sshd_config(5) (`Include`).
+/// Of `sudoers(5)` (`@include`, `#includedir`) and of `sshd_config(5)` (`Include`).
 fn is_include(line: &str) -> bool {
     let word = line.trim_start().trim_start_matches(['@', '#']);
     word.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("include"))
@@ -223,7 +223,7 @@ mod tests {
         set.apply(&play.host.touch()).await.unwrap();
         let mut read = read.borrow().clone();
         read.sort();
-        let place = "config_set:sshd/etc/ssh/sshd_config";
+        let place = format!("{}/etc/ssh/sshd_config", crate::host::staged::name_of("config_set:sshd"));
         assert_eq!(
             read,
             [
@@ -241,9 +241,10 @@ mod tests {
     fn what_a_main_file_includes_is_led_to_the_copies_and_everything_else_stays() {
         let play = Play::new();
         let stage = play.host.touch().stage("s").unwrap();
+        let place = format!("/run/hostagent/staged/{}", crate::host::staged::name_of("s"));
         let led = |line: &str| {
             let text = led_to_copies(line.as_bytes(), Path::new("/etc/sudoers"), Path::new("/etc/sudoers.d"), &stage);
-            String::from_utf8(text).unwrap().replace("/run/hostagent/staged/s", "STAGE")
+            String::from_utf8(text).unwrap().replace(&place, "STAGE")
         };
         for (line, expected) in [
             ("#includedir /etc/sudoers.d", "#includedir STAGE/etc/sudoers.d"),

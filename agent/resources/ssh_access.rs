@@ -57,7 +57,8 @@ impl Access {
             let access = self.clone();
             Box::pin(async move { access.complaint(host) })
         });
-        let needs = ["user", "authorized_keys"].map(Id::every).to_vec();
+        let mut needs = ["user", "authorized_keys"].map(Id::every).to_vec();
+        needs.extend(["sudoers-", sudoers::MAIN].map(|name| Id::under("config_set", name)));
         Guard { probe, needs, code: "ssh-lockout", hint: HINT.to_owned() }
     }
 
@@ -140,9 +141,8 @@ impl Access {
         // `USER@HOST` admits from some places, and denies from some: from which, nobody knows here.
         let admitted = |pattern: &String| matches(pattern.split('@').next().unwrap_or_default(), name);
         let denied = |pattern: &String| !pattern.contains('@') && matches(pattern, name);
-        !(self.no_root && name == "root")
-            && !self.deny_users.iter().any(denied)
-            && (self.allow_users.is_empty() || self.allow_users.iter().any(admitted))
+        let kept_out = (self.no_root && name == "root") || self.deny_users.iter().any(denied);
+        !kept_out && (self.allow_users.is_empty() || self.allow_users.iter().any(admitted))
     }
 }
 
@@ -234,7 +234,7 @@ fn keys_come_from_elsewhere(host: &Look) -> Result<bool, Cause> {
     Ok(false)
 }
 
-/// Whether a pattern of sshd_config(5) with `*` and `?` matches a name. One that begins with `!` matches nothing.
+/// Whether a pattern of `sshd_config(5)` with `*` and `?` matches a name. One that begins with `!` matches nothing.
 fn matches(pattern: &str, name: &str) -> bool {
     match (pattern.chars().next(), name.chars().next()) {
         (None, None) => true,
