@@ -227,7 +227,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_has_had_its_time_is_ended_with_its_children() {
-        let (_root, touch, child) = killed("sleep 1000; true", 0);
+        let (_root, touch, child) = killed("sleep 20; true", 0);
         let end = reap(child);
         touch.wait_for_orphans().await.unwrap();
         assert!(!end.join().unwrap().success());
