@@ -97,6 +97,19 @@ fn a_path_is_seen_however_it_is_written() {
 }
 
 #[test]
+fn every_file_of_resources_is_a_kind() {
+    let folder = root().join("agent/resources");
+    let declared = fs::read_to_string(folder.join("mod.rs")).unwrap();
+    // What stands under `#[cfg(test)]` is not public.
+    let names: Vec<&str> =
+        declared.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert!(names.len() > 25, "{names:?}");
+    let no_kind = |name: &&&str| !code_of(&folder.join(format!("{name}.rs"))).contains("impl Resource for ");
+    let wrong: Vec<&&str> = names.iter().filter(no_kind).collect();
+    assert!(wrong.is_empty(), "no resources; agent/resources/mod.rs says where they go: {wrong:?}");
+}
+
+#[test]
 fn every_template_is_used_by_the_feature_of_its_name() {
     let features: BTreeSet<String> =
         sources("agent/features").iter().map(|file| part_after(file, "features")).collect();

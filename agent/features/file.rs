@@ -14,8 +14,8 @@ use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources;
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
+use crate::resources::config_set::{sshd, sudoers};
 use crate::resources::download::Download;
-use crate::resources::{sshd, sudoers};
 use crate::terms::{AbsolutePath, AccountName, Mode};
 
 /// A file. Exactly one of `content` and `source` says what is in it.

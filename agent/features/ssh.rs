@@ -16,7 +16,7 @@ use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::config_set::ConfigFile;
-use crate::resources::sshd;
+use crate::resources::config_set::sshd;
 
 /// The SSH server. Its package is installed and its service runs; settings are checked by `sshd -t` before it reloads, and
 /// whoever is logged in stays so.

@@ -13,7 +13,7 @@ use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources;
 use crate::resources::authorized_keys::AuthorizedKeys;
-use crate::resources::sudoers;
+use crate::resources::config_set::sudoers;
 use crate::resources::user::Login;
 use crate::secret::SecretRef;
 use crate::terms::{AbsolutePath, AccountName, SshKey};

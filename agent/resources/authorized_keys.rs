@@ -159,8 +159,8 @@ mod tests {
     use crate::engine::Draft;
     use crate::engine::run::{Stop, converge};
     use crate::host::Host;
+    use crate::resources::config_set::sudoers::rules;
     use crate::resources::laws::{Play, keeps_its_word};
-    use crate::resources::sudoers::rules;
 
     const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a";
     const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1w4q3sVV8n8gWq0vJp3Q3r8Yp0mQ4yq9a7p1c2d3e4 b";

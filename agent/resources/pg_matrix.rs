@@ -18,6 +18,7 @@ use super::pg_role::PgRole;
 use super::pg_schema::PgSchema;
 use crate::engine::Resource as _;
 use crate::host::Host;
+use crate::host::postgres::scram;
 use crate::host::programs::Real;
 use lab::{Lab, on, set};
 
@@ -280,7 +281,7 @@ async fn how_long_it_takes(lab: &Lab) {
     lab.converges(&role).await;
     let database = PgDatabase { owner: Some("m_owner".into()), ..PgDatabase::new(lab.server.clone(), "m-hyphen") };
     let hashed = std::time::Instant::now();
-    assert!(super::pg_scram::is_of(&lab.stored("m_role").await.unwrap(), "geheim"));
+    assert!(scram::is_of(&lab.stored("m_role").await.unwrap(), "geheim"));
     eprintln!("one SCRAM verifier {:?}", hashed.elapsed());
     for _ in 0..5 {
         let host = Host::at(Path::new("/"), Box::new(Real)).unwrap();

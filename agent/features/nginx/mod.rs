@@ -27,9 +27,9 @@ use serde::Deserialize;
 use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
+use crate::host::nginx;
 use crate::problem::KeyPath;
 use crate::resources::config_set::{ConfigCheck, ConfigSet};
-use crate::resources::nginx_workers;
 use crate::resources::service::{OnChange, Service};
 use crate::terms::AccountName;
 
@@ -180,8 +180,8 @@ impl Feature for Nginx {
         plan.add(Service {
             enabled: Some(self.enabled),
             running: Some(self.running),
-            restart_reason: Some(nginx_workers::must_restart(reads.clone(), log.clone())),
-            healthy: Some(nginx_workers::are_newer_than(reads.clone(), log)),
+            restart_reason: Some(nginx::must_restart(reads.clone(), log.clone())),
+            healthy: Some(nginx::are_newer_than(reads.clone(), log)),
             reads,
             on_change: OnChange::Reload,
             sets: vec!["nginx".to_owned()],

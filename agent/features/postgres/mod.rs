@@ -24,13 +24,13 @@ use serde::Deserialize;
 use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
+use crate::host::postgres::probes::{self, Wanted};
 use crate::problem::{KeyPath, Place};
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::resources::file::File;
 use crate::resources::locale;
 use crate::resources::pg_auto_conf::PgAutoConf;
 use crate::resources::pg_cluster::PgCluster;
-use crate::resources::pg_probes::{self, Wanted};
 use crate::resources::pg_version::PgVersion;
 use crate::resources::service::{OnChange, Service};
 use crate::terms::{AbsolutePath, Mode};
@@ -309,7 +309,7 @@ impl Postgres {
         ];
         let checks = vec![
             ConfigCheck::Program { argv: cluster.checker(), user: Some(account()) },
-            ConfigCheck::Asked(pg_probes::dislikes(cluster.server())),
+            ConfigCheck::Asked(probes::dislikes(cluster.server())),
         ];
         let made = Id::new("pg_cluster", format!("{}/{}", cluster.version, cluster.name));
         plan.add(ConfigSet { checks, read_by: Some(unit), ..ConfigSet::new(SET, files) }).after(&made);
@@ -341,8 +341,8 @@ impl Postgres {
             reads,
             on_change: OnChange::Reload,
             sets: vec![SET.to_owned()],
-            restart_reason: Some(pg_probes::must_restart(wanted)),
-            healthy: Some(pg_probes::serves(cluster.server())),
+            restart_reason: Some(probes::must_restart(wanted)),
+            healthy: Some(probes::serves(cluster.server())),
             ..Service::running(cluster.unit())
         };
         let (set, overrides) = (Id::new("config_set", SET), Id::new("pg_auto_conf", cluster.unit()));

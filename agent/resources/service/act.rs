@@ -171,7 +171,7 @@ impl Service {
                 Ok(Some(complaint)) => {
                     Cause::new("unhealthy", format!("`{}` runs and is not well: {complaint}", self.unit))
                 }
-                Err(cause) => cause,
+                Err(error) => error.into(),
             };
             if tokio::time::Instant::now() >= until {
                 return Err(cause);
