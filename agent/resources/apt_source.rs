@@ -187,12 +187,7 @@ impl Resource for AptSource {
         changes = self.keys_compared(host, changes)?;
         for path in [self.sources(), self.keyring()] {
             let Some(found) = host.found(&path)? else { continue };
-            if found.kind != Kind::File {
-                let says = format!("`{}` is {}, not a file", path.display(), found.kind.name());
-                return Err(
-                    Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", path.display()))
-                );
-            }
+            found.must_be(Kind::File, &path)?;
             let root = AccountName::root();
             changes = owned(host, changes, &found, Mode::FILE, &root, &root);
         }

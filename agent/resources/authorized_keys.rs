@@ -75,10 +75,8 @@ impl AuthorizedKeys {
         user: &User,
     ) -> Result<Changes, Cause> {
         let Some(found) = host.found(path)? else { return Ok(changes) };
-        if found.kind != kind {
-            let says = format!("`{}` is {}, not {}", path.display(), found.kind.name(), kind.name());
-            return Err(Cause::new("wrong-kind", says).hint("its owner could aim it at another file; remove it"));
-        }
+        let aimed = "its owner could aim it at another file; remove it";
+        found.must_be(kind, path).map_err(|error| Cause::from(error).hint(aimed))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let owner = host.user_name(found.uid);
         let inner = Changes::none().mode(found.mode, mode).value("owner", &owner, &user.name);

@@ -173,16 +173,13 @@ impl Resource for ConfigSet {
             let path = file.path.display();
             match host.found(&file.path)? {
                 None => changes = content(changes, &path.to_string(), None, &file.content, false),
-                Some(found) if found.kind == Kind::File => {
+                Some(found) => {
+                    found.must_be(Kind::File, &file.path)?;
                     there += 1;
                     let now = host.read(&file.path)?.unwrap_or_default();
                     let inner = owned(host, Changes::none(), &found, file.mode, &file.owner, &file.group);
                     let inner = content(inner, "", Some(&now), &file.content, false);
                     changes = changes.within(&path.to_string(), inner);
-                }
-                Some(found) => {
-                    let says = format!("`{path}` is {}, not a file", found.kind.name());
-                    return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {path} {path}.old`")));
                 }
             }
         }

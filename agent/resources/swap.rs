@@ -64,10 +64,8 @@ impl Swap {
     fn found(&self, host: &Look) -> Result<Option<Found>, Cause> {
         host.swap_place(&self.path)?;
         let found = host.found(&self.path)?;
-        if let Some(other) = found.as_ref().filter(|found| found.kind != Kind::File) {
-            let says = format!("`{}` is {}, not a file", self.path.display(), other.kind.name());
-            return Err(Cause::new("wrong-kind", says).hint("name another place for the swap file"));
-        }
+        let is_file = found.as_ref().map_or(Ok(()), |found| found.must_be(Kind::File, &self.path));
+        is_file.map_err(|error| Cause::from(error).hint("name another place for the swap file"))?;
         Ok(found)
     }
 
