@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("facts", &["host"]),
     ("engine", &["host", "problem"]),
     ("secret", &["engine", "host", "terms"]),
-    ("resources", &["engine", "host", "problem", "secret", "terms"]),
+    ("resources", &["engine", "host", "problem", "secret", "template", "terms"]),
     ("features", &["engine", "facts", "host", "problem", "resources", "secret", "template", "terms"]),
     ("recipe", &["engine", "facts", "features", "problem", "secret", "terms"]),
     ("report", &["engine", "host"]),

@@ -17,6 +17,7 @@ use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::config_set::ConfigFile;
 use crate::resources::config_set::sshd;
+use crate::template::managed;
 
 /// The SSH server. Its package is installed and its service runs; settings are checked by `sshd -t` before it reloads, and
 /// whoever is logged in stays so.
@@ -101,7 +102,7 @@ impl JsonSchema for Setting {
 
 impl Ssh {
     fn text(&self) -> String {
-        let mut text = "# Written by hostagent from its recipe; changes here are undone.\n".to_owned();
+        let mut text = managed("`[ssh]` of the recipe") + "\n";
         let add = |text: &mut String, indent: &str, settings: &BTreeMap<String, Setting>| {
             for (name, value) in settings.iter().flat_map(|(name, all)| all.0.iter().map(move |value| (name, value))) {
                 let _ = writeln!(text, "{indent}{name} {value}");

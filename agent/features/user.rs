@@ -16,6 +16,7 @@ use crate::resources::authorized_keys::AuthorizedKeys;
 use crate::resources::config_set::sudoers;
 use crate::resources::user::Login;
 use crate::secret::SecretRef;
+use crate::template::managed;
 use crate::terms::{AbsolutePath, AccountName, SshKey};
 
 /// A user. Made if missing, kept as written here, never deleted.
@@ -175,7 +176,8 @@ impl User {
     fn rules(&self, plan: &mut Draft, rule: &str) {
         needs_package(plan, "sudo");
         let path = format!("{}/hostagent-{}", sudoers::DIRECTORY, self.name);
-        let text = format!("# Written by hostagent from its recipe; changes here are undone.\n{} {rule}\n", self.name);
+        let head = managed(&format!("the user `{}` of the recipe", self.name));
+        let text = format!("{head}\n{} {rule}\n", self.name);
         plan.add(sudoers::rules(format!("sudoers-{}", self.name), path, text)).after(&Id::new("user", &self.name));
     }
 }

@@ -18,6 +18,7 @@ use crate::host::fetch::{Fetch, shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
+use crate::template::managed;
 use crate::terms::{AccountName, Fingerprint, Mode};
 
 /// Everybody reads, root writes: apt fetches and verifies as another user.
@@ -75,7 +76,7 @@ impl AptSource {
     }
 
     fn text(&self) -> String {
-        let mut text = "# managed by hostagent\nTypes: deb\n".to_owned();
+        let mut text = managed("the recipe") + "\nTypes: deb\n";
         let fields = [
             ("URIs", &self.uris),
             ("Suites", &self.suites),

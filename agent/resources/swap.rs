@@ -18,6 +18,7 @@ use crate::host::ledger::Trace;
 use crate::host::programs::Program;
 use crate::host::swap::page;
 use crate::host::{Look, Touch};
+use crate::template::managed;
 use crate::terms::{AccountName, Mode, Size};
 
 /// What must stay free beside a swap file, for everything else that is to be installed.
@@ -55,8 +56,9 @@ impl Swap {
 
     fn unit_text(&self) -> String {
         format!(
-            "# Written by hostagent from its recipe; changes here are undone.\n[Unit]\nDescription=Swap file {path}\n\n\
+            "{head}\n[Unit]\nDescription=Swap file {path}\n\n\
              [Swap]\nWhat={path}\n\n[Install]\nWantedBy=swap.target\n",
+            head = managed("the recipe"),
             path = self.path.display()
         )
     }

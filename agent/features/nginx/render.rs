@@ -8,7 +8,7 @@ use super::view::{GroupView, MainView, RedirectView, SiteView};
 use super::words::{ServerName, word};
 use super::{Nginx, Upstream};
 use crate::resources::config_set::ConfigFile;
-use crate::template::Template;
+use crate::template::{Template, managed};
 use groups::Groups;
 
 const MAIN: Template = crate::template!("nginx/nginx.conf.tera");
@@ -29,11 +29,7 @@ pub(super) fn files(nginx: &Nginx) -> Result<Vec<ConfigFile>, String> {
     let mut files = vec![ConfigFile::new("/etc/nginx/nginx.conf", main)];
     for site in &nginx.site {
         let text = match &site.config {
-            Some(own) => format!(
-                "# managed by hostagent: changes here are put back; make them in the site `{}` of the recipe\n\n{}\n",
-                site.name,
-                own.trim()
-            ),
+            Some(own) => format!("{}\n\n{}\n", managed(&format!("the site `{}` of the recipe", site.name)), own.trim()),
             None => SITE.render_with(&[UPSTREAM, LOCATION, PROXY], &view(nginx, site))?,
         };
         files.push(ConfigFile::new(format!("/etc/nginx/hostagent.d/{}.conf", site.name), text));

@@ -33,6 +33,7 @@ use crate::resources::pg_auto_conf::PgAutoConf;
 use crate::resources::pg_cluster::PgCluster;
 use crate::resources::pg_version::PgVersion;
 use crate::resources::service::{OnChange, Service};
+use crate::template::managed;
 use crate::terms::{AbsolutePath, Mode};
 use cluster::{Cluster, account};
 
@@ -259,7 +260,7 @@ impl Postgres {
                 self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
             let locale =
                 self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
-            let text = format!("# managed by hostagent\n{data}{locale}");
+            let text = format!("{}\n{data}{locale}", managed("`[postgres]` of the recipe"));
             plan.add(File {
                 before_packages: true,
                 ..File::new("/etc/postgresql-common/createcluster.d/90-hostagent.conf", text)

@@ -118,7 +118,7 @@ mod tests {
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).into();
         assert_eq!(
             render(&settings).unwrap(),
-            "# managed by hostagent: a change here is undone; `[postgres]` of the recipe says what holds\n\
+            "# managed by hostagent: changes here are put back; make them in `[postgres]` of the recipe\n\
              archive_command = 'cp \"%p\" ''/a\\\\b/%f'''\n\
              autovacuum = off\n\
              log_line_prefix = '%m [%p]\\n'\n\

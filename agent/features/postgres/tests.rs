@@ -116,7 +116,7 @@ fn a_full_table_becomes_a_graph() {
 #[test]
 fn pg_hba_begins_with_administration_and_is_aligned() {
     let table: Postgres = toml::from_str(FULL).unwrap();
-    let head = "# managed by hostagent: a change here is undone; `[[postgres.hba]]` of the recipe says what holds\n#\n\
+    let head = "# managed by hostagent: changes here are put back; make them in `[[postgres.hba]]` of the recipe\n#\n\
                 # The first line keeps administration possible; hostagent, backups and upgrades come in by it.\n";
     assert_eq!(
         hba::render(&table.hba).unwrap(),
