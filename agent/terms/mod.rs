@@ -5,6 +5,23 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserializer, Error, Visitor};
 
+/// What a term can do that is kept as the text it was given as: it is shown, and written down again, as that.
+macro_rules! kept_as_text {
+    ($term:ty) => {
+        impl From<$term> for String {
+            fn from(term: $term) -> Self {
+                term.0
+            }
+        }
+
+        impl std::fmt::Display for $term {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
 mod account;
 mod fingerprint;
 mod hostname;

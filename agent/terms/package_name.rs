@@ -1,7 +1,5 @@
 //! Names of Debian packages.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +16,8 @@ impl PackageName {
         &self.0
     }
 }
+
+kept_as_text!(PackageName);
 
 impl TryFrom<String> for PackageName {
     type Error = String;
@@ -37,18 +37,6 @@ impl TryFrom<String> for PackageName {
             None => "lower-case letters, digits, `+`, `-` and `.`, as `apt-cache search` shows it".to_owned(),
         };
         Err(format!("`{text}` is not the name of a package\nhint: {hint}"))
-    }
-}
-
-impl From<PackageName> for String {
-    fn from(name: PackageName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for PackageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
