@@ -50,6 +50,49 @@ fn imports_point_downwards() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The map in agent/lib.rs has a row for each layer, the highest first.
+#[test]
+fn the_map_of_the_crate_has_every_layer() {
+    let map = fs::read_to_string(root().join("agent/lib.rs")).unwrap();
+    let rows = map.lines().skip_while(|line| !line.contains("| layer |")).take_while(|line| line.len() > 3);
+    let rows = rows.filter_map(|line| line.strip_prefix("//! | `")?.split('`').next());
+    let layers = LAYERS.iter().rev().map(|(name, _)| *name).filter(|name| *name != "main");
+    assert_eq!(rows.collect::<Vec<_>>(), layers.collect::<Vec<_>>());
+}
+
+/// What reaches the machine without asking `host`.
+const REACHES: [&str; 9] = [
+    "libc",
+    "nix::fcntl",
+    "nix::mount",
+    "std::fs",
+    "std::os::unix",
+    "std::process::Command",
+    "tokio::fs",
+    "tokio::net",
+    "tokio::process",
+];
+
+#[test]
+fn only_host_touches_the_machine() {
+    let sources = sources("agent");
+    let tests: BTreeSet<String> = sources.iter().flat_map(|file| modules_for_tests(file)).collect();
+    assert!(tests.contains("laws") && tests.contains("tests"), "{tests:?}");
+    let mut wrong = Vec::new();
+    for file in sources.iter().filter(|file| module_of(file) != "host") {
+        if module_path(file).iter().any(|name| tests.contains(name)) {
+            continue;
+        }
+        for path in named(&code_of(file)) {
+            let path = path.join("::");
+            if REACHES.iter().any(|reach| path == *reach || path.starts_with(&format!("{reach}::"))) {
+                wrong.push(format!("{}: `{path}` belongs into `host`", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn features_do_not_know_each_other() {
     let sources = sources("agent/features");
@@ -161,24 +204,41 @@ fn code_of(file: &Path) -> String {
 
 /// Every path in a file that leads to a place in the crate, from the crate's root.
 fn paths(file: &Path) -> Vec<Vec<String>> {
+    resolved(&module_path(file), &code_of(file))
+}
+
+/// The names that lead from the crate's root to the module that a file is.
+fn module_path(file: &Path) -> Vec<String> {
     let below = file.strip_prefix(root().join("agent")).unwrap().with_extension("");
     let mut module: Vec<String> =
         below.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     module.pop_if(|name| matches!(name.as_str(), "mod" | "lib" | "main"));
-    resolved(&module, &code_of(file))
+    module
+}
+
+/// The modules that a file declares for tests alone.
+fn modules_for_tests(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let declared = text.split("#[cfg(test)]\n").skip(1);
+    let name = |rest: &str| Some(rest.lines().next()?.rsplit_once("mod ")?.1.strip_suffix(';')?.to_owned());
+    declared.filter_map(name).collect()
 }
 
 /// The paths that some code in `module` names, from the crate's root: those that begin with `crate`, `hostagent`, `self`,
 /// `super` or the name of a module that is declared there.
 fn resolved(module: &[String], code: &str) -> Vec<Vec<String>> {
+    named(code).iter().filter_map(|path| from_root(module, code, path)).collect()
+}
+
+/// Every path and every name in some code, as it is written there.
+fn named(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut rest = code;
     while let Some(start) = rest.find(is_name) {
         let (before, from) = rest.split_at(start);
         let (tree, after) = tree(from);
         // What follows `::` or a dot goes on with something else, such as a type's parameters.
-        let begins = !before.ends_with(['.', ':']);
-        found.extend(tree.into_iter().filter(|_| begins).filter_map(|path| from_root(module, code, &path)));
+        found.extend(tree.into_iter().filter(|_| !before.ends_with(['.', ':'])));
         rest = after;
     }
     found

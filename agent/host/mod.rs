@@ -3,6 +3,17 @@
 //! A [`Host`] lends two handles. [`Look`] reads and has no method that writes, so a plan is safe by type;
 //! [`Touch`] adds the writing ones. Files are always real: a test gives a temporary directory as root.
 //! Only processes are scripted in unit tests, through [`programs::Runner`].
+//!
+//! | what | where |
+//! |---|---|
+//! | files | `files` `reading` `contents`; kept for later: `undo` `originals` |
+//! | what hostagent remembers | `ledger` `state` |
+//! | programs and processes | `programs` `processes` `identity` |
+//! | packages | `packages`, and behind it `apt` `dpkg` `deb_version` `held_starts` `fetch` |
+//! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `probe` is a question to one |
+//! | people | `users` `login_keys` |
+//! | the machine | `machine` `kernel` `swap` `locales` |
+//! | a run | `lock` `heal` `coming` `news` |
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

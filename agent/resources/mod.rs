@@ -5,6 +5,7 @@
 //! - what the machine says, and how it writes things down (what workers nginx has, how PostgreSQL stores a password):
 //!   `host/`, even where only one kind asks;
 //! - a value that a recipe gives and that has a rule of its own: `terms/`;
+//! - what every kind of file has, its mode, its owner and its content: `file.rs`, the simplest of them;
 //! - a part of one kind, and what is made of it for one server (a `config_set` that `visudo` or `sshd` must like): the
 //!   folder beside its file.
 
