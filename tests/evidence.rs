@@ -11,6 +11,19 @@ pub(crate) const NANO: &str = include_str!("../recipes/nano.toml");
 /// The two Debians that everything is shown on.
 pub(crate) const DEBIANS: [u8; 2] = [12, 13];
 
+/// Makes promises, functions of a Debian's number, two tests each: `debian_12::NAME` and `debian_13::NAME`, side by side.
+macro_rules! on_each_debian {
+    ($($promise:ident),+ $(,)?) => {
+        mod debian_12 {
+            $(#[test] fn $promise() { super::$promise(12); })+
+        }
+        mod debian_13 {
+            $(#[test] fn $promise() { super::$promise(13); })+
+        }
+    };
+}
+pub(crate) use on_each_debian;
+
 /// PostgreSQL's major version in a Debian.
 pub(crate) fn postgres_of(debian: u8) -> u8 {
     if debian == 12 { 15 } else { 17 }
@@ -65,6 +78,11 @@ pub(crate) fn as_it_runs(host: &Machine, unit: &str) -> (crate::lab::unit::Start
 /// The name of PostgreSQL's unit.
 pub(crate) fn postgres_unit(debian: u8) -> String {
     format!("postgresql@{}-main", postgres_of(debian))
+}
+
+/// Where the configuration of PostgreSQL's cluster is.
+pub(crate) fn postgres_folder(debian: u8) -> String {
+    format!("/etc/postgresql/{}/main", postgres_of(debian))
 }
 
 fn id(resource: &Value) -> String {
