@@ -47,6 +47,35 @@ pub(crate) fn converged(debian: u8, recipe: &str) -> Machine {
     host
 }
 
+/// Converges: what the plan foresaw is what changed, and again changes nothing. Returns what changed.
+pub(crate) fn changes(host: &Machine, recipe: &str) -> BTreeSet<String> {
+    host.recipe(recipe);
+    let planned = host.agent("plan --json");
+    let converged = host.agent("converge --json").exits(0);
+    assert_eq!(
+        having(&converged, "changed"),
+        having(&planned, "pending"),
+        "what changed is what the plan said:\n{recipe}"
+    );
+    assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0, "again changes nothing:\n{recipe}");
+    having(&converged, "changed")
+}
+
+/// Converges, and shows that a failure stays one until it is cured.
+pub(crate) fn fails(host: &Machine, recipe: &str) -> Said {
+    host.recipe(recipe);
+    host.agent("converge").exits(1);
+    host.agent("converge").exits(1)
+}
+
+/// What PostgreSQL answers to its superuser.
+pub(crate) fn sql(host: &Machine, database: &str, statement: &str) -> String {
+    host.write("/run/statement.sql", statement);
+    let said =
+        host.sh(&format!("runuser -u postgres -- psql -qAtX -v ON_ERROR_STOP=1 -d '{database}' -f /run/statement.sql"));
+    said.succeeds().text().to_owned()
+}
+
 /// The ids in a JSON report that have a verdict.
 pub(crate) fn having(said: &Said, verdict: &str) -> BTreeSet<String> {
     resources(said).iter().filter(|one| one["verdict"] == verdict).map(id).collect()
