@@ -15,6 +15,7 @@ mod laws;
 mod layers;
 mod leaving;
 mod market;
+mod packages;
 mod ported;
 mod problems;
 mod recipes;
