@@ -7,6 +7,7 @@
 mod lab;
 
 mod beginning;
+mod clusters;
 mod drift;
 mod evidence;
 mod idempotence;
