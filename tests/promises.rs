@@ -8,6 +8,7 @@ mod lab;
 
 mod beginning;
 mod clusters;
+mod cut_off;
 mod drift;
 mod evidence;
 mod idempotence;
