@@ -73,23 +73,29 @@ fn what_somebody_was_interrupted_at_is_finished_by_the_next_installation(debian:
 
 fn what_a_power_cut_ended_is_finished_by_the_next_run(debian: u8) {
     let host = Machine::debian(debian).boot();
-    host.offers("lab-slow", "", &[("postinst", "touch /root/under-way; test -e /root/go || sleep 1000")]);
-    host.recipe(&recipe(r#""lab-slow""#));
-    let run = host.start_agent("converge");
-    eventually("dpkg is at it", || host.exists("/root/under-way"));
-    assert!(host.exists("/usr/sbin/policy-rc.d"), "nothing starts meanwhile");
-    host.kill_power();
-    run.wait();
-    host.power_on();
-    host.write("/root/go", "");
-    assert_eq!(state(&host, "lab-slow"), "install ok half-configured");
+    for (package, script, left) in [
+        ("lab-unpacked", "postinst", "install ok half-configured"),
+        ("lab-in-part", "preinst", "install reinstreq half-installed"),
+    ] {
+        host.sh("rm -f /root/under-way /root/go").succeeds();
+        host.offers(package, "", &[(script, "touch /root/under-way; test -e /root/go || sleep 1000")]);
+        host.recipe(&recipe(&format!("\"{package}\"")));
+        let run = host.start_agent("converge");
+        eventually("dpkg is at it", || host.exists("/root/under-way"));
+        assert!(host.exists("/usr/sbin/policy-rc.d"), "nothing starts meanwhile");
+        host.kill_power();
+        run.wait();
+        host.power_on();
+        host.write("/root/go", "");
+        assert_eq!(state(&host, package), left);
 
-    // Whatever the recipe says now.
-    host.recipe("format = 1\n");
-    host.agent("converge").exits(0).says("finished what dpkg was at when a run was killed");
-    is_whole(&host, "lab-slow");
-    assert!(!host.exists("/usr/sbin/policy-rc.d"));
-    host.agent("converge").exits(0).says_not("dpkg");
+        // Whatever the recipe says now.
+        host.recipe("format = 1\n");
+        host.agent("converge").exits(0).says("finished what dpkg was at when a run was killed");
+        is_whole(&host, package);
+        assert!(!host.exists("/usr/sbin/policy-rc.d"));
+        host.agent("converge").exits(0).says_not("dpkg");
+    }
 }
 
 fn recipe(packages: &str) -> String {
