@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::Kind;
 use super::undo::escaped;
-use super::{Error, STATE_DIR, Touch};
+use super::{Error, Look, STATE_DIR, Touch};
 
 impl Touch {
     /// Keeps a copy of the file at `path` unless hostagent wrote there before, or a copy is kept already.
@@ -24,6 +24,14 @@ impl Touch {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.place(directory));
         made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })?;
         self.write_private(&copy, &self.read(path)?.unwrap_or_default())
+    }
+}
+
+impl Look {
+    /// Where the first version of a path is kept, if it is.
+    pub fn original_of(&self, path: &Path) -> Option<PathBuf> {
+        let copy = place_of(path);
+        matches!(self.found(&copy), Ok(Some(_))).then_some(copy)
     }
 }
 
