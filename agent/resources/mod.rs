@@ -38,6 +38,9 @@ pub mod unit_file;
 pub mod user;
 
 #[cfg(test)]
+mod killed;
+
+#[cfg(test)]
 mod laws;
 
 #[cfg(test)]

@@ -251,22 +251,30 @@ impl Postgres {
         }
         needs_package(plan, &cluster.package());
         let comes_with_package = cluster.name == "main";
-        if comes_with_package && (self.data_directory.is_some() || self.locale.is_some()) {
-            // Read by the package when it makes the cluster, so it must be there before.
-            let data =
-                self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
-            let locale =
-                self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
-            let text = format!("# managed by hostagent\n{data}{locale}");
+        let how = if comes_with_package { self.how_main_is_made() } else { "create_main_cluster = false\n".to_owned() };
+        if !how.is_empty() {
+            // Read by the package when it makes `main`, so it must be there before. One that nobody asked for would take the
+            // port at the next boot.
             plan.add(File {
                 before_packages: true,
-                ..File::new("/etc/postgresql-common/createcluster.d/90-hostagent.conf", text)
+                ..File::new(
+                    "/etc/postgresql-common/createcluster.d/90-hostagent.conf",
+                    format!("# managed by hostagent\n{how}"),
+                )
             });
         }
         let data_directory = cluster.data_directory.clone();
         let (version, name, locale) = (cluster.version, cluster.name.clone(), self.locale.clone());
         plan.add(PgVersion { version, name: name.clone() });
         plan.add(PgCluster { version, name, data_directory, locale, comes_with_package });
+    }
+
+    /// What the package is told of the cluster that it makes.
+    fn how_main_is_made(&self) -> String {
+        let data = self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
+        let locale =
+            self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
+        data + &locale
     }
 
     /// Every setting of the drop-in.
