@@ -27,3 +27,15 @@ fn is_plain(text: &str) -> bool {
 fn is_one_line(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
+
+/// Of one word: every text that it takes, and every text that it refuses with a hint.
+#[cfg(test)]
+fn all<T: TryFrom<String, Error = String>>(fine: &[&str], wrong: &[&str]) {
+    for text in fine {
+        assert!(T::try_from((*text).to_owned()).is_ok(), "{text}");
+    }
+    for text in wrong {
+        let said = T::try_from((*text).to_owned()).err().unwrap_or_else(|| panic!("{text:?} was taken"));
+        assert!(said.contains("\nhint: "), "{said}");
+    }
+}
