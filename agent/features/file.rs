@@ -55,6 +55,7 @@ pub struct File {
 /// A file on a server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FileSource")]
 pub struct Source {
     /// `https://…`, `http://…`, or `file://…` on this host, without a user name or password.
     pub url: String,

@@ -66,7 +66,7 @@ pub struct User {
     pub ssh_authorized_keys: Vec<SshKey>,
     /// Whether keys that others put into that file are taken out. Default: `false`.
     #[serde(default)]
-    pub exclusive_keys: bool,
+    pub exact_keys: bool,
     /// What the user may do with sudo: a rule such as `"ALL=(ALL) NOPASSWD:ALL"`, which is what `true` stands for. Default:
     /// `false`: nothing from here.
     #[serde(default)]
@@ -193,7 +193,7 @@ impl Feature for Vec<User> {
             plan.add(user.account());
             // Also without keys: those that the recipe had earlier must go.
             plan.at(here.key("ssh_authorized_keys"));
-            let (keys, exclusive) = (user.ssh_authorized_keys.clone(), user.exclusive_keys);
+            let (keys, exclusive) = (user.ssh_authorized_keys.clone(), user.exact_keys);
             plan.add(AuthorizedKeys { user: user.name.clone(), keys, exclusive });
             if let Some(rule) = &user.sudo.0 {
                 plan.at(here.key("sudo"));

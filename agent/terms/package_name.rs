@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 pub struct PackageName(String);
 
 impl PackageName {
+    /// A name known to the program.
+    pub fn known(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -9,7 +9,6 @@ mod grants;
 mod hba;
 mod objects;
 mod settings;
-mod words;
 
 #[cfg(test)]
 mod on_a_machine;
@@ -34,14 +33,13 @@ use crate::resources::pg_cluster::PgCluster;
 use crate::resources::pg_version::PgVersion;
 use crate::resources::service::{OnChange, Service};
 use crate::template::managed;
-use crate::terms::{AbsolutePath, Mode};
+use crate::terms::{AbsolutePath, Mode, SettingValue};
 use cluster::{Cluster, account};
 
 pub use cluster::Source;
 pub use grants::Grant;
 pub use hba::{Hba, HbaMethod, HbaType, Ident};
 pub use objects::{Database, Extension, LocaleProvider, Role, Schema};
-pub use words::{Names, SettingValue};
 
 /// The major versions that there may be.
 const VERSIONS: std::ops::RangeInclusive<u16> = 13..=99;
@@ -335,7 +333,7 @@ impl Postgres {
             server: cluster.server(),
             drop_in: cluster.drop_in(),
             content: settings::render(&all).unwrap_or_default(),
-            settings: all.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
+            settings: all.into_iter().map(|(name, value)| (name, settings::text(&value))).collect(),
             localised: self.database.iter().filter(generated).map(|database| database.name.clone()).collect(),
         };
         let mut reads = vec![cluster.directory(), cluster.data_directory.join("postgresql.auto.conf")];

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::words::SettingValue;
 use crate::engine::Draft;
 use crate::problem::KeyPath;
+use crate::terms::SettingValue;
 
 const TEMPLATE: crate::template::Template = crate::template!("postgres/90-hostagent.conf.tera");
 
@@ -41,6 +41,11 @@ pub(super) fn render(settings: &BTreeMap<String, SettingValue>) -> Result<String
     TEMPLATE.render(&Page { settings })
 }
 
+/// A value in PostgreSQL's own words.
+pub(super) fn text(value: &SettingValue) -> String {
+    value.text("on", "off").into_owned()
+}
+
 /// A value as postgresql.conf has it (`src/backend/utils/misc/guc-file.l`): text between quotes, where a backslash
 /// escapes.
 fn in_file(value: &SettingValue) -> String {
@@ -54,7 +59,7 @@ fn in_file(value: &SettingValue) -> String {
                 .replace('\t', "\\t");
             format!("'{escaped}'")
         }
-        other => other.to_string(),
+        other => text(other),
     }
 }
 
