@@ -13,13 +13,14 @@ mod signals;
 mod status;
 
 use std::ffi::OsString;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 pub use refusal::Refusal;
 
-use crate::report::{Colour, Ink, out};
+use crate::report::{Colour, Ink, Lead, out};
 
 /// Makes this host what its recipe says, and keeps it so.
 ///
@@ -80,9 +81,18 @@ struct Manner {
     /// Whether looks are logged.
     debug: bool,
     colour: Colour,
+    /// When the process began its work.
+    begun: Instant,
 }
 
 impl Manner {
+    /// What came before a run until now: the command line.
+    fn lead(self) -> Lead {
+        let mut lead = Lead::since(self.begun);
+        lead.passed("arguments");
+        lead
+    }
+
     fn ink(self) -> Ink {
         Ink::for_stdout(self.colour)
     }
@@ -90,6 +100,7 @@ impl Manner {
 
 /// Reads a command line and does what it says.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let begun = Instant::now();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(usage) => {
@@ -111,7 +122,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         When::Always => Colour::Always,
         When::Never => Colour::Never,
     };
-    let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour };
+    let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour, begun };
     crate::log::start(manner.debug);
     let ended = match cli.verb {
         Verb::Check(check) => check.run(manner),

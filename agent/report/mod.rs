@@ -8,8 +8,10 @@ mod entry;
 pub mod journal;
 pub mod json;
 pub mod last_run;
+pub mod lead;
 mod live;
 pub mod message_ids;
+pub mod moment;
 pub mod out;
 pub mod screen;
 mod sheet;
@@ -23,5 +25,6 @@ mod words;
 
 pub use colour::{Colour, Ink};
 pub use json::Report;
+pub use lead::Lead;
 pub use screen::Screen;
 pub use terminal::Detail;
