@@ -1,5 +1,6 @@
 //! The command line: one file a verb. A verb returns its exit code or a refusal; nothing here calls `exit`.
 
+mod analyze;
 mod check;
 mod completions;
 mod converge;
@@ -62,6 +63,7 @@ enum Verb {
     Converge(converge::Converge),
     Facts(facts::Facts),
     Status(status::Status),
+    Analyze(analyze::Analyze),
     Schema(schema::Schema),
     Completions(completions::Completions),
 }
@@ -130,6 +132,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Converge(converge) => converge.run(manner).await,
         Verb::Facts(facts) => facts.run(),
         Verb::Status(status) => status.run(manner),
+        Verb::Analyze(analyze) => analyze.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),
     };

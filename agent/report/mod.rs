@@ -2,6 +2,7 @@
 //!
 //! Only this folder and `cli` print. Everything is a text first, so that tests read what a person reads.
 
+pub mod analysis;
 pub mod colour;
 mod diff;
 mod entry;

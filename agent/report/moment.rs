@@ -29,6 +29,16 @@ impl Moment {
         Duration::from_micros(u64::try_from(self.0).unwrap_or_default())
     }
 
+    /// How often another goes into it.
+    pub(crate) fn count_of(self, other: Self) -> i64 {
+        self.0.div_euclid(other.0.max(1))
+    }
+
+    /// So many times it.
+    pub(crate) fn times(self, count: i64) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
     /// How much of another it is: 0 to 1.
     pub fn share_of(self, whole: Self) -> f64 {
         if whole.0 > 0 { self.ms() / whole.ms() } else { 0.0 }
