@@ -120,7 +120,9 @@ impl Kept {
         if path == Path::new("-") {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| Refusal::wrong(format!("cannot read standard input: {error}"), "pipe a report into it"))?;
+            read.map_err(|error| {
+                Refusal::wrong(format!("cannot read standard input: {error}"), "pipe a report into it")
+            })?;
             return Ok(("standard input".to_owned(), bytes));
         }
         let name = format!("`{}`", path.display());

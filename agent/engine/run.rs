@@ -267,7 +267,8 @@ impl<'r, 'w> Run<'r, 'w> {
     fn course(&self, work: &Work, seen: &[Seen]) -> Course {
         let before = work.first.iter().filter_map(|&number| self.plan.works.get(number)).flat_map(|work| &work.steps);
         let ended = before.filter_map(|&index| seen.get(index)?.ended).max();
-        let began = self.parts.borrow().iter().rev().skip_while(|(part, _)| *part != Part::Act).nth(1).map(|(_, at)| *at);
+        let began =
+            self.parts.borrow().iter().rev().skip_while(|(part, _)| *part != Part::Act).nth(1).map(|(_, at)| *at);
         Course {
             needs: self.plan.awaited_by(work),
             with: self.plan.name_of(work).filter(|_| work.steps.len() > 1),

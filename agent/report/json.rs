@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::engine::course::{Course, Doing, Part};
+use crate::engine::course::{Doing, Part};
 use crate::engine::outcome::Told;
 use crate::engine::{Cause, Change, Outcome, Phase, Shown, Verdict};
 use crate::host::files::sha256_of;
@@ -114,7 +114,7 @@ pub struct Entry {
     /// What it was applied as one with: `package:*`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<String>,
-    /// When all that it needs was done with, in milliseconds since the run began.
+    /// When all that it needs was done with, in milliseconds since the run began; missing if it was only looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_ms: Option<Moment>,
     /// When it was done with, and what needs it could go on.
@@ -234,23 +234,26 @@ impl Entry {
             notes: told.notes.clone(),
             reason,
             error,
-            ..Self::gone_through(&told.course)
+            ..Self::gone_through(told)
         }
     }
 
     /// What a report says of a resource's way through the run.
-    fn gone_through(course: &Course) -> Self {
+    fn gone_through(told: &Told) -> Self {
+        let course = &told.course;
         let stretch = |span: &crate::engine::course::Span| Stretch {
             doing: doing_word(span.doing).to_owned(),
             from_ms: span.from.into(),
             till_ms: span.till.into(),
         };
+        // What was only looked at kept nobody waiting: ten thousand files need not say so.
+        let waited = course.spans.len() > 1 || told.verdict.word() == "skipped";
         Self {
             table: course.table.clone(),
             needs: course.needs.iter().map(ToString::to_string).collect(),
             with: course.with.as_ref().map(ToString::to_string),
-            ready_ms: course.ready.map(Moment::from),
-            ended_ms: course.ended.map(Moment::from),
+            ready_ms: course.ready.filter(|_| waited).map(Moment::from),
+            ended_ms: course.ended.filter(|_| waited).map(Moment::from),
             spans: course.spans.iter().map(stretch).collect(),
             ..Self::default()
         }

@@ -55,9 +55,10 @@ struct Line {
 impl Blame {
     /// Whom to blame in a run.
     pub fn of(history: &History) -> Self {
-        let parts = history.parts.iter().filter(|part| {
-            matches!(part.doing, Part::Before(_) | Part::End) && part.length() > Moment::default()
-        });
+        let parts = history
+            .parts
+            .iter()
+            .filter(|part| matches!(part.doing, Part::Before(_) | Part::End) && part.length() > Moment::default());
         let mut rows: Vec<Line> = history.rows.iter().map(|row| Line::of(row, history.total)).collect();
         rows.extend(parts.map(|part| Line {
             verdict: None,
@@ -80,7 +81,8 @@ impl Blame {
             let did = ink.paint(hue_of_did, &cut(&row.did, ROOM));
             let share = percent(row.ms.share_of(self.took_ms));
             let share = ink.paint(Hue::Faint, &format!("{share:>4}"));
-            let line = [&ink.paint(hue, &time), "  ", &share, "  ", &ink.paint(hue, &row.id), &gap, "  ", &did].concat();
+            let line =
+                [&ink.paint(hue, &time), "  ", &share, "  ", &ink.paint(hue, &row.id), &gap, "  ", &did].concat();
             text.push_str(line.trim_end());
             text.push('\n');
         }
@@ -123,5 +125,65 @@ impl Line {
             verifying_ms: none,
             stood_ms: none,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{changed, right, run, stretch};
+    use super::*;
+    use crate::report::json::{Difference, Entry, Trouble};
+
+    #[test]
+    fn what_was_done_in_one_go_is_one_line_and_its_time_counts_once() {
+        let package = |name: &str, verify: f64| Entry {
+            with: Some("package:*".to_owned()),
+            spans: vec![stretch("applying", 10.0, 810.0), stretch("verifying", verify, verify + 1.0)],
+            ..changed(&format!("package:{name}"), &[], 10.0, 10.0, 812.0)
+        };
+        let differs = |what: &str| Difference { what: what.to_owned(), ..Difference::default() };
+        let failed = Entry {
+            verdict: "failed".to_owned(),
+            error: Some(Trouble { says: "nginx says:\n  no such thing\n  at all".to_owned(), ..Trouble::default() }),
+            ..changed("config_set:nginx", &[], 10.0, 820.0, 900.0)
+        };
+        let skipped = Entry {
+            verdict: "skipped".to_owned(),
+            reason: Some("needs config_set:nginx, which failed".to_owned()),
+            ..right("service:nginx", &[], 900.0, 900.0)
+        };
+        let report = run(
+            990.0,
+            vec![
+                package("curl", 810.0),
+                package("nginx", 811.0),
+                Entry {
+                    changes: vec![differs("content"), differs("mode")],
+                    ..changed("file:/a", &[], 10.0, 812.0, 820.0)
+                },
+                failed,
+                skipped,
+                Entry { removal: true, ..changed("file:/b", &[], 10.0, 900.0, 950.0) },
+            ],
+        );
+        let blame = Blame::of(&History::of(&report));
+        assert_eq!(
+            blame.text(Ink::NONE),
+            "    802 ms   80%  package:*         changed in one go: curl, nginx
+     81 ms    8%  config_set:nginx  failed: nginx says: no such thing
+     51 ms    5%  file:/b           taken away
+     10 ms    1%  recipe            read the recipe and its bases
+   9.00 ms    1%  file:/a           changed: content, mode
+   1.00 ms   <1%  service:nginx     skipped: needs config_set:nginx, which failed
+"
+        );
+        let json: serde_json::Value = serde_json::from_str(&blame.json()).unwrap();
+        assert_eq!((&json["format"], &json["took_ms"]), (&1.into(), &1000.0.into()));
+        let first = &json["rows"][0];
+        assert_eq!(
+            (&first["ms"], &first["share"], &first["ids"][1]),
+            (&802.0.into(), &0.802.into(), &"package:nginx".into())
+        );
+        assert_eq!((&first["applying_ms"], &first["verifying_ms"]), (&800.0.into(), &2.0.into()));
     }
 }

@@ -74,7 +74,10 @@ impl Chain {
     /// As a tree that begins with the end, as `systemd-analyze critical-chain` has it.
     pub fn text(&self, ink: Ink) -> String {
         let head = [
-            format!("{} in all; what ended last stands first, and each waited for the one below it", measured(self.took_ms)),
+            format!(
+                "{} in all; what ended last stands first, and each waited for the one below it",
+                measured(self.took_ms)
+            ),
             "@ is when it began, counted from the start of the process, and + is how long it took".to_owned(),
         ];
         let mut text: String = head.iter().map(|line| ink.paint(Hue::Faint, line) + "\n").collect();
@@ -124,12 +127,20 @@ impl Chain {
 impl Link {
     fn of(part: &Piece<Part>) -> Self {
         let word = part.doing.word();
-        Self { id: word.to_owned(), part: word, from_ms: part.from, took_ms: part.length(), turn: false, rows: Vec::new() }
+        Self {
+            id: word.to_owned(),
+            part: word,
+            from_ms: part.from,
+            took_ms: part.length(),
+            turn: false,
+            rows: Vec::new(),
+        }
     }
 }
 
 fn links_of(part: &Piece<Part>, history: &History) -> Vec<Link> {
-    let whole = |worth: f64| if part.length().share_of(history.total) >= worth { vec![Link::of(part)] } else { Vec::new() };
+    let whole =
+        |worth: f64| if part.length().share_of(history.total) >= worth { vec![Link::of(part)] } else { Vec::new() };
     let stays = |within: fn(Doing) -> bool| stays(part, history, within);
     match part.doing {
         Part::Before(_) => Vec::new(),
@@ -229,6 +240,7 @@ fn before(history: &History) -> Vec<Link> {
     let (first, last) = (parts().next(), parts().next_back());
     let start = first.zip(last).map(|(first, last)| Link {
         id: "start".to_owned(),
+        part: "start",
         took_ms: last.till - first.from,
         ..Link::of(first)
     });
@@ -253,4 +265,99 @@ fn shortened(chain: Vec<Link>, total: Moment) -> Vec<Link> {
         }
     }
     links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{changed, right, run, stretch};
+    use super::*;
+    use crate::report::json::{Entry, Report};
+
+    fn path(report: &Report) -> Vec<String> {
+        let links = Chain::of(&History::of(report)).links;
+        let told = |link: &Link| {
+            let turn = if link.turn { " turn" } else { "" };
+            format!("{} {} +{}{turn}", link.id, link.from_ms.ms(), link.took_ms.ms())
+        };
+        links.iter().map(told).collect()
+    }
+
+    #[test]
+    fn the_path_goes_back_through_the_need_that_ended_last() {
+        let report = run(
+            1000.0,
+            vec![
+                changed("file:a", &[], 10.0, 10.0, 300.0),
+                changed("file:b", &[], 10.0, 10.0, 600.0),
+                changed("file:c", &["file:a", "file:b"], 600.0, 600.0, 1000.0),
+                changed("file:d", &["file:a"], 300.0, 300.0, 900.0),
+            ],
+        );
+        assert_eq!(path(&report), ["start 0 +10", "survey 10 +10", "file:b 20 +590", "file:c 610 +400"]);
+    }
+
+    #[test]
+    fn what_was_left_alone_stands_for_what_it_needs() {
+        let report = run(
+            1000.0,
+            vec![
+                changed("file:a", &[], 10.0, 10.0, 600.0),
+                right("file:b", &["file:a"], 600.0, 600.1),
+                changed("file:c", &["file:b"], 600.1, 600.2, 1000.0),
+            ],
+        );
+        assert_eq!(path(&report)[2..], ["file:a 20 +590", "file:c 610.2 +399.8"]);
+    }
+
+    #[test]
+    fn who_stood_ready_and_waited_is_told_from_who_waited_for_a_need() {
+        let report =
+            run(1000.0, vec![changed("file:a", &[], 10.0, 10.0, 600.0), changed("file:b", &[], 10.0, 600.0, 1000.0)]);
+        assert_eq!(path(&report)[2..], ["file:a 20 +590", "file:b 610 +400 turn"]);
+        let text = Chain::of(&History::of(&report)).text(Ink::NONE);
+        assert_eq!(text.lines().nth(3), Some("file:b @0.610 s +400 ms  (waited only for its turn)"), "{text}");
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_do_has_its_looks_as_path() {
+        let looked = |id: &str, needs: &[&str], from, till| Entry {
+            spans: vec![stretch("surveying", from, till)],
+            ..right(id, needs, 10.0, 10.0)
+        };
+        let report = run(
+            10.0,
+            vec![
+                looked("file:a", &[], 0.0, 4.0),
+                looked("file:b", &["file:a"], 4.0, 9.5),
+                looked("file:c", &["file:a"], 4.5, 5.0),
+            ],
+        );
+        assert_eq!(path(&report), ["recipe 0 +10", "file:a 10 +4", "file:b 14 +5.5"]);
+    }
+
+    #[test]
+    fn what_is_taken_away_stands_one_after_the_other() {
+        let gone = |id: &str, from, till| Entry { removal: true, ..changed(id, &[], 0.0, from, till) };
+        let mut report = run(
+            400.0,
+            vec![changed("file:a", &[], 10.0, 10.0, 400.0), gone("file:b", 401.0, 700.0), gone("file:c", 700.0, 900.0)],
+        );
+        report.parts[4] = stretch("removals", 400.0, 900.0);
+        report.parts[5] = stretch("end", 900.0, 990.0);
+        assert_eq!(path(&report)[2..], ["file:a 20 +390", "file:b 411 +299", "file:c 710 +200", "end 910 +90"]);
+    }
+
+    #[test]
+    fn many_short_ones_are_told_as_one_and_a_report_that_names_itself_ends() {
+        let serial = |n: u32| {
+            let from = 10.0 + f64::from(n);
+            changed(&format!("file:{n}"), &[], 10.0, from, from + 1.0)
+        };
+        let report = run(510.0, (0..500).map(serial).collect());
+        assert_eq!(path(&report), ["start 0 +10", "survey 10 +10", "495 resources 25 +495"]);
+
+        let rings = run(510.0, vec![changed("file:a", &["file:a"], 10.0, 10.0, 510.0)]);
+        assert_eq!(path(&rings).last().unwrap(), "file:a 20 +500");
+        assert_eq!(path(&Report::default()), Vec::<String>::new());
+    }
 }

@@ -54,7 +54,13 @@ pub(super) struct Bar {
 
 impl Bar {
     pub(super) fn told(&self) -> String {
-        format!("{} {}, from {} to {}", self.says, exactly(self.till - self.from), exactly(self.from), exactly(self.till))
+        format!(
+            "{} {}, from {} to {}",
+            self.says,
+            exactly(self.till - self.from),
+            exactly(self.from),
+            exactly(self.till)
+        )
     }
 
     fn of(piece: &Piece<Doing>) -> Self {
@@ -121,16 +127,12 @@ impl Sheet {
     }
 
     fn part(&mut self, word: &'static str, pieces: &[&Piece<Part>], critical: bool) {
-        let bar = |piece: &&Piece<Part>| Bar {
-            class: "own",
-            from: piece.from,
-            till: piece.till,
-            says: piece.doing.word(),
-        };
+        let bar =
+            |piece: &&Piece<Part>| Bar { class: "own", from: piece.from, till: piece.till, says: piece.doing.word() };
         let total: Moment = pieces.iter().map(|piece| piece.length()).sum();
-        let lines = pieces.iter().map(|piece| {
-            format!("{} {}: {}", piece.doing.word(), exactly(piece.length()), piece.doing.means())
-        });
+        let lines = pieces
+            .iter()
+            .map(|piece| format!("{} {}: {}", piece.doing.word(), exactly(piece.length()), piece.doing.means()));
         self.parts.insert(word, self.lanes.len());
         self.lanes.push(Lane {
             label: word.to_owned(),
@@ -278,7 +280,8 @@ fn title(row: &Row, history: &History) -> String {
         (Doing::Applying, "applying"),
         (Doing::Verifying, "verifying"),
     ];
-    let spent = spent.iter().map(|(doing, word)| (row.spent(*doing), word)).filter(|(time, _)| *time > Moment::default());
+    let spent =
+        spent.iter().map(|(doing, word)| (row.spent(*doing), word)).filter(|(time, _)| *time > Moment::default());
     lines.extend(spent.map(|(time, word)| format!("{word} {}", exactly(time))));
     if let Some((from, ready, till)) = waited(row, history) {
         let needs = row.needs.iter().filter_map(|&need| Some(history.rows.get(need)?.name.as_str()));

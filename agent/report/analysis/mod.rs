@@ -12,6 +12,8 @@ mod picture;
 mod rows;
 mod scale;
 mod svg;
+#[cfg(test)]
+mod testing;
 
 pub use blame::Blame;
 pub use chain::Chain;

@@ -256,3 +256,105 @@ fn cut_middle(text: &str, most: usize) -> String {
     let end: String = text.chars().skip(count - tail).collect();
     format!("{start}…{end}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{changed, right, run};
+    use super::*;
+    use crate::report::json::Entry;
+
+    /// Every text of a picture: where it begins, where it ends, on which line, what it says, whether it is on an axis.
+    fn texts(svg: &str) -> Vec<(f64, f64, f64, String, bool)> {
+        let texts = svg.lines().filter_map(|line| line.strip_prefix("<text")?.strip_suffix("</text>"));
+        let attribute = |head: &str, name: &str| {
+            let (_, rest) = head.split_once(&format!(" {name}=\""))?;
+            Some(rest.split('"').next()?.to_owned())
+        };
+        let placed = texts.map(|text| {
+            let (head, words) = text.split_once('>').unwrap();
+            let at = |name| attribute(head, name).unwrap().parse::<f64>().unwrap();
+            let class = attribute(head, "class").unwrap_or_default();
+            let font = if class.contains("title") { 15.0 / 11.0 } else { 1.0 };
+            let words = words.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+            let width = characters(words.chars().count()) * font;
+            let begins = match () {
+                () if class.contains("right") => at("x") - width,
+                () if class.contains("middle") => at("x") - width / 2.0,
+                () => at("x"),
+            };
+            (begins, begins + width, at("y"), words, class.contains("middle"))
+        });
+        placed.collect()
+    }
+
+    fn is_clear(svg: &str) {
+        let texts = texts(svg);
+        // The first tick is where the bars begin, and axes are all that may say something among them.
+        let (axis, rows): (Vec<_>, Vec<_>) = texts.iter().filter(|text| text.2 > TOP - 20.0).partition(|text| text.4);
+        let left = (axis[0].0 + axis[0].1) / 2.0;
+        for (from, till, _, words, _) in rows {
+            assert!(*till <= left || *from >= WIDTH - TIMES, "`{words}` stands among the bars");
+        }
+        for (number, (from, till, y, words, _)) in texts.iter().enumerate() {
+            assert!(*from >= 0.0 && *till <= WIDTH, "`{words}` stands outside: {from} to {till}");
+            for (other_from, other_till, other_y, other, _) in &texts[number + 1..] {
+                let apart = till <= other_from || other_till <= from || (y - other_y).abs() >= 12.0;
+                assert!(apart, "`{words}` and `{other}` overlap");
+            }
+        }
+        assert_eq!(svg.matches("<g").count(), svg.matches("</g>").count());
+    }
+
+    /// A run of so many files, one after the other, each with a long and awkward name.
+    fn many(count: u32, each: f64) -> String {
+        let file = |n: u32| {
+            let from = 10.0 + f64::from(n) * each;
+            let name = format!("file:/srv/<&\"{}\u{1b}/number-{n}", "long/".repeat(12));
+            Entry { table: format!("table{}", n % 3), ..changed(&name, &[], 10.0, from, from + each) }
+        };
+        let mut report = run(10.0 + f64::from(count) * each, (0..count).map(file).collect());
+        report.recipe = "/etc/a/very/long/path".repeat(12);
+        draw(&History::of(&report))
+    }
+
+    #[test]
+    fn no_text_overlaps_another_however_many_and_long() {
+        for (count, each) in [(0, 1.0), (1, 0.002), (10, 0.3), (40, 2000.0), (41, 11.0), (500, 40.0), (500, 90_000.0)] {
+            is_clear(&many(count, each));
+        }
+    }
+
+    #[test]
+    fn in_a_large_run_what_took_nothing_is_one_row_a_table() {
+        let rows = |svg: &str| svg.matches("<g class=\"lane\"").count();
+        assert_eq!(rows(&many(40, 1.0)), 2 + 40);
+        let large = many(500, 1.0);
+        assert_eq!(rows(&large), 2 + 3);
+        assert!(large.contains(">167 resources changed</text>"), "{large}");
+
+        let mut report = run(1000.0, (0..60).map(|n| right(&format!("file:{n}"), &[], 10.0, 11.0)).collect());
+        report.resources.push(changed("file:slow", &[], 10.0, 11.0, 1000.0));
+        let svg = draw(&History::of(&report));
+        assert!(svg.contains(">60 more as they were</text>") && svg.contains(">file:slow</text>"), "{svg}");
+    }
+
+    #[test]
+    fn the_critical_path_is_drawn_from_link_to_link() {
+        let report = run(
+            900.0,
+            vec![changed("file:a", &[], 10.0, 10.0, 400.0), changed("file:b", &["file:a"], 400.0, 400.0, 900.0)],
+        );
+        let svg = draw(&History::of(&report));
+        assert_eq!(svg.matches("<circle class=\"mark\"").count(), 4, "start, survey, a, b");
+        for edge in ["survey waited for start", "file:a waited for survey", "file:b waited for file:a"] {
+            assert!(svg.contains(&format!("<title>{edge}</title>")), "{edge}: {svg}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_too_long_keep_both_ends() {
+        assert_eq!(cut_middle("file:/etc/x", 11), "file:/etc/x");
+        assert_eq!(cut_middle("file:/etc/nginx/sites/api.conf", 20), "file:/etc…s/api.conf");
+        assert_eq!(cut_middle("file:/etc/nginx/sites/api.conf", 20).chars().count(), 20);
+    }
+}
