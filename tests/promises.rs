@@ -6,6 +6,7 @@
 #[path = "lab/mod.rs"]
 mod lab;
 
+mod analyze;
 mod beginning;
 mod clusters;
 mod cut_off;

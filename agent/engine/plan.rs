@@ -35,6 +35,16 @@ pub(crate) struct Step {
     pub(crate) first: BTreeSet<usize>,
 }
 
+impl Step {
+    /// The table of the recipe that asked for it.
+    pub(crate) fn table(&self) -> &str {
+        match self.at.steps().first() {
+            Some(KeyStep::Key(table)) => table,
+            _ => "",
+        }
+    }
+}
+
 /// What is wanted, in an order that respects every edge. Steps that are applied as one stand together in one [`Work`].
 #[derive(Debug)]
 pub struct Plan {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::changes::Changes;
+use super::course::{Course, Doing, Span};
 use super::failure::{Cause, Failure, Phase};
 use super::outcome::{Told, Verdict};
 use super::plan::Plan;
@@ -89,7 +90,7 @@ impl Removal {
                 (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none())
             }
         };
-        self.told(verdict, began, started)
+        self.told(verdict, began, started, Doing::Surveying)
     }
 
     /// Takes it away.
@@ -107,13 +108,14 @@ impl Removal {
                 }
             },
         };
-        self.told(verdict, began, started)
+        self.told(verdict, began, started, Doing::Applying)
     }
 
     /// It stays for now, because something else failed.
     pub(crate) fn held_back(self, began: Instant) -> Told {
         let reason = "goes when everything else is right".to_owned();
-        self.told((Verdict::Skipped(reason), Changes::none()), began, Instant::now())
+        let told = self.told((Verdict::Skipped(reason), Changes::none()), began, Instant::now(), Doing::Looking);
+        Told { course: Course::default(), ..told }
     }
 
     fn changes(&self, host: &Look) -> Result<Changes, Cause> {
@@ -169,10 +171,20 @@ impl Removal {
         Ok(())
     }
 
-    fn told(self, (verdict, changes): (Verdict, Changes), began: Instant, started: Instant) -> Told {
+    fn told(self, (verdict, changes): (Verdict, Changes), began: Instant, started: Instant, doing: Doing) -> Told {
         let notes = changes.notes().to_vec();
-        let since = started.saturating_duration_since(began);
-        Told { id: self.id, verdict, drift: false, removal: true, notes, started: since, took: started.elapsed() }
+        let (from, till) = (started.saturating_duration_since(began), began.elapsed());
+        let course = Course { spans: vec![Span { doing, from, till }], ended: Some(till), ..Course::default() };
+        Told {
+            id: self.id,
+            verdict,
+            drift: false,
+            removal: true,
+            notes,
+            started: from,
+            took: started.elapsed(),
+            course,
+        }
     }
 }
 

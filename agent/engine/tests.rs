@@ -16,6 +16,8 @@ use crate::host::programs::Real;
 use crate::host::{Host, Look, Touch};
 use crate::problem::KeyPath;
 
+mod courses;
+
 /// A file that holds one word. It may need others, fail, or panic.
 #[derive(Debug, Clone, Serialize)]
 struct Word {
