@@ -1,112 +1,85 @@
-//! Whatever is cut off or wrong in a part harms that part alone: programs of a killed run are not raced, a mistyped package
-//! keeps nothing else from being installed, rules that sudo refuses are never in force, and nobody is locked out.
+//! Whenever a run was cut off, the files that come back are those the server last ran with, and they stay.
 
-use crate::evidence::{DEBIANS, having, ids};
+use crate::evidence::{converged, having, ids, on_each_debian, postgres_folder, postgres_unit, sql};
 use crate::lab::{Machine, eventually};
 
-const SLOW: &str = r#"
-format = 1
-[[run]]
-name = "slow"
-command = ["/bin/sh", "-c", "echo began >>/srv/log; sleep 4; echo done >>/srv/log; touch /srv/done"]
-creates = "/srv/done"
-"#;
+on_each_debian![
+    what_a_server_was_restarted_with_by_hand_is_what_it_goes_back_to,
+    a_run_killed_while_a_file_was_checked_is_undone_by_the_next,
+];
 
-#[test]
-fn work_of_a_killed_run_is_waited_for_and_not_done_twice() {
-    let host = Machine::debian(12).boot();
-    host.recipe(SLOW);
-    let run = host.start_agent("converge");
-    eventually("the work has begun", || host.exists("/srv/log"));
-    run.signal("KILL");
-    run.wait().exits(137);
-    host.agent("converge").exits(0).says("waiting for `/bin/sh -c").says("which a run that was killed had started");
-    assert_eq!(host.read("/srv/log"), "began\ndone\n");
-    host.sh("ls /run/hostagent/at-work").prints("");
-    assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0);
+fn settings(settings: &str) -> String {
+    format!("format = 1\n[postgres]\nsettings = {{ {settings} }}\n")
 }
 
-#[test]
-fn an_installation_of_a_killed_run_ends_by_itself_before_the_next_begins() {
-    let host = Machine::debian(13).boot();
-    host.write(
-        "/etc/apt/apt.conf.d/slow",
-        "DPkg::Pre-Install-Pkgs { \"touch /run/installs; sleep 3\"; };\nDPkg::Post-Invoke { \"touch /run/ended\"; };\n",
-    );
-    host.recipe("format = 1\n[host]\npackages = [\"hello\"]\n");
-    let run = host.start_agent("converge");
-    eventually("apt installs", || host.exists("/run/installs"));
-    run.signal("KILL");
-    run.wait().exits(137);
-    host.agent("converge").exits(0).says("which a run that was killed had started");
-    assert!(host.exists("/run/ended"), "it came to its own end");
-    host.sh("hello && dpkg --audit").succeeds().says("Hello, world");
-    host.sh("ls /usr/sbin/policy-rc.d").fails();
-    assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0);
-}
+fn what_a_server_was_restarted_with_by_hand_is_what_it_goes_back_to(debian: u8) {
+    let unit = postgres_unit(debian);
+    let host = converged(debian, &settings("work_mem = \"4MB\""));
+    let shown = || sql(&host, "postgres", "show work_mem");
 
-#[test]
-fn a_mistyped_package_keeps_nothing_else_from_its_place() {
-    for debian in DEBIANS {
-        let host = Machine::debian(debian).boot();
-        host.recipe(
-            "format = 1\n[host]\npackages = [\"hello\", \"helo\"]\n[[file]]\npath = \"/srv/note\"\ncontent = \"here\\n\"\n",
-        );
-        host.agent("converge").exits(1).says("apt does not know `helo`").says("Unable to locate package helo");
-        host.sh("hello && cat /srv/note").succeeds().says("here");
-        let again = host.agent("converge --json").exits(1);
-        assert_eq!((having(&again, "failed"), having(&again, "changed").len()), (ids(["package:helo"]), 0));
+    // Written and checked, not loaded; then somebody else loads it.
+    host.recipe(&settings("work_mem = \"5MB\""));
+    host.agent("converge --only config_set:postgres").exits(0);
+    assert_eq!(shown(), "4MB");
+    host.sh(&format!("systemctl restart {unit}")).succeeds();
+    assert_eq!(shown(), "5MB");
+    assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0);
+
+    // The checker likes it, the start does not.
+    let files = host.digest(&postgres_folder(debian));
+    host.recipe(&settings("work_mem = \"6MB\", shared_preload_libraries = \"no_such_library\""));
+    for _ in 0..2 {
+        host.agent("converge").exits(1).says("no_such_library").says("the old configuration is back");
+        files.is_still(&host.digest(&postgres_folder(debian)));
+        assert_eq!(shown(), "5MB", "what it ran with last, not what hostagent loaded last");
     }
+
+    // It stays, whoever restarts it.
+    host.reboot();
+    assert_eq!(shown(), "5MB");
+    files.is_still(&host.digest(&postgres_folder(debian)));
+    host.recipe(&settings("work_mem = \"5MB\""));
+    host.agent("plan").exits(0);
+    assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0);
 }
 
-#[test]
-fn rules_that_sudo_refuses_are_never_in_force() {
-    const RULES: &str = "/etc/sudoers.d/hostagent-ops";
-    let recipe = |rule: &str| format!("format = 1\n[[user]]\nname = \"ops\"\nsudo = \"{rule}\"\n");
-    let host = Machine::debian(12).with_packages(["sudo"]).boot();
-    host.recipe(&recipe("ALL=(ALL) NOPASSWD:ALL"));
+fn a_run_killed_while_a_file_was_checked_is_undone_by_the_next(debian: u8) {
+    const FILE: &str = "/etc/app.conf";
+    let recipe = |content: &str| {
+        // Without a `%s`: with one a copy would be checked, and the file not written before that is good.
+        let check = format!("grep -q good {FILE} && exit 0; touch /run/checking; sleep 1000");
+        format!(
+            "format = 1\n[[file]]\npath = \"{FILE}\"\ncontent = \"{content}\\n\"\ncheck = [\"sh\", \"-c\", \"{check}\"]\n"
+        )
+    };
+    let host = Machine::debian(debian).boot();
+    host.write(FILE, "a person's\n");
+    host.sh(&format!("chown daemon {FILE}; chmod 0604 {FILE}")).succeeds();
+    let before = host.digest(FILE);
+
+    let cut_off = || {
+        host.sh("rm -f /run/checking").succeeds();
+        host.recipe(&recipe("unchecked"));
+        let run = host.start_agent("converge");
+        eventually("it is being checked", || host.exists("/run/checking"));
+        run.signal("KILL");
+        run.wait();
+        assert_eq!(host.read(FILE), "unchecked\n", "the worst moment");
+    };
+    // Owner, mode and content are a person's again, though the recipe names the file no more.
+    cut_off();
+    host.recipe("format = 1\n");
+    host.agent("converge").exits(0).says(&format!("a run was cut off while it changed config_set:{FILE}"));
+    before.is_still(&host.digest(FILE));
+
+    host.recipe(&recipe("good"));
     host.agent("converge").exits(0);
-    let before = host.read(RULES);
-    let watcher = format!("while :; do case \"$(cat {RULES})\" in *'(ALL NOPASSWD'*) touch /run/in-force;; esac; done");
-    let watching = host.start(&format!("sh -c '{}'", watcher.replace('\'', "'\\''")));
-    host.recipe(&recipe("ALL=(ALL NOPASSWD:ALL"));
-    for _ in 0..3 {
-        host.agent("converge").exits(1).says(&format!("`visudo --check --file {RULES}` says")).says("syntax error");
-    }
-    watching.signal("TERM");
-    watching.wait();
-    assert!(!host.exists("/run/in-force"));
-    assert_eq!(host.read(RULES), before);
-    host.sh("ls -A /run/hostagent").says_not("staged");
-    // Also what is wrong only together with another file.
-    host.write("/etc/sudoers.d/first", "Cmnd_Alias WEB = /bin/true\n");
-    host.sh("chmod 440 /etc/sudoers.d/first").succeeds();
-    host.recipe(
-        "format = 1\n[[file]]\npath = \"/etc/sudoers.d/second\"\ncontent = \"Cmnd_Alias WEB = /bin/false\\n\"\n",
-    );
-    host.agent("converge").exits(1).says("Alias \"WEB\" already defined");
-    assert!(!host.exists("/etc/sudoers.d/second"));
-}
-
-#[test]
-fn settings_that_would_let_nobody_in_are_refused_unless_that_is_meant() {
-    let ssh = "format = 1\n[ssh]\nsettings = { PasswordAuthentication = false }\n";
-    for debian in DEBIANS {
-        let host = Machine::debian(debian).with_packages(["openssh-server", "sudo"]).boot();
-        let before = host.digest("/etc/ssh");
-        host.recipe(ssh);
-        host.agent("plan").exits(1).says("no password logs in").says("lockout_is_meant");
-        host.agent("converge").exits(1).says("neither root nor anybody who may use sudo has a key");
-        before.is_still(&host.digest("/etc/ssh"));
-
-        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ops";
-        let user = format!("[[user]]\nname = \"ops\"\nsudo = true\nssh_authorized_keys = [\"{key}\"]\n");
-        host.recipe(&format!("{ssh}{user}"));
-        host.agent("plan").exits(3);
-        host.agent("converge").exits(0);
-        host.agent("plan").exits(0);
-
-        host.recipe(&format!("{ssh}lockout_is_meant = true\n"));
-        host.agent("converge").exits(0);
-    }
+    let good = host.digest(FILE);
+    cut_off();
+    host.recipe(&recipe("good"));
+    let planned = host.agent("plan --json").exits(3);
+    assert_eq!(having(&planned, "pending"), ids([&format!("config_set:{FILE}")]));
+    host.agent("converge").exits(0).says("the old files are back");
+    good.is_still(&host.digest(FILE));
+    host.agent("plan").exits(0);
 }

@@ -6,16 +6,20 @@
 #[path = "lab/mod.rs"]
 mod lab;
 
+mod analyze;
 mod beginning;
+mod clusters;
 mod cut_off;
 mod drift;
 mod evidence;
+mod harmless;
 mod idempotence;
 mod inside;
 mod laws;
 mod layers;
 mod leaving;
 mod market;
+mod packages;
 mod ported;
 mod problems;
 mod recipes;

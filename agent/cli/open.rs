@@ -12,6 +12,7 @@ use crate::host::{self, CONF_DIR, Host, Look};
 use crate::problem::{Problems, nearest};
 use crate::recipe;
 use crate::recipe::loading::{Bases, Document, load};
+use crate::report::Lead;
 use crate::report::json::About;
 
 use super::refusal::Refusal;
@@ -134,18 +135,22 @@ pub(super) struct Opened {
 }
 
 /// The plan of [`open`].
-pub(super) fn plan(wanted: &Wanted, verb: &str) -> Result<Plan, Refusal> {
-    open(wanted, verb).map(|opened| opened.plan)
+pub(super) fn plan(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Plan, Refusal> {
+    open(wanted, verb, lead).map(|opened| opened.plan)
 }
 
 /// Reads, checks and compiles the recipe for this host.
-pub(super) fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
+pub(super) fn open(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Opened, Refusal> {
     wanted.must_be_there(verb)?;
     let host = Host::here()?.look();
     let document = wanted.document(&host)?;
+    lead.passed("recipe");
     let facts = Facts::gather(&host, &document.facts_read())?;
+    lead.passed("facts");
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
-    chosen(plan, wanted)
+    let opened = chosen(plan, wanted);
+    lead.passed("plan");
+    opened
 }
 
 /// What `--only` leaves of a plan.

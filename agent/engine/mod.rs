@@ -3,6 +3,7 @@
 //! It knows no feature and no kind of resource.
 
 pub mod changes;
+pub mod course;
 pub mod failure;
 mod order;
 pub mod outcome;

@@ -58,6 +58,16 @@ impl First {
     }
 }
 
+impl Step {
+    /// The table of the recipe that asked for it.
+    pub(crate) fn table(&self) -> &str {
+        match self.at.steps().first() {
+            Some(KeyStep::Key(table)) => table,
+            _ => "",
+        }
+    }
+}
+
 /// What is wanted, in an order that respects every edge. Steps that are applied as one stand together in one [`Work`].
 #[derive(Debug)]
 pub struct Plan {

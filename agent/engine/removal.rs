@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::changes::Changes;
+use super::course::{Course, Doing, Span};
 use super::failure::{Cause, Failure, Phase};
 use super::outcome::{Told, Verdict};
 use super::plan::Plan;
@@ -52,7 +53,8 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
     for (id, record) in host.ledger().records().filter(|(id, _)| !wanted.contains(id)) {
         let traces: Vec<Trace> = record.traces.iter().filter(|trace| !kept.contains(trace)).cloned().collect();
         let made = traces.iter().any(|trace| match trace {
-            Trace::Path(path) => host.ledger().written(path).is_some_and(|written| written.made),
+            // What was there before stays, and whose it is and what it was is told.
+            Trace::Path(path) => host.ledger().written(path).is_some(),
             Trace::Unit(_) => true,
             Trace::Reader(_) => false,
             // What cannot be looked at is told when it is to go.
@@ -128,7 +130,7 @@ impl Removal {
                 (Verdict::Failed(Failure { id: self.id.clone(), phase: Phase::Looking, cause }), Changes::none())
             }
         };
-        self.told(verdict, began, started)
+        self.told(verdict, began, started, Doing::Surveying)
     }
 
     /// Takes it away.
@@ -146,13 +148,14 @@ impl Removal {
                 }
             },
         };
-        self.told(verdict, began, started)
+        self.told(verdict, began, started, Doing::Applying)
     }
 
     /// It stays for now, because something else failed.
     pub(crate) fn held_back(self, began: Instant) -> Told {
         let reason = "goes when everything else is right".to_owned();
-        self.told((Verdict::Skipped(reason), Changes::none()), began, Instant::now())
+        let told = self.told((Verdict::Skipped(reason), Changes::none()), began, Instant::now(), Doing::Looking);
+        Told { course: Course::default(), ..told }
     }
 
     fn changes(&self, host: &Look) -> Result<Changes, Cause> {
@@ -176,9 +179,7 @@ impl Removal {
                         path.display(),
                         names.join(", ")
                     )),
-                    Standing::Foreign => {
-                        changes.note(format!("`{}` was there before hostagent, and is kept", path.display()))
-                    }
+                    Standing::Foreign => changes.note(foreign(host, path)),
                 },
             };
         }
@@ -218,10 +219,29 @@ impl Removal {
         Ok(())
     }
 
-    fn told(self, (verdict, changes): (Verdict, Changes), began: Instant, started: Instant) -> Told {
+    fn told(self, (verdict, changes): (Verdict, Changes), began: Instant, started: Instant, doing: Doing) -> Told {
         let notes = changes.notes().to_vec();
-        let since = started.saturating_duration_since(began);
-        Told { id: self.id, verdict, drift: false, removal: true, notes, started: since, took: started.elapsed() }
+        let (from, till) = (started.saturating_duration_since(began), began.elapsed());
+        let course = Course { spans: vec![Span { doing, from, till }], ended: Some(till), ..Course::default() };
+        Told {
+            id: self.id,
+            verdict,
+            drift: false,
+            removal: true,
+            notes,
+            started: from,
+            took: started.elapsed(),
+            course,
+        }
+    }
+}
+
+/// What is said of a file that was there before.
+fn foreign(host: &Look, path: &Path) -> String {
+    let says = format!("`{}` was there before hostagent, and is kept", path.display());
+    match host.original_of(path) {
+        Some(copy) => format!("{says} as it is now; what it was at first is in `{}`", copy.display()),
+        None => says,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::{Event, Run, Seen, State, Stop, guarded, schedule};
+use crate::engine::course::{Doing, Span};
 use crate::engine::failure::{Cause, Failure, Phase};
 use crate::engine::outcome::Verdict;
 use crate::engine::plan::{Step, Work};
@@ -45,7 +46,10 @@ impl Run<'_, '_> {
             {
                 continue;
             }
-            match guarded(step.resource.check(&self.host.look())).await {
+            let began = Instant::now();
+            let looked = guarded(step.resource.check(&self.host.look())).await;
+            self.note(index, |seen| seen.spans.push(self.span(Doing::Looking, began)));
+            match looked {
                 Ok(changes) if changes.is_empty() => continue,
                 Ok(changes) => {
                     self.note(index, |seen| seen.changes = changes);
@@ -77,6 +81,7 @@ impl Run<'_, '_> {
             let reason = self.reason_to_skip(step);
             self.note(index, |seen| {
                 seen.took += began.elapsed();
+                seen.spans.push(self.span(Doing::Looking, began));
                 match (looked, reason) {
                     // Something this run did has brought it, as the survey foresaw: it is changed all the same.
                     (Ok(changes), _) if changes.is_empty() => {
@@ -96,6 +101,10 @@ impl Run<'_, '_> {
         self.put_right(work, &differing).await;
         for &index in &work.steps {
             self.conclude(index);
+        }
+        let ended = Some(self.began.elapsed());
+        for &index in &work.steps {
+            self.note(index, |seen| seen.ended = ended);
         }
     }
 
@@ -173,6 +182,7 @@ impl Run<'_, '_> {
         } else {
             guarded(first.resource.apply(&touch)).await.map(|()| LeftOut::new())
         };
+        let applying = self.span(Doing::Applying, began);
         for &index in &work.steps {
             let Some(step) =
                 self.plan.steps.get(index).filter(|step| differing.iter().any(|other| other.id == step.id))
@@ -182,14 +192,18 @@ impl Run<'_, '_> {
             let failed = |cause: &Cause| {
                 State::Failed(Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() })
             };
-            let state = match &applied {
-                Ok(left_out) => match left_out.iter().find(|(id, _)| *id == step.id) {
-                    Some((_, cause)) => failed(cause),
-                    None => self.verify(step).await,
-                },
-                Err(cause) => failed(cause),
+            let left_out = applied.as_ref().map(|list| list.iter().find(|(id, _)| *id == step.id));
+            let (state, verifying) = match left_out {
+                Ok(None) => {
+                    let began = Instant::now();
+                    let state = self.verify(step).await;
+                    (state, Some(self.span(Doing::Verifying, began)))
+                }
+                Ok(Some((_, cause))) | Err(cause) => (failed(cause), None::<Span>),
             };
             self.note(index, |seen| {
+                seen.spans.push(applying);
+                seen.spans.extend(verifying);
                 seen.state = state;
                 seen.broke_all = applied.is_err();
                 seen.started = Some(began);

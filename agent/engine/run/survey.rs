@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{Run, Seen, State, guarded, schedule};
 use crate::engine::changes::Changes;
+use crate::engine::course::Doing;
 use crate::engine::failure::{Failure, Phase};
 use crate::engine::plan::Step;
 
@@ -49,8 +50,10 @@ impl Run<'_, '_> {
         }
         let drift = known && changes.stands_alone();
         tracing::debug!(resource = %step.id, ?state, "looked");
+        let spans = vec![self.span(Doing::Surveying, began)];
+        let (started, took) = (Some(began), began.elapsed());
         self.note(index, |seen| {
-            *seen = Seen { changes, state, drift, broke_all: false, started: Some(began), took: began.elapsed() }
+            *seen = Seen { changes, state, drift, broke_all: false, started, took, spans, ended: None }
         });
     }
 

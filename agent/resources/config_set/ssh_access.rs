@@ -7,13 +7,12 @@
 
 use std::path::Path;
 
-use crate::engine::{Cause, Id};
+use super::{Guard, sshd, sudoers};
+use crate::engine::Id;
+use crate::host::probe::Probe;
 use crate::host::users::User;
-use crate::host::{Look, state};
+use crate::host::{Error, Look, state};
 use crate::resources::authorized_keys::is_key;
-use crate::resources::config_set::Guard;
-use crate::resources::probe::Probe;
-use crate::resources::{sshd, sudoers};
 
 /// What a recipe's settings say of who may log in.
 #[derive(Debug, Clone, Default)]
@@ -53,16 +52,13 @@ const HINT: &str = "give somebody who may use sudo a key (`[[user]]` with `sudo`
 impl Access {
     /// Keeps these settings from being written where they would let nobody in.
     pub fn guard(self) -> Guard {
-        let probe = Probe::new(move |host| {
-            let access = self.clone();
-            Box::pin(async move { access.complaint(host) })
-        });
+        let probe = Probe::new(async move |host: &Look| self.complaint(host));
         let mut needs = ["user", "authorized_keys"].map(Id::every).to_vec();
         needs.extend(["sudoers-", sudoers::MAIN].map(|name| Id::under("config_set", name)));
         Guard { probe, needs, code: "ssh-lockout", hint: HINT.to_owned() }
     }
 
-    fn complaint(&self, host: &Look) -> Result<Option<String>, Cause> {
+    fn complaint(&self, host: &Look) -> Result<Option<String>, Error> {
         // Whose keys these are only root can tell, and only root changes anything.
         if host.is_real() && !state::is_root() {
             return Ok(None);
@@ -80,7 +76,7 @@ impl Access {
     }
 
     /// Why the login by SSH that runs this could not be repeated.
-    fn cuts_off(&self, host: &Look) -> Result<Option<String>, Cause> {
+    fn cuts_off(&self, host: &Look) -> Result<Option<String>, Error> {
         let Some(login) = login(host)? else { return Ok(None) };
         if let Some(port) = login.port.filter(|port| !self.ports.is_empty() && !self.ports.contains(port)) {
             return Ok(Some(format!("you are logged in on port {port}, on which the server would no longer listen")));
@@ -91,7 +87,7 @@ impl Access {
     }
 
     /// Whether somebody who can put things right has a key, or will have one before this is written.
-    fn somebody_gets_in(&self, host: &Look) -> Result<bool, Cause> {
+    fn somebody_gets_in(&self, host: &Look) -> Result<bool, Error> {
         if self.no_keys {
             return Ok(false);
         }
@@ -120,7 +116,7 @@ impl Access {
     }
 
     /// Whether the lists let a user in.
-    fn admits(&self, host: &Look, user: &User) -> Result<bool, Cause> {
+    fn admits(&self, host: &Look, user: &User) -> Result<bool, Error> {
         if !self.admits_name(&user.name) {
             return Ok(false);
         }
@@ -154,7 +150,7 @@ struct Login {
 }
 
 /// The login by SSH that runs this process: found among its parents, as sudo(8) takes the variables away that tell of it.
-fn login(host: &Look) -> Result<Option<Login>, Cause> {
+fn login(host: &Look) -> Result<Option<Login>, Error> {
     let mut below = None;
     let mut pid = std::process::id();
     while let Some(process) = host.process(pid)?.filter(|process| process.pid > 1) {
@@ -171,7 +167,7 @@ fn login(host: &Look) -> Result<Option<Login>, Cause> {
 }
 
 /// The server's port, from the environment that it gave to a login: `SSH_CONNECTION=ADDRESS PORT ADDRESS PORT`.
-fn port_of(host: &Look, pid: u32) -> Result<Option<u16>, Cause> {
+fn port_of(host: &Look, pid: u32) -> Result<Option<u16>, Error> {
     let environ = host.read_text(Path::new(&format!("/proc/{pid}/environ")))?.unwrap_or_default();
     let found = environ.split('\0').find_map(|entry| entry.strip_prefix("SSH_CONNECTION="));
     Ok(found.and_then(|text| text.split(' ').nth(3)?.parse().ok()))
@@ -184,7 +180,7 @@ fn has_key(host: &Look, user: &User) -> bool {
 }
 
 /// Whether it is root, or somebody with a shell whom the rules of sudo name, or a group of theirs.
-fn may_put_right(host: &Look, user: &User) -> Result<bool, Cause> {
+fn may_put_right(host: &Look, user: &User) -> Result<bool, Error> {
     if user.uid == 0 {
         return Ok(true);
     }
@@ -209,13 +205,13 @@ fn may_put_right(host: &Look, user: &User) -> Result<bool, Cause> {
     Ok(false)
 }
 
-fn groups_of(host: &Look, user: &User) -> Result<Vec<String>, Cause> {
+fn groups_of(host: &Look, user: &User) -> Result<Vec<String>, Error> {
     let of = |group: &crate::host::users::Group| group.gid == user.gid || group.members.contains(&user.name);
     Ok(host.groups()?.into_iter().filter(of).map(|group| group.name).collect())
 }
 
 /// Whether other files of the server have one of [`ELSEWHERE`].
-fn keys_come_from_elsewhere(host: &Look) -> Result<bool, Cause> {
+fn keys_come_from_elsewhere(host: &Look) -> Result<bool, Error> {
     let directory = Path::new(sshd::DIRECTORY);
     let mut files = vec![Path::new(sshd::MAIN).to_owned()];
     files.extend(host.names_in(directory)?.iter().map(|name| directory.join(name)));

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::config_set::ConfigFile;
-use super::probe::Probe;
+use super::ConfigFile;
 use crate::engine::Cause;
 use crate::host::files::Kind;
+use crate::host::probe::Probe;
 use crate::host::programs::{Program, last_lines};
 use crate::host::staged::Stage;
 use crate::host::{Look, Touch};
@@ -66,7 +66,7 @@ impl ConfigCheck {
     /// What it dislikes of the files as they stand, in its own words.
     pub(super) async fn complaint(&self, host: &Look) -> Result<Option<String>, Cause> {
         let (argv, user) = match self {
-            Self::Asked(probe) => return probe.ask(host).await,
+            Self::Asked(probe) => return Ok(probe.ask(host).await?),
             Self::Copy { .. } => return Ok(None),
             Self::Program { argv, user } => (argv, user),
         };
@@ -166,8 +166,8 @@ mod tests {
 
     use super::*;
     use crate::engine::Resource as _;
+    use crate::resources::config_set::{sshd, sudoers};
     use crate::resources::laws::Play;
-    use crate::resources::{sshd, sudoers};
 
     /// A host whose checkers dislike the word `bad` in what they are given, and what they read of it: every file below the
     /// place of the copies, by its path there.

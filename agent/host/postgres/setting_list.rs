@@ -14,7 +14,7 @@ const LISTS: [&str; 7] = [
 ];
 
 /// A value as it stands behind `SET name TO`.
-pub(crate) fn in_sql(name: &str, value: &str) -> String {
+pub fn in_sql(name: &str, value: &str) -> String {
     match elements(name, value) {
         Some(list) => list.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", "),
         None => literal(value),
@@ -23,7 +23,7 @@ pub(crate) fn in_sql(name: &str, value: &str) -> String {
 
 /// Whether a value as PostgreSQL keeps it is the wanted one. It quotes the names of a list that need it
 /// (`flatten_set_variable_args`), which depends on its key words: so names are compared, and not their spelling.
-pub(crate) fn same(name: &str, kept: &str, wanted: &str) -> bool {
+pub fn same(name: &str, kept: &str, wanted: &str) -> bool {
     match (elements(name, kept), elements(name, wanted)) {
         (Some(kept), Some(wanted)) => kept == wanted,
         _ => kept == wanted,
