@@ -298,8 +298,8 @@ on_a_machine! {
         for _ in 0..2 {
             let (_, _, failed) = run(&plan_of(bad)).await;
             assert_eq!(failed.len(), 1);
-            let says = |words: &str| assert!(failed[0].contains(words), "{failed:?}");
-            ["drop_in:toy-refuse.service/hostagent: ", "was tried before, and is not again", "no such luck"].map(says);
+            let told = ["drop_in:toy-refuse.service/hostagent: ", "was tried before, and is not again", "no such luck"];
+            assert!(told.iter().all(|words| failed[0].contains(words)), "{failed:?}");
             assert!(toy.unit().await.is_up() && toy.unit().await.invocation_id == invocation);
             assert_eq!(fs::read_to_string("/etc/systemd/system/toy-refuse.service.d/hostagent.conf").unwrap(), "[Service]\nEnvironment=A=1\n");
         }
