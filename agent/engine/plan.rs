@@ -62,6 +62,13 @@ pub(crate) struct Work {
     pub(crate) first: BTreeSet<usize>,
 }
 
+impl Work {
+    /// A step that is done by itself.
+    fn of((index, step): (usize, &Step)) -> Self {
+        Self { steps: vec![index], first: step.first.clone() }
+    }
+}
+
 /// A resource just added, to say what it comes after.
 #[derive(Debug)]
 pub struct Added<'d> {
@@ -187,15 +194,15 @@ impl Draft {
     pub fn finish(mut self) -> Result<Plan, Vec<Problem>> {
         self.resolve();
         self.one_owner_each();
-        let works = self.works();
-        let order = sorted(&works).unwrap_or_else(|ring| {
-            let names =
-                ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
-            let ids: Vec<String> = names.map(|step| format!("`{}`", step.id)).collect();
-            let says = format!("these wait for each other: {}", ids.join(" -> "));
-            self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
-            Vec::new()
-        });
+        let alone: Vec<Work> = self.steps.iter().enumerate().map(Work::of).collect();
+        let (works, order) = match sorted(&alone) {
+            Ok(order) => {
+                let works = self.works(&order);
+                let order = sorted(&works).unwrap_or_else(|ring| self.wait_for_each_other(&works, &ring));
+                (works, order)
+            }
+            Err(ring) => (Vec::new(), self.wait_for_each_other(&alone, &ring)),
+        };
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
@@ -206,6 +213,15 @@ impl Draft {
             .map(|work| Work { steps: work.steps.clone(), first: work.first.iter().filter_map(moved).collect() })
             .collect();
         Ok(Plan { steps: self.steps, works, partial: false })
+    }
+
+    /// Complains of a ring, which has no order.
+    fn wait_for_each_other(&mut self, works: &[Work], ring: &[usize]) -> Vec<usize> {
+        let ring = ring.iter().filter_map(|&work| self.steps.get(*works.get(work)?.steps.first()?));
+        let ids: Vec<String> = ring.map(|step| format!("`{}`", step.id)).collect();
+        let says = format!("these wait for each other: {}", ids.join(" -> "));
+        self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
+        Vec::new()
     }
 
     /// Turns ids into edges.
@@ -284,8 +300,9 @@ impl Draft {
         }
     }
 
-    /// Joins the steps that are applied together, and lifts the edges to the joined ones.
-    fn works(&self) -> Vec<Work> {
+    /// Joins the steps that are applied together, and lifts the edges to the joined ones. Within one work the steps stand
+    /// in the given order: there, too, what is needed comes first.
+    fn works(&self, order: &[usize]) -> Vec<Work> {
         let mut works: Vec<Work> = Vec::new();
         let mut together: BTreeMap<String, usize> = BTreeMap::new();
         let mut of_step = Vec::with_capacity(self.steps.len());
@@ -301,7 +318,9 @@ impl Draft {
             }
             of_step.push(work);
         }
+        let rank: BTreeMap<usize, usize> = order.iter().enumerate().map(|(rank, &step)| (step, rank)).collect();
         for (number, work) in works.iter_mut().enumerate() {
+            work.steps.sort_by_key(|step| rank.get(step));
             let steps = work.steps.iter().filter_map(|&step| self.steps.get(step));
             work.first = steps
                 .flat_map(|step| &step.first)

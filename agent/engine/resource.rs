@@ -73,7 +73,8 @@ impl fmt::Display for Id {
 /// it. What it serialises to is what the recipe wants of it: the engine keeps a digest of that to tell drift (somebody
 /// changed the host) from change (somebody changed the recipe). Secrets serialise as references.
 pub trait Resource: fmt::Debug + Serialize + 'static {
-    /// Whether all resources of this type in a plan are applied as one, by [`Resource::apply_all`].
+    /// Whether all resources of this type in a plan are applied as one, by [`Resource::apply_all`]. All of them are
+    /// looked at before any is applied, so what one finds must not depend on another.
     const TOGETHER: bool = false;
 
     /// Names this thing and no other, such as `file:/etc/nginx/nginx.conf`.

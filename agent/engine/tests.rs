@@ -1,5 +1,9 @@
 //! The engine's promises, with toy resources on real files in a temporary root.
 
+mod properties;
+mod toys;
+mod worlds;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -33,6 +37,10 @@ enum Fate {
     DoesNotHold,
     /// Can be looked at only when the first of its needs is there, as a role needs a server.
     Blind,
+    /// Stands where something else does, and nothing will change that.
+    Refuses,
+    /// Holds what the first of its needs holds, and cannot foresee it.
+    Follows,
 }
 
 fn word(name: &str, word: &str) -> Word {
@@ -46,6 +54,12 @@ impl Word {
 
     fn after(self, need: &'static str) -> Self {
         Self { needs: vec![need], ..self }
+    }
+
+    fn wanted(&self, host: &Look) -> Result<String, Cause> {
+        let follows = self.needs.first().filter(|_| self.fate == Fate::Follows);
+        let followed = follows.map(|need| host.read_text(&PathBuf::from("/").join(need.trim_start_matches("word:"))));
+        Ok(followed.transpose()?.flatten().unwrap_or_else(|| self.text.clone()))
     }
 
     fn that(self, fate: Fate) -> Self {
@@ -68,8 +82,11 @@ impl Resource for Word {
         {
             return Err(Cause::new("blind", "there is nobody to ask"));
         }
+        if self.fate == Fate::Refuses {
+            return Err(Cause::new("wrong-kind", "something else is there"));
+        }
         let now = host.read_text(&self.path())?.unwrap_or_default();
-        Ok(Changes::none().value("word", &now, &self.text))
+        Ok(Changes::none().value("word", &now, &self.wanted(host)?))
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -77,7 +94,7 @@ impl Resource for Word {
         match self.fate {
             Fate::Fails => Err(Cause::new("toy", "on purpose")),
             Fate::DoesNotHold => Ok(()),
-            _ => Ok(host.replace(&self.path(), self.text.as_bytes(), root())?),
+            _ => Ok(host.replace(&self.path(), self.wanted(host)?.as_bytes(), root())?),
         }
     }
 
@@ -161,6 +178,26 @@ fn a_failure_skips_what_depends_on_it_and_nothing_else() {
 }
 
 #[test]
+fn what_has_nobody_to_ask_after_a_failure_is_skipped_and_what_is_refused_for_good_is_told() {
+    let words = [
+        word("a", "1").that(Fate::Refuses),
+        word("b", "2").after("word:a").that(Fate::Blind),
+        word("c", "3").after("word:a").that(Fate::Refuses),
+    ];
+    assert_eq!(Place::new().preview(&words), ["a failed", "b skipped", "c failed"]);
+    assert_eq!(Place::new().converge(&words), ["a failed", "b skipped", "c failed"]);
+}
+
+#[test]
+fn what_turns_out_to_differ_only_in_the_run_is_left_alone_too_after_a_failure() {
+    let follows = || Word { needs: vec!["word:a", "word:b"], ..word("c", "").that(Fate::Follows) };
+    let place = Place::new();
+    place.converge(&[word("a", "1"), word("b", "1"), follows()]);
+    let words = [word("a", "2"), word("b", "2").that(Fate::Fails), follows()];
+    assert_eq!(place.converge(&words), ["a changed", "b failed", "c skipped"]);
+}
+
+#[test]
 fn a_panic_is_the_failure_of_one_resource() {
     let words = [word("a", "1").that(Fate::Panics), word("b", "2")];
     assert_eq!(Place::new().converge(&words), ["a failed", "b changed"]);
@@ -189,11 +226,12 @@ fn what_the_recipe_stops_naming_goes_if_it_was_made_here_and_not_edited() {
     place.converge(&[word("made", "1"), word("edited", "1"), word("old", "1"), word("kept", "1")]);
     std::fs::write(place.0.path().join("edited"), "by hand").unwrap();
 
-    assert_eq!(place.preview(&[word("kept", "1")]), ["kept ok", "made pending", "edited ok"]);
+    assert_eq!(place.preview(&[word("kept", "1")]), ["kept ok", "old ok", "made pending", "edited ok"]);
     let outcome = place.outcome(&[word("kept", "1")], &Stop::new());
-    assert_eq!(told(&outcome), ["kept ok", "made changed", "edited ok"]);
-    assert_eq!(outcome.released, [Id::from("word:old")]);
-    assert!(outcome.resources[2].notes[0].contains("edited by hand"));
+    assert_eq!(told(&outcome), ["kept ok", "old ok", "made changed", "edited ok"]);
+    assert!(outcome.released.is_empty(), "{:?}", outcome.released);
+    assert!(outcome.resources[1].notes[0].contains("was there before hostagent, and is kept"));
+    assert!(outcome.resources[3].notes[0].contains("edited by hand"));
     let left = |name: &str| place.0.path().join(name).exists();
     assert!(!left("made") && left("edited") && left("old") && left("kept"));
 }

@@ -262,7 +262,10 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1));
     };
     let waited = tokio::time::timeout(program.patience, Box::pin(until_it_ends(&mut child, talk))).await;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| {
+        let last = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
+        String::from_utf8_lossy(last).into_owned()
+    };
     let output = Output { status: None, stdout: text(&kept.0), stderr: text(&kept.1) };
     match waited {
         Ok(status) => Ok(Output { status: status.map_err(start)?.code(), ..output }),
@@ -348,3 +351,6 @@ impl Touch {
         Ok(self.0.0.runner.run(program).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,19 +78,21 @@ impl Run<'_, '_> {
             }
             let began = Instant::now();
             let looked = guarded(step.resource.check(&self.host.look())).await;
+            let reason = self.reason_to_skip(step);
             self.note(index, |seen| {
                 seen.took += began.elapsed();
                 seen.spans.push(self.span(Doing::Looking, began));
-                match looked {
+                match (looked, reason) {
                     // Something this run did has brought it, as the survey foresaw: it is changed all the same.
-                    Ok(changes) if changes.is_empty() => {
+                    (Ok(changes), _) if changes.is_empty() => {
                         seen.state = if matches!(seen.state, State::Pending) { State::Changed } else { State::Right };
                     }
-                    Ok(changes) => {
+                    (_, Some(reason)) => seen.state = State::Skipped(reason),
+                    (Ok(changes), None) => {
                         seen.changes = changes;
                         differing.push(step);
                     }
-                    Err(cause) => {
+                    (Err(cause), None) => {
                         seen.state = State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause });
                     }
                 }
@@ -113,7 +115,8 @@ impl Run<'_, '_> {
         let mut settled = false;
         self.note(index, |seen| {
             let pending = matches!(seen.state, State::Pending);
-            if matches!(seen.state, State::Failed(_)) || (matches!(seen.state, State::Right) && !moved) {
+            let over = matches!(seen.state, State::Failed(_) | State::Skipped(_));
+            if over || (matches!(seen.state, State::Right) && !moved) {
                 settled = true;
             } else if let (Some(reason), true) = (reason, pending) {
                 seen.state = State::Skipped(reason);
@@ -128,20 +131,27 @@ impl Run<'_, '_> {
         settled
     }
 
-    fn reason_to_skip(&self, step: &Step) -> Option<String> {
+    /// Why a step must be left alone: something failed that it needs, directly or through others, also through some that
+    /// were as they should be. The nearest is named.
+    pub(super) fn reason_to_skip(&self, step: &Step) -> Option<String> {
         let seen = self.seen.borrow();
-        let state = |index: usize| seen.get(index).map(|seen| &seen.state);
-        let before = |wanted: fn(&State) -> bool| {
-            step.first
-                .iter()
-                .find(|&&index| state(index).is_some_and(wanted))
-                .and_then(|&index| self.plan.steps.get(index))
-        };
-        if let Some(failed) = before(|state| matches!(state, State::Failed(_))) {
-            return Some(format!("needs {}, which failed", failed.id));
+        let (mut known, mut nearest) = (BTreeSet::new(), step.first.clone());
+        while !nearest.is_empty() {
+            let before = |wanted: fn(&State) -> bool| {
+                let found = nearest.iter().find(|&&index| seen.get(index).is_some_and(|seen| wanted(&seen.state)));
+                found.and_then(|&index| self.plan.steps.get(index))
+            };
+            if let Some(failed) = before(|state| matches!(state, State::Failed(_))) {
+                return Some(format!("needs {}, which failed", failed.id));
+            }
+            if let Some(skipped) = before(|state| matches!(state, State::Skipped(_))) {
+                return Some(format!("needs {}, which was skipped", skipped.id));
+            }
+            known.extend(nearest.iter().copied());
+            let above = nearest.iter().filter_map(|&index| self.plan.steps.get(index)).flat_map(|step| &step.first);
+            nearest = above.copied().filter(|index| !known.contains(index)).collect();
         }
-        before(|state| matches!(state, State::Skipped(_)))
-            .map(|skipped| format!("needs {}, which was skipped", skipped.id))
+        None
     }
 
     fn something_moved(&self, step: &Step) -> bool {

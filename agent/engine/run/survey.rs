@@ -39,9 +39,11 @@ impl Run<'_, '_> {
                 tracing::debug!(resource = %step.id, %cause, "not there yet");
                 (step.resource.when_absent().all_follow(), State::Pending)
             }
-            Err(cause) => {
-                (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause }))
-            }
+            Err(cause) => match self.reason_to_skip(step).filter(|_| !cause.is_final()) {
+                // Whom it would have to ask is what failed: that is one failure, not two.
+                Some(reason) => (Changes::none(), State::Skipped(reason)),
+                None => (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause })),
+            },
         };
         if matches!(state, State::Pending) {
             self.host.expect(&step.id);
