@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::host::{Host, STATE_DIR, state};
+use crate::host::{Host, STATE_DIR, output, state};
 use crate::report::analysis::{self, Blame, Chain, History, Unfit};
 use crate::report::{last_run, out};
 
@@ -89,7 +89,7 @@ impl Analyze {
                 if svg == Path::new("-") {
                     out::print(&picture)?;
                 } else {
-                    out::save(&svg, &picture).map_err(|error| not_saved(&svg, &error))?;
+                    output::save(&svg, &picture).map_err(|error| not_saved(&svg, &error))?;
                 }
             }
         }

@@ -13,7 +13,7 @@
 //! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `probe` is a question to one |
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
-//! | a run | `lock` `heal` `coming` `news` |
+//! | a run | `lock` `heal` `coming` `news`; what it is asked to write down: `output` |
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,7 @@ pub mod machine;
 mod news;
 pub mod nginx;
 pub mod originals;
+pub mod output;
 pub mod packages;
 pub mod postgres;
 pub mod probe;

@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn a_moment_stays_what_it_is_through_json() {
-        for (micros, text) in [(7_612_483, "7612.483"), (-18_204, "-18.204"), (0, "0.0"), (1, "0.001")] {
+        for (micros, text) in
+            [(7_612_483, "7612.483"), (-18_204, "-18.204"), (0, "0.0"), (1, "0.001"), (1_005, "1.005")]
+        {
             let moment = Moment::micros(micros);
             assert_eq!(serde_json::to_string(&moment).unwrap(), text);
             assert_eq!(serde_json::from_str::<Moment>(text).unwrap(), moment);

@@ -50,7 +50,7 @@ pub(crate) fn measured(time: Moment) -> String {
 
 /// `84%`, `<1%`, `0%`.
 pub(crate) fn percent(share: f64) -> String {
-    if share > 0.0 && share < 0.005 { "<1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
+    if share > 0.0 && share < 0.005 { "<1%".to_owned() } else { format!("{:.0}%", (share * 100.0).round()) }
 }
 
 /// A text that is too long loses its end.

@@ -289,7 +289,7 @@ mod tests {
             vec![
                 changed("file:a", &[], 10.0, 10.0, 300.0),
                 changed("file:b", &[], 10.0, 10.0, 600.0),
-                changed("file:c", &["file:a", "file:b"], 600.0, 600.0, 1000.0),
+                changed("file:c", &["file:b", "file:a"], 600.0, 600.0, 1000.0),
                 changed("file:d", &["file:a"], 300.0, 300.0, 900.0),
             ],
         );

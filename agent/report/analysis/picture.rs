@@ -291,7 +291,7 @@ mod tests {
         let texts = texts(svg);
         // The first tick is where the bars begin, and axes are all that may say something among them.
         let (axis, rows): (Vec<_>, Vec<_>) = texts.iter().filter(|text| text.2 > TOP - 20.0).partition(|text| text.4);
-        let left = (axis[0].0 + axis[0].1) / 2.0;
+        let left = f64::midpoint(axis[0].0, axis[0].1);
         for (from, till, _, words, _) in rows {
             assert!(*till <= left || *from >= WIDTH - TIMES, "`{words}` stands among the bars");
         }
