@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::host::{Host, STATE_DIR, state};
+use crate::host::{Host, STATE_DIR, output, state};
 use crate::report::analysis::{self, Blame, Chain, History, Unfit};
 use crate::report::{last_run, out};
 
@@ -89,7 +89,9 @@ impl Analyze {
                 if svg == Path::new("-") {
                     out::print(&picture)?;
                 } else {
-                    out::save(&svg, &picture).map_err(|error| not_saved(&svg, &error))?;
+                    output::save(&svg, &picture).map_err(|error| {
+                        Refusal::wrong(error.to_string(), "name a file that can be written, or `-` for standard output")
+                    })?;
                 }
             }
         }
@@ -134,9 +136,4 @@ impl Kept {
         let bytes = bytes.ok_or_else(|| Refusal::wrong(format!("there is no report at {name}"), "check the path"))?;
         Ok((name, bytes))
     }
-}
-
-fn not_saved(path: &Path, error: &std::io::Error) -> Refusal {
-    let says = format!("could not write `{}`: {error}", path.display());
-    Refusal::wrong(says, "name a file that can be written, or `-` for standard output")
 }

@@ -41,6 +41,7 @@ pub mod machine;
 mod news;
 pub mod nginx;
 pub mod originals;
+pub mod output;
 pub mod packages;
 pub mod postgres;
 pub mod probe;

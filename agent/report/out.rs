@@ -1,7 +1,6 @@
-//! Standard output, standard error and a file that is named for output, as a program that must not die of them sees them.
+//! Standard output and standard error, as a program that must not die of them sees them.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 /// Prints a text. A reader that went away (`hostagent plan | head`) is no error: it has seen enough.
 ///
@@ -13,14 +12,6 @@ pub fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
-}
-
-/// Puts a text into a file that the caller named, over what was there, as a shell's `>` does.
-///
-/// # Errors
-/// When the system refuses.
-pub fn save(path: &Path, text: &str) -> io::Result<()> {
-    std::fs::write(path, text)
 }
 
 /// Prints a text to standard error. There is nobody left to tell when that fails.
