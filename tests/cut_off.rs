@@ -46,7 +46,8 @@ fn what_a_server_was_restarted_with_by_hand_is_what_it_goes_back_to(debian: u8) 
 fn a_run_killed_while_a_file_was_checked_is_undone_by_the_next(debian: u8) {
     const FILE: &str = "/etc/app.conf";
     let recipe = |content: &str| {
-        let check = "grep -q good %s && exit 0; touch /run/checking; sleep 1000";
+        // Without a `%s`: with one a copy would be checked, and the file not written before that is good.
+        let check = format!("grep -q good {FILE} && exit 0; touch /run/checking; sleep 1000");
         format!(
             "format = 1\n[[file]]\npath = \"{FILE}\"\ncontent = \"{content}\\n\"\ncheck = [\"sh\", \"-c\", \"{check}\"]\n"
         )

@@ -12,6 +12,7 @@ mod clusters;
 mod cut_off;
 mod drift;
 mod evidence;
+mod harmless;
 mod idempotence;
 mod inside;
 mod laws;

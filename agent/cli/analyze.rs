@@ -89,9 +89,7 @@ impl Analyze {
                 if svg == Path::new("-") {
                     out::print(&picture)?;
                 } else {
-                    output::save(&svg, &picture).map_err(|error| {
-                        Refusal::wrong(error.to_string(), "name a file that can be written, or `-` for standard output")
-                    })?;
+                    output::save(&svg, &picture).map_err(|error| not_saved(&svg, &error))?;
                 }
             }
         }
@@ -136,4 +134,9 @@ impl Kept {
         let bytes = bytes.ok_or_else(|| Refusal::wrong(format!("there is no report at {name}"), "check the path"))?;
         Ok((name, bytes))
     }
+}
+
+fn not_saved(path: &Path, error: &std::io::Error) -> Refusal {
+    let says = format!("could not write `{}`: {error}", path.display());
+    Refusal::wrong(says, "name a file that can be written, or `-` for standard output")
 }

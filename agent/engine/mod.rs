@@ -16,7 +16,7 @@ pub use changes::{Change, Changes, Shown};
 pub use failure::{Cause, Failure, Phase};
 pub use outcome::{Outcome, Verdict};
 pub use plan::{Draft, Plan};
-pub use resource::{Id, Resource};
+pub use resource::{Id, LeftOut, Resource};
 
 #[cfg(test)]
 mod tests;

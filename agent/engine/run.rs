@@ -121,6 +121,8 @@ struct Seen {
     changes: Changes,
     state: State,
     drift: bool,
+    /// Whether it failed together with all that were applied with it, and not by itself.
+    broke_all: bool,
     started: Option<Instant>,
     took: Duration,
     spans: Vec<Span>,
@@ -145,6 +147,8 @@ struct Run<'r, 'w> {
     began: Instant,
     clock: SystemTime,
     seen: RefCell<Vec<Seen>>,
+    /// Whether nothing failed or was left out so far.
+    all_well: Cell<bool>,
     extra: RefCell<Vec<Told>>,
     parts: RefCell<Vec<(Part, Duration)>>,
     /// A ledger that cannot be written is a failure of the run, told once.
@@ -162,6 +166,7 @@ impl<'r, 'w> Run<'r, 'w> {
             changes: Changes::none(),
             state: State::Unseen,
             drift: false,
+            broke_all: false,
             started: None,
             took: Duration::ZERO,
             spans: Vec::new(),
@@ -170,7 +175,18 @@ impl<'r, 'w> Run<'r, 'w> {
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
         let watch = RefCell::new(watch);
         let (extra, parts, trouble) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { plan, host, watch, began: Instant::now(), clock: SystemTime::now(), seen, extra, parts, trouble }
+        Self {
+            plan,
+            host,
+            watch,
+            began: Instant::now(),
+            clock: SystemTime::now(),
+            seen,
+            all_well: Cell::new(true),
+            extra,
+            parts,
+            trouble,
+        }
     }
 
     /// Puts right what a killed run left behind.
@@ -290,6 +306,9 @@ impl<'r, 'w> Run<'r, 'w> {
     fn note(&self, index: usize, change: impl FnOnce(&mut Seen)) {
         if let Some(seen) = self.seen.borrow_mut().get_mut(index) {
             change(seen);
+            if matches!(seen.state, State::Failed(_) | State::Skipped(_)) {
+                self.all_well.set(false);
+            }
         }
     }
 

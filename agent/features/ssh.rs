@@ -15,8 +15,8 @@ use super::{Feature, needs_package};
 use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::problem::KeyPath;
-use crate::resources::config_set::ConfigFile;
-use crate::resources::config_set::sshd;
+use crate::resources::config_set::ssh_access::{Access, ELSEWHERE};
+use crate::resources::config_set::{ConfigFile, ConfigSet, sshd};
 use crate::template::managed;
 use crate::terms::{OneOrMany, SettingValue};
 
@@ -32,6 +32,10 @@ pub struct Ssh {
     /// Settings for some connections only. Default: none.
     #[serde(default, rename = "match")]
     pub matches: Vec<Match>,
+    /// Whether it is meant that settings let nobody in: else they are refused where they turn passwords off and neither root
+    /// nor anybody who may use sudo has a key, and where they cut off the login by SSH that runs hostagent. Default: `false`.
+    #[serde(default)]
+    pub lockout_is_meant: bool,
 }
 
 /// Settings for some connections.
@@ -72,6 +76,29 @@ impl Ssh {
             text += "\nMatch all\n";
         }
         text
+    }
+
+    /// What the settings for everybody say of who may log in.
+    fn access(&self) -> Access {
+        let words = |name: &str| {
+            let named = self.settings.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+            let texts = named.flat_map(|(_, value)| words(value));
+            texts.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let says = |name: &str, value: &str| words(name).first().is_some_and(|is| is.eq_ignore_ascii_case(value));
+        // Then somebody may get in whom nobody here can see.
+        let elsewhere =
+            ELSEWHERE.iter().any(|name| words(name).first().is_some_and(|value| value != "no" && value != "none"));
+        Access {
+            no_passwords: says("PasswordAuthentication", "no") && !elsewhere,
+            no_keys: says("PubkeyAuthentication", "no"),
+            no_root: says("PermitRootLogin", "no") || says("PermitRootLogin", "forced-commands-only"),
+            ports: words("Port").iter().filter_map(|port| port.parse().ok()).collect(),
+            allow_users: words("AllowUsers"),
+            deny_users: words("DenyUsers"),
+            allow_groups: words("AllowGroups"),
+            deny_groups: words("DenyGroups"),
+        }
     }
 
     fn problems(&self, here: &KeyPath, plan: &mut Draft) {
@@ -117,10 +144,12 @@ impl Feature for Ssh {
         let here = KeyPath::root().key(Self::TABLE);
         plan.at(here.clone());
         self.problems(&here, plan);
-        needs_package(plan, sshd::PACKAGE);
+        let package = needs_package(plan, sshd::PACKAGE);
         let needs = plan.add(sshd::privilege_separation()).id();
         let file = ConfigFile::new(format!("{}/10-hostagent.conf", sshd::DIRECTORY), self.text());
-        let set = plan.add(sshd::drop_ins(sshd::SET, vec![file])).after(&needs).id();
+        let guard = (!self.lockout_is_meant).then(|| self.access().guard());
+        let set = ConfigSet { guard, ..sshd::drop_ins(sshd::SET, vec![file]) };
+        let set = plan.add(set).after(&package).after(&needs).id();
         plan.add(sshd::service()).after(&set);
     }
 }
@@ -143,6 +172,42 @@ mod tests {
                         # drop box\nMatch Group sftponly\n    ForceCommand internal-sftp\n\nMatch all\n";
         let expected = format!("MaxAuthTries 3\n{expected}");
         assert_eq!(ssh.text().split_once('\n').unwrap().1, expected);
+    }
+
+    #[test]
+    fn who_may_log_in_is_read_from_the_settings() {
+        let access = |settings: &str| ssh(&format!("settings = {{ {settings} }}")).access();
+        let one = access(
+            "passwordauthentication = false, PermitRootLogin = \"no\", Port = [\"22\", \"2222\"], AllowUsers = \"a b\"",
+        );
+        assert!(one.no_passwords && one.no_root && !one.no_keys);
+        assert_eq!((one.ports, one.allow_users), (vec![22, 2222], vec!["a".to_owned(), "b".to_owned()]));
+        assert!(!access("PasswordAuthentication = true, Port = 22").no_passwords);
+        assert!(!access("PasswordAuthentication = false, TrustedUserCAKeys = \"/etc/ssh/ca\"").no_passwords);
+        assert!(access("PasswordAuthentication = false, GSSAPIAuthentication = false").no_passwords);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn settings_that_let_nobody_in_are_refused_unless_that_is_meant() {
+        use crate::engine::run::preview;
+        use crate::resources::laws::Play;
+        let told = async |more: &str| {
+            let play = Play::new().file("/var/lib/dpkg/status", "");
+            let mut plan = Draft::default();
+            ssh(&format!("settings = {{ PasswordAuthentication = false }}\n{more}"))
+                .compile(&Facts::default(), &mut plan);
+            let outcome = preview(&plan.finish().unwrap(), &play.host, &mut |_| {}).await;
+            let set = outcome.resources.into_iter().find(|told| told.id.as_str() == "config_set:sshd").unwrap();
+            match set.verdict {
+                crate::engine::Verdict::Failed(failure) => failure.cause.says,
+                other => other.word().to_owned(),
+            }
+        };
+        assert_eq!(
+            told("").await,
+            "with these settings no password logs in, and neither root nor anybody who may use sudo has a key that does"
+        );
+        assert_eq!(told("lockout_is_meant = true").await, "pending");
     }
 
     #[test]

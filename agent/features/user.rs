@@ -174,11 +174,13 @@ impl User {
     }
 
     fn rules(&self, plan: &mut Draft, rule: &str) {
-        needs_package(plan, "sudo");
+        let package = needs_package(plan, "sudo");
         let path = format!("{}/hostagent-{}", sudoers::DIRECTORY, self.name);
         let head = managed(&format!("the user `{}` of the recipe", self.name));
         let text = format!("{head}\n{} {rule}\n", self.name);
-        plan.add(sudoers::rules(format!("sudoers-{}", self.name), path, text)).after(&Id::new("user", &self.name));
+        plan.add(sudoers::rules(format!("sudoers-{}", self.name), path, text))
+            .after(&package)
+            .after(&Id::new("user", &self.name));
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Nothing is removed that the recipe does not name: apt is told so, and where it is to remove something it is first asked
 //! what else would go.
+//!
+//! apt does nothing at all if it does not know one of the names it is given, and says which. Those are then left out, and
+//! the others installed. It costs a look into its cache, and only where a name is wrong.
 
 mod lists;
 pub mod locks;
@@ -13,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use self::lists::Lists;
 use self::locks::Turns;
-use self::refusal::{Refusal, refusal, refused};
+use self::refusal::{Refusal, not_known, refusal, refused};
 use super::held_starts::VARIABLE;
-use super::packages::{Installed, Transaction, Wanted};
+use super::packages::{Installed, Transaction, Unknown, Wanted};
 use super::programs::{Output, Program};
 use super::{Error, Look, STATE_DIR, Touch};
 
@@ -25,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(30);
 const UNDER_WAY: &str = "apt-under-way";
 
 impl Touch {
-    pub(super) async fn apt_transaction(&self, wanted: &[Wanted], how: Transaction) -> Result<(), Error> {
+    pub(super) async fn apt_transaction(&self, wanted: &[Wanted], how: Transaction) -> Result<Vec<Unknown>, Error> {
         let until = Instant::now() + how.wait;
         self.wait_for_apt_locks(until).await?;
         let held = self.hold_starts().await?;
@@ -79,7 +82,7 @@ impl Touch {
         }
     }
 
-    async fn installed(&self, wanted: &[Wanted], until: Instant) -> Result<(), Error> {
+    async fn installed(&self, wanted: &[Wanted], until: Instant) -> Result<Vec<Unknown>, Error> {
         let whole = self.finish_interrupted().await?;
         let mut lists = Lists::AsFound;
         if let Some(why) = self.lists_are_stale()? {
@@ -92,22 +95,29 @@ impl Touch {
             self.complete(&again, &lists).await?;
         }
         // Those that want recommended packages go by themselves, as apt knows only one way for all.
+        let mut unknown = Vec::new();
         for recommends in [false, true] {
-            let some: Vec<&Wanted> = wanted.iter().filter(|one| one.recommends == recommends).collect();
-            if !some.is_empty() {
-                self.install_like(&some, recommends, until, &mut lists).await?;
+            let mut some: Vec<&Wanted> = wanted.iter().filter(|one| one.recommends == recommends).collect();
+            while !some.is_empty() {
+                let left_out = self.install_like(&some, recommends, until, &mut lists).await?;
+                if left_out.is_empty() {
+                    break;
+                }
+                some.retain(|one| !left_out.iter().any(|unknown| unknown.name == one.name));
+                unknown.extend(left_out);
             }
         }
-        Ok(())
+        Ok(unknown)
     }
 
+    /// Installs and removes them; or, if there are some that apt does not know, does nothing and says which.
     async fn install_like(
         &self,
         some: &[&Wanted],
         recommends: bool,
         until: Instant,
         lists: &mut Lists,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Unknown>, Error> {
         let option = format!("APT::Install-Recommends={recommends}");
         let removes = some.iter().any(|one| one.absent);
         let call = |how: &[&str]| {
@@ -123,7 +133,7 @@ impl Touch {
                 self.removes_only_what_is_named(&output, some)?;
                 output = self.try_run(&install).await?;
                 if output.succeeded() {
-                    return Ok(());
+                    return Ok(Vec::new());
                 }
             }
             match refusal(&output) {
@@ -132,6 +142,10 @@ impl Touch {
                 Refusal::Interrupted if !mended => {
                     mended = true;
                     self.make_whole(some, lists).await?;
+                }
+                // Lists that could not be fetched may lack what is there, and then all of it has to wait.
+                Refusal::NotThere if matches!(lists, Lists::Refreshed) && !not_known(&output, some).is_empty() => {
+                    return Ok(not_known(&output, some));
                 }
                 _ => {
                     let names = quoted(some.iter().map(|one| one.name.as_str()));

@@ -194,6 +194,7 @@ impl Touch {
                 .map_err(fail("set the owner of"))?;
             fchmod(&file, Mode::from_bits_truncate(access.mode)).map_err(fail("set the mode of"))?;
             fsync(&file).map_err(fail("write"))?;
+            self.ledger_mut().sync_made()?;
             renameat(&directory, temporary.as_str(), &directory, name).map_err(fail("write"))
         })();
         if written.is_err() {
@@ -211,10 +212,16 @@ impl Touch {
         self.wrote();
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
-        match mkdirat(&directory, name, Mode::from_bits_truncate(0o700)) {
-            Ok(()) => self.ledger_mut().made(path)?,
-            Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(fail("make")(errno)),
+        if found_at(&directory, name, path)?.is_none() {
+            self.ledger_mut().made(path)?;
+            self.ledger_mut().sync_made()?;
+            if let Err(errno) = mkdirat(&directory, name, Mode::from_bits_truncate(0o700)) {
+                // Whatever is there was made by somebody else.
+                self.ledger_mut().removed(path)?;
+                if errno != Errno::EEXIST {
+                    return Err(fail("make")(errno));
+                }
+            }
         }
         give(&directory, name, path, access, Some(Kind::Directory))
     }
@@ -263,6 +270,7 @@ impl Touch {
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
         symlinkat(target, &directory, temporary.as_str()).map_err(fail)?;
+        self.ledger_mut().sync_made()?;
         renameat(&directory, temporary.as_str(), &directory, name).map_err(fail)?;
         fsync(&directory).map_err(fail)
     }

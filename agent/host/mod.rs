@@ -13,7 +13,7 @@
 //! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `probe` is a question to one |
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
-//! | a run | `lock` `heal` `coming` `news` |
+//! | a run | `lock` `heal` `coming` `news`; what it is asked to write down: `output` |
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub mod apt;
+mod at_work;
 pub mod coming;
 pub mod contents;
 pub mod deb_version;
@@ -48,6 +49,8 @@ pub mod probe;
 pub mod processes;
 pub mod programs;
 pub mod reading;
+pub mod refused;
+pub mod staged;
 pub mod state;
 pub mod swap;
 pub mod systemd;

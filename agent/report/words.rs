@@ -50,7 +50,7 @@ pub(crate) fn measured(time: Moment) -> String {
 
 /// `84%`, `<1%`, `0%`.
 pub(crate) fn percent(share: f64) -> String {
-    if share > 0.0 && share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
+    if share > 0.0 && share < 0.005 { "<1%".to_owned() } else { format!("{:.0}%", (share * 100.0).round()) }
 }
 
 /// A text that is too long loses its end.
@@ -118,7 +118,7 @@ mod tests {
             ["0.00 ms", "0.42 ms", "8.13 ms", "10 ms", "124 ms", "1.00 s", "2.39 s"]
         );
         assert_eq!([told(9_996_000), told(13_304_000), told(200_000_000)], ["10.0 s", "13.3 s", "3 min 20 s"]);
-        assert_eq!([percent(0.0), percent(0.009), percent(0.01), percent(0.84)], ["0%", "<1%", "1%", "84%"]);
+        assert_eq!([percent(0.0), percent(0.004), percent(0.005), percent(0.84)], ["0%", "<1%", "1%", "84%"]);
     }
 
     #[test]

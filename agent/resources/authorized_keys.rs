@@ -18,6 +18,11 @@ use crate::host::users::User;
 use crate::host::{Error, Look, Touch};
 use crate::terms::{AccountName, KeyLine, SshKey};
 
+/// Whether a line of `authorized_keys` holds a key.
+pub(crate) fn is_key(line: &str) -> bool {
+    KeyLine::of(line).is_some()
+}
+
 /// The keys that log a user in over SSH.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuthorizedKeys {

@@ -42,7 +42,7 @@ pub mod user;
 mod killed;
 
 #[cfg(test)]
-mod laws;
+pub(crate) mod laws;
 
 #[cfg(test)]
 mod pg_matrix;

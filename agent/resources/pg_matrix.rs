@@ -184,6 +184,11 @@ async fn memberships_and_settings(lab: &Lab) {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     lab.converges(&user).await;
+    for path in ["", "\"$user\",public", "user, order, \"a \"\"b\"\", c\""] {
+        let mut lists = lab.role("m_lists");
+        lists.config = [("search_path".to_owned(), path.to_owned())].into();
+        lab.converges(&lists).await;
+    }
     lab.sql("postgres", "REVOKE m_group FROM m_user; ALTER ROLE m_user SET work_mem = '1MB'").await;
     assert_eq!(lab.converges(&user).await, "member_of absent -> m_group, config.work_mem 1MB -> 8192kB");
     let mut hyphen = lab.role("m-hyphen");

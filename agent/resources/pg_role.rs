@@ -161,9 +161,10 @@ impl PgRole {
             changes = changes.appears("member_of", role);
         }
         for (name, want) in &self.config {
-            let (what, want) = (format!("config.{name}"), setting_list::stored(name, want));
+            let what = format!("config.{name}");
             changes = match found.config.get(&name.to_lowercase()) {
-                Some(now) => changes.value(&what, now, &want),
+                Some(now) if setting_list::same(name, now, want) => changes,
+                Some(now) => changes.differs(&what, Shown::Plain(now.clone()), Shown::Plain(want.clone())),
                 None => changes.appears(&what, want),
             };
         }
@@ -240,7 +241,7 @@ impl Resource for PgRole {
             changes = changes.appears("member_of", role);
         }
         for (name, value) in &self.config {
-            changes = changes.appears(&format!("config.{name}"), setting_list::stored(name, value));
+            changes = changes.appears(&format!("config.{name}"), value);
         }
         changes
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::file::{content, owned};
-use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::engine::{Cause, Changes, Id, LeftOut, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
@@ -51,17 +51,18 @@ impl Resource for UnitFile {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        Self::apply_all(&[self], host).await
+        Self::apply_all(&[self], host).await.map(drop)
     }
 
-    async fn apply_all(all: &[&Self], host: &Touch) -> Result<(), Cause> {
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<LeftOut, Cause> {
         for one in all {
             refuse_another(host, &one.unit, &one.content, "give the unit another name").await?;
         }
         for one in all {
             write(host, &one.path(), &one.content)?;
         }
-        Ok(host.settle_units(all.iter().map(|one| one.unit.as_str())).await?)
+        host.settle_units(all.iter().map(|one| one.unit.as_str())).await?;
+        Ok(LeftOut::new())
     }
 
     fn when_absent(&self) -> Changes {

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::{Event, Run, Seen, State, Stop, guarded, schedule};
 use crate::engine::course::{Doing, Span};
-use crate::engine::failure::{Failure, Phase};
+use crate::engine::failure::{Cause, Failure, Phase};
 use crate::engine::outcome::Verdict;
 use crate::engine::plan::{Step, Work};
 use crate::engine::removal::Removal;
-use crate::engine::resource::AnyResource;
+use crate::engine::resource::{AnyResource, LeftOut};
 
 impl Run<'_, '_> {
     /// Takes away what the recipe stopped naming; tells whether anything went.
@@ -134,29 +134,38 @@ impl Run<'_, '_> {
     /// Why a step must be left alone: something failed that it needs, directly or through others, also through some that
     /// were as they should be. The nearest is named.
     pub(super) fn reason_to_skip(&self, step: &Step) -> Option<String> {
+        if self.all_well.get() {
+            return None;
+        }
         let seen = self.seen.borrow();
-        let (mut known, mut nearest) = (BTreeSet::new(), step.first.clone());
+        let is = |index: usize, wanted: fn(&State) -> bool| seen.get(index).is_some_and(|seen| wanted(&seen.state));
+        let failed = |index: &usize| is(*index, |state| matches!(state, State::Failed(_)));
+        let skipped = |index: &usize| is(*index, |state| matches!(state, State::Skipped(_)));
+        let together = |index: usize| self.plan.steps.get(index).is_some_and(|step| step.resource.together());
+        // One mistyped package says nothing of whether the others, and so the rest of the host, can be put right.
+        let alone =
+            |index: &usize| together(*index) && failed(index) && seen.get(*index).is_some_and(|one| !one.broke_all);
+        let (mut known, mut nearest) = (BTreeSet::new(), vec![step]);
         while !nearest.is_empty() {
-            let before = |wanted: fn(&State) -> bool| {
-                let found = nearest.iter().find(|&&index| seen.get(index).is_some_and(|seen| wanted(&seen.state)));
-                found.and_then(|&index| self.plan.steps.get(index))
-            };
-            if let Some(failed) = before(|state| matches!(state, State::Failed(_))) {
-                return Some(format!("needs {}, which failed", failed.id));
+            let kinds = nearest.iter().flat_map(|step| step.first.of_kinds()).filter(|index| !alone(index));
+            let before: BTreeSet<usize> =
+                nearest.iter().flat_map(|step| step.first.named.iter().copied()).chain(kinds).collect();
+            let id = |index: &usize| self.plan.steps.get(*index).map(|step| &step.id);
+            if let Some(failed) = before.iter().find(|index| failed(index)) {
+                return Some(format!("needs {}, which failed", id(failed)?));
             }
-            if let Some(skipped) = before(|state| matches!(state, State::Skipped(_))) {
-                return Some(format!("needs {}, which was skipped", skipped.id));
+            if let Some(skipped) = before.iter().find(|index| skipped(index)) {
+                return Some(format!("needs {}, which was skipped", id(skipped)?));
             }
-            known.extend(nearest.iter().copied());
-            let above = nearest.iter().filter_map(|&index| self.plan.steps.get(index)).flat_map(|step| &step.first);
-            nearest = above.copied().filter(|index| !known.contains(index)).collect();
+            let new = before.into_iter().filter(|index| known.insert(*index));
+            nearest = new.filter_map(|index| self.plan.steps.get(index)).collect();
         }
         None
     }
 
     fn something_moved(&self, step: &Step) -> bool {
         let seen = self.seen.borrow();
-        step.first.iter().any(|&index| seen.get(index).is_some_and(|seen| matches!(seen.state, State::Changed)))
+        step.first.iter().any(|index| seen.get(index).is_some_and(|seen| matches!(seen.state, State::Changed)))
     }
 
     /// Applies, and looks again.
@@ -168,10 +177,10 @@ impl Run<'_, '_> {
         let began = Instant::now();
         let touch = self.host.touch();
         let all: Vec<&dyn AnyResource> = differing.iter().map(|step| &*step.resource).collect();
-        let applied = if all.len() > 1 {
+        let applied = if first.resource.together() {
             guarded(first.resource.apply_all(&all, &touch)).await
         } else {
-            guarded(first.resource.apply(&touch)).await
+            guarded(first.resource.apply(&touch)).await.map(|()| LeftOut::new())
         };
         let applying = self.span(Doing::Applying, began);
         for &index in &work.steps {
@@ -180,21 +189,23 @@ impl Run<'_, '_> {
             else {
                 continue;
             };
-            let (state, verifying) = match &applied {
-                Ok(()) => {
+            let failed = |cause: &Cause| {
+                State::Failed(Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() })
+            };
+            let left_out = applied.as_ref().map(|list| list.iter().find(|(id, _)| *id == step.id));
+            let (state, verifying) = match left_out {
+                Ok(None) => {
                     let began = Instant::now();
                     let state = self.verify(step).await;
                     (state, Some(self.span(Doing::Verifying, began)))
                 }
-                Err(cause) => {
-                    let failure = Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() };
-                    (State::Failed(failure), None::<Span>)
-                }
+                Ok(Some((_, cause))) | Err(cause) => (failed(cause), None::<Span>),
             };
             self.note(index, |seen| {
                 seen.spans.push(applying);
                 seen.spans.extend(verifying);
                 seen.state = state;
+                seen.broke_all = applied.is_err();
                 seen.started = Some(began);
                 seen.took += began.elapsed();
             });

@@ -26,16 +26,16 @@ impl Run<'_, '_> {
         let Some(step) = self.plan.steps.get(index) else { return };
         let began = Instant::now();
         let looked = guarded(step.resource.check(&self.host.look())).await;
-        let waits = self.waits(step);
+        let waits = || self.waits(step);
         let known =
             self.host.look().ledger().record(step.id.as_str()).is_some_and(|record| record.wanted == step.wanted);
         let (changes, state) = match looked {
             Ok(changes) if changes.is_empty() => (changes, State::Right),
             Ok(changes) => (changes, State::Pending),
             // A server that sleeps cannot be asked, and cannot have changed its mind either.
-            Err(cause) if waits && cause.asleep && known => (Changes::none(), State::Right),
+            Err(cause) if cause.asleep && known && waits() => (Changes::none(), State::Right),
             // A refusal stays one, whatever is still to come.
-            Err(cause) if waits && !cause.is_final() => {
+            Err(cause) if !cause.is_final() && waits() => {
                 tracing::debug!(resource = %step.id, %cause, "not there yet");
                 (step.resource.when_absent().all_follow(), State::Pending)
             }
@@ -52,19 +52,21 @@ impl Run<'_, '_> {
         tracing::debug!(resource = %step.id, ?state, "looked");
         let spans = vec![self.span(Doing::Surveying, began)];
         let (started, took) = (Some(began), began.elapsed());
-        self.note(index, |seen| *seen = Seen { changes, state, drift, started, took, spans, ended: None });
+        self.note(index, |seen| {
+            *seen = Seen { changes, state, drift, broke_all: false, started, took, spans, ended: None }
+        });
     }
 
     /// Whether something that this step needs, directly or through others, is still to come.
     fn waits(&self, step: &Step) -> bool {
         let seen = self.seen.borrow();
-        let (mut known, mut left) = (BTreeSet::new(), step.first.iter().copied().collect::<Vec<_>>());
+        let (mut known, mut left) = (BTreeSet::new(), step.first.iter().collect::<Vec<_>>());
         while let Some(index) = left.pop() {
             if seen.get(index).is_some_and(|seen| matches!(seen.state, State::Pending)) {
                 return true;
             }
-            let above = self.plan.steps.get(index).into_iter().flat_map(|step| &step.first);
-            left.extend(above.filter(|&&index| known.insert(index)));
+            let above = self.plan.steps.get(index).into_iter().flat_map(|step| step.first.iter());
+            left.extend(above.filter(|&index| known.insert(index)));
         }
         false
     }

@@ -164,8 +164,7 @@ impl Feature for Nginx {
             Vec::new()
         });
 
-        let package = Id::new("package", self.package.as_str());
-        needs_package(plan, self.package.as_str());
+        let package = needs_package(plan, self.package.as_str());
         let first = self.reads_of_others(plan);
         let set = ConfigSet {
             name: "nginx".to_owned(),
@@ -173,6 +172,7 @@ impl Feature for Nginx {
             absent: if self.default_site { Vec::new() } else { vec![PathBuf::from(DEFAULT_SITE)] },
             checks: vec![ConfigCheck::program(["/usr/sbin/nginx", "-t", "-q"])],
             read_by: Some("nginx".to_owned()),
+            guard: None,
         };
         let written = first.iter().fold(plan.add(set).after(&package), crate::engine::plan::Added::after).id();
 

@@ -17,7 +17,8 @@ pub const FILES: &str = "sshd-files";
 
 /// Drop-ins of the server.
 pub fn drop_ins(name: &str, files: Vec<ConfigFile>) -> ConfigSet {
-    let checks = vec![ConfigCheck::program(["sshd", "-t"])];
+    let copies = ConfigCheck::copies(["sshd", "-t", "-f", "%s"], MAIN, DIRECTORY);
+    let checks = vec![copies, ConfigCheck::program(["sshd", "-t"])];
     ConfigSet { checks, read_by: Some("ssh".to_owned()), ..ConfigSet::new(name, files) }
 }
 

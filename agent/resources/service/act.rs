@@ -208,7 +208,10 @@ impl Service {
         };
         for name in names {
             let put_back = match host.undo(&name) {
-                Ok(Some(undo)) => host.put_back(&undo).map(|()| any = true),
+                Ok(Some(undo)) => {
+                    any = true;
+                    host.was_refused(&name, &cause.says).and_then(|()| host.put_back(&undo))
+                }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };

@@ -64,7 +64,7 @@ impl Toy {
         shell(&format!(
             "systemctl unmask {name} {name}.timer; systemctl disable --now {name} {name}.timer {name}.socket; \
              systemctl reset-failed {name}; rm -rf /etc/systemd/system/{name}.* /usr/local/lib/systemd/system/{name}.* \
-             /etc/{name} /run/{name} /var/lib/hostagent; systemctl daemon-reload"
+             /etc/{name} /run/{name} /var/lib/hostagent /run/hostagent; systemctl daemon-reload"
         ));
     }
 
@@ -289,14 +289,24 @@ on_a_machine! {
             draft.add(service);
         });
         changes(&plan_of("[Service]\nEnvironment=A=1\n")).await;
+        let bad = "[Service]\nExecStartPre=/bin/sh -c 'echo no such luck; exit 3'\n";
+        let (_, _, failed) = run(&plan_of(bad)).await;
+        assert!(failed.len() == 1 && failed[0].contains("no such luck"), "{failed:?}");
+        assert!(failed[0].ends_with("the old configuration is back, and `toy-refuse.service` runs with it"), "{failed:?}");
+        let invocation = toy.unit().await.invocation_id;
+        // It fails the same in every run, and the server is not restarted once more for that.
         for _ in 0..2 {
-            let (_, _, failed) = run(&plan_of("[Service]\nExecStartPre=/bin/sh -c 'echo no such luck; exit 3'\n")).await;
+            let (_, _, failed) = run(&plan_of(bad)).await;
             assert_eq!(failed.len(), 1);
-            assert!(failed[0].contains("no such luck"), "{failed:?}");
-            assert!(failed[0].ends_with("the old configuration is back, and `toy-refuse.service` runs with it"), "{failed:?}");
-            assert!(toy.unit().await.is_up());
+            let told = ["drop_in:toy-refuse.service/hostagent: ", "was tried before, and is not again", "no such luck"];
+            assert!(told.iter().all(|words| failed[0].contains(words)), "{failed:?}");
+            assert!(toy.unit().await.is_up() && toy.unit().await.invocation_id == invocation);
             assert_eq!(fs::read_to_string("/etc/systemd/system/toy-refuse.service.d/hostagent.conf").unwrap(), "[Service]\nEnvironment=A=1\n");
         }
+        fs::remove_dir_all("/run/hostagent/refused").unwrap();
+        let (_, _, failed) = run(&plan_of(bad)).await;
+        assert!(failed[0].starts_with("service:toy-refuse: "), "{failed:?}");
+        assert_ne!(toy.unit().await.invocation_id, invocation, "it was tried again");
         assert_eq!(changes(&plan_of("[Service]\nEnvironment=A=1\n")).await, Vec::<String>::new());
     }
 
@@ -378,6 +388,18 @@ on_a_machine! {
         assert!(look.unit("-.mount").await.unwrap().is_up());
         assert!(!look.unit("no-such-thing").await.unwrap().exists());
         assert!(look.unit("no such/thing").await.unwrap_err().to_string().contains("not valid"));
+    }
+
+    async fn an_init_script_is_enabled_and_disabled_like_any_unit() {
+        let script = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: toy-script\n# Required-Start:\n# Required-Stop:\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n# Short-Description: toy\n### END INIT INFO\nexit 0\n";
+        shell(&format!("echo '{script}' >/etc/init.d/toy-script; chmod 755 /etc/init.d/toy-script; systemctl daemon-reload"));
+        let starts = || shell("ls /etc/rc3.d | grep -c 'S..toy-script'") == "1";
+        for wanted in [true, false, true] {
+            let service = Service { enabled: Some(wanted), running: None, ..Service::running("toy-script") };
+            let (_, changed, failed) = run(&plan(|draft| drop(draft.add(service)))).await;
+            assert_eq!((changed, failed.len(), starts()), (vec!["service:toy-script".to_owned()], 0, wanted), "{failed:?}");
+        }
+        shell("rm /etc/init.d/toy-script; update-rc.d toy-script remove; systemctl daemon-reload");
     }
 
     async fn a_unit_is_masked_unmasked_stopped_and_disabled() {
