@@ -76,6 +76,7 @@ fn puts_back(debian: u8) {
         }
         assert_eq!(as_it_runs(&host, "nginx").0, nginx, "nginx was not disturbed by {bad}");
         host.recipe(GOOD);
+        host.agent("plan").exits(0);
         host.agent("converge").exits(0);
         host.agent("plan").exits(0);
     }

@@ -216,6 +216,7 @@ impl Resource for ConfigSet {
         let written = self.files.iter().map(|file| file.path.clone());
         let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();
         let mut undo = host.keep_old(self.id().as_str(), &paths)?;
+        let loaded = self.read_by.as_ref().and_then(|unit| host.ledger().loaded(unit).cloned());
         if let Some(unit) = &self.read_by {
             host.ledger_mut().must_load(unit)?;
         }
@@ -224,10 +225,18 @@ impl Resource for ConfigSet {
             // Nobody loads these later: the check was the proof.
             Ok(()) => Ok(host.forget_old(self.id().as_str())?),
             Err(mut cause) => {
-                if let Err(error) = host.put_back(&undo) {
-                    cause.hint = Some(format!(
-                        "the old files could not be put back ({error}); copies are in /var/lib/hostagent/undo"
-                    ));
+                match host.put_back(&undo) {
+                    // What the server has loaded is on disk again, and nobody asked it to load anything in between.
+                    Ok(..) => {
+                        if let (Some(unit), Some(loaded)) = (&self.read_by, loaded) {
+                            host.ledger_mut().has_loaded(unit, loaded)?;
+                        }
+                    }
+                    Err(error) => {
+                        cause.hint = Some(format!(
+                            "the old files could not be put back ({error}); copies are in /var/lib/hostagent/undo"
+                        ));
+                    }
                 }
                 Err(cause)
             }
