@@ -37,12 +37,7 @@ impl Entry {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = name
             .map_or_else(|| format!("ha-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)), str::to_owned);
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        assert!(
-            name.chars().all(fits) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 32,
-            "`{name}` cannot be a machine's name: lower case, digits and dashes"
-        );
-        let folder = machines().join(&name);
+        let folder = folder(&name);
         assert!(!folder.exists(), "there is a machine `{name}` already\nhint: cargo lab down {name}");
 
         let owner = {
@@ -59,7 +54,7 @@ impl Entry {
 
     /// The machine of this name, as a visitor.
     pub fn existing(name: &str) -> Self {
-        let folder = machines().join(name);
+        let folder = folder(name);
         assert!(folder.exists(), "there is no machine `{name}`\nhint: cargo lab list");
         Self { name: name.to_owned(), folder, owner: None }
     }
@@ -173,6 +168,16 @@ pub fn slot() -> Slot {
         );
         sleep(Duration::from_millis(100));
     }
+}
+
+/// Where what is known of a machine is. A name is never a path: this folder is unmade with the machine.
+fn folder(name: &str) -> PathBuf {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    assert!(
+        name.chars().all(fits) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 32,
+        "`{name}` cannot be a machine's name: lower case, digits and dashes"
+    );
+    machines().join(name)
 }
 
 fn machines() -> PathBuf {

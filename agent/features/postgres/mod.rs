@@ -219,7 +219,7 @@ impl Postgres {
             plan.problem_at(
                 here.key("running"),
                 "roles, databases and grants need a running server",
-                "take them out, or `running = false`",
+                "take them out, or leave `running = false` out",
             );
         }
     }
