@@ -1,0 +1,134 @@
+//! How a run is cut off.
+
+use std::fmt;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::lab::{Machine, eventually};
+
+/// When a run is cut off, and what goes with it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cut {
+    /// hostagent alone, when so many resources are done with.
+    After(usize),
+    /// hostagent alone. What it started goes on for a while.
+    Alone(Duration),
+    /// hostagent and everything it started, as systemd ends a unit.
+    WithAll(Duration),
+    /// The machine's power.
+    Power(Duration),
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After(resources) => write!(f, "killed after {resources} resources"),
+            Self::Alone(at) => write!(f, "killed at {:.3} s", at.as_secs_f64()),
+            Self::WithAll(at) => write!(f, "killed with all it had started at {:.3} s", at.as_secs_f64()),
+            Self::Power(at) => write!(f, "power cut at {:.3} s", at.as_secs_f64()),
+        }
+    }
+}
+
+impl Cut {
+    /// Starts a run and cuts it off: the last it said, or none if it had ended before.
+    pub(super) fn strike(self, host: &Machine) -> Option<String> {
+        host.has_agent();
+        let mut command = host.command(&["hostagent", "converge", "--verbose"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("nsenter runs");
+        let begun = Instant::now();
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines().map_while(Result::ok);
+        let mut last = None;
+        let in_time = match self {
+            Self::After(resources) => {
+                let mut done = 0;
+                while done < resources {
+                    let Some(line) = lines.next() else { break };
+                    if is_of_a_resource(&line) {
+                        done += 1;
+                        last = Some(line);
+                    }
+                }
+                let in_time = end(&mut child, false);
+                drop(lines.last());
+                in_time
+            }
+            Self::Alone(at) | Self::WithAll(at) | Self::Power(at) => {
+                let reader = thread::spawn(move || lines.filter(|line| is_of_a_resource(line)).last());
+                sleep(at.saturating_sub(begun.elapsed()));
+                let in_time = match self {
+                    Self::Power(_) => is_running(&mut child) && {
+                        host.kill_power();
+                        true
+                    },
+                    _ => end(&mut child, matches!(self, Self::WithAll(_))),
+                };
+                child.wait().expect("a child can be waited for");
+                last = reader.join().expect("a reader only reads");
+                in_time
+            }
+        };
+        child.wait().expect("a child can be waited for");
+        if in_time && matches!(self, Self::Power(_)) {
+            host.power_on();
+        }
+        let id = last.as_deref().and_then(|line| line.split_whitespace().nth(1)).unwrap_or("nothing yet");
+        in_time.then(|| id.to_owned())
+    }
+}
+
+/// Every resource has a line of its own: a sign, its id, what came of it.
+pub(super) fn is_of_a_resource(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let sign = words.next().is_some_and(|sign| sign.chars().count() == 1);
+    sign && words.next().is_some_and(|id| id.contains(':'))
+}
+
+fn is_running(child: &mut Child) -> bool {
+    child.try_wait().expect("a child can be waited for").is_none()
+}
+
+/// Kills hostagent, and all that it started; says whether it was still there.
+fn end(nsenter: &mut Child, with_all: bool) -> bool {
+    let mut agent = None;
+    let mut gone = false;
+    eventually("hostagent has started", || {
+        agent = children(nsenter.id()).into_iter().find(|id| name(*id) == "hostagent");
+        gone = !is_running(nsenter);
+        agent.is_some() || gone
+    });
+    let Some(agent) = agent.filter(|_| !gone) else { return false };
+    let mut all = vec![agent];
+    if with_all {
+        // Those that are stopped start no others meanwhile.
+        let mut next = 0;
+        while let Some(&id) = all.get(next) {
+            let _ = kill(pid(id), Signal::SIGSTOP);
+            all.extend(children(id));
+            next += 1;
+        }
+    }
+    all.into_iter().map(|id| kill(pid(id), Signal::SIGKILL).is_ok()).fold(false, |any, one| any | one)
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(i32::try_from(id).expect("a process is a number"))
+}
+
+fn name(id: u32) -> String {
+    fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+/// What a process started, in all its threads.
+fn children(id: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect()
+}

@@ -1,0 +1,256 @@
+//! The whole matrix, several machines at a time, and its table.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::change::Change;
+use super::cut::Cut;
+use super::dice::Dice;
+use super::first::First;
+
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Amount {
+    /// First runs killed after one of the resources each; more than there are is all.
+    pub(crate) resources: usize,
+    /// First runs killed at a random instant.
+    pub(crate) random: usize,
+    /// First runs ended by a power cut.
+    pub(crate) power: usize,
+    /// Changes that are cut off, in all four ways.
+    pub(crate) changes: usize,
+    /// How many machines work at a time.
+    pub(crate) at_once: usize,
+}
+
+/// What comes of cutting off runs, counted.
+#[derive(Debug, Default, Clone)]
+struct Count {
+    cut_off: usize,
+    finishers_cut_off: usize,
+    failures: Vec<String>,
+}
+
+/// What is counted together: Debian, which run, how it is cut off.
+type Row = (u8, &'static str, &'static str);
+
+/// Whoever shows how it goes.
+type Tell<'t> = &'t (dyn Fn(&str) + Sync);
+
+/// Cuts off runs on these Debians, as many as are wanted and have `filter` in their names; the table in Markdown, and how
+/// many were not finished by the next run.
+pub(crate) fn run(debians: &[u8], amount: Amount, seed: u64, filter: &str, tell: Tell<'_>) -> (String, usize) {
+    let mut rows = BTreeMap::new();
+    for &debian in debians {
+        let mut dice = Dice::of(seed ^ u64::from(debian));
+        let matrix = Matrix { debian, amount, filter, tell, rows: Mutex::default() };
+        matrix.first_runs(&mut dice);
+        matrix.changes(&mut dice);
+        rows.append(&mut matrix.rows.into_inner().unwrap_or_else(PoisonError::into_inner));
+    }
+    (table(&rows), rows.values().map(|count| count.failures.len()).sum())
+}
+
+struct Matrix<'m> {
+    debian: u8,
+    amount: Amount,
+    filter: &'m str,
+    tell: Tell<'m>,
+    rows: Mutex<BTreeMap<Row, Count>>,
+}
+
+const FIRST: &str = "first run";
+const CHANGE: &str = "change";
+
+impl Matrix<'_> {
+    fn first_runs(&self, dice: &mut Dice) {
+        let Amount { resources, random, power, .. } = self.amount;
+        let none = [FIRST, AFTER, ALONE, WITH_ALL, POWER].iter().all(|kind| !self.is_wanted(FIRST, kind));
+        if none || resources + random + power == 0 {
+            return;
+        }
+        let first = First::undisturbed(self.debian);
+        (self.tell)(&format!(
+            "Debian {}, first run: {} resources in {:.1} s when nobody disturbs it",
+            self.debian,
+            first.resources,
+            first.took.as_secs_f64()
+        ));
+        let boundaries: Vec<Cut> = (1..=first.resources).map(Cut::After).collect();
+        let mut plans: Vec<Vec<Cut>> = dice.some(&boundaries, resources).into_iter().map(|cut| vec![cut]).collect();
+        for number in 0..random {
+            let at = dice.within(first.took);
+            plans.push(vec![if number % 5 == 4 { Cut::WithAll(at) } else { Cut::Alone(at) }]);
+        }
+        plans.extend((0..power).map(|_| vec![Cut::Power(dice.within(first.took))]));
+        for plan in &mut plans {
+            if dice.once_in(3) {
+                plan.push(again(dice, first.took));
+            }
+        }
+        plans.retain(|plan| self.is_wanted(FIRST, kind(plan)));
+        self.share_out(plans, |plan| self.strike(FIRST, plan, &mut |plan| first.is_finished_after(plan)));
+    }
+
+    fn changes(&self, dice: &mut Dice) {
+        if self.amount.changes == 0 {
+            return;
+        }
+        let mut plans = Vec::new();
+        for number in 0..self.amount.changes {
+            // How long a change takes is known when one was seen: until then these are shares of a second.
+            let at = dice.within(Duration::from_secs(1));
+            let cut = match number % 6 {
+                0 => Cut::After(usize::try_from(at.as_micros() % 1000).unwrap_or(0)),
+                1 => Cut::Power(at),
+                2 => Cut::WithAll(at),
+                _ => Cut::Alone(at),
+            };
+            let then = dice.once_in(3).then(|| again(dice, Duration::from_secs(1)));
+            plans.push([cut].into_iter().chain(then).collect::<Vec<_>>());
+        }
+        plans.retain(|plan| self.is_wanted(CHANGE, kind(plan)));
+        let machines = self.amount.at_once.min(plans.len().div_ceil(10)).max(1);
+        let mut hands: Vec<Vec<Vec<Cut>>> = vec![Vec::new(); machines];
+        for (number, plan) in plans.into_iter().enumerate() {
+            hands[number % machines].push(plan);
+        }
+        hands.retain(|hand| !hand.is_empty());
+        self.share_out(hands, |hand| {
+            let mut machine = None;
+            for plan in hand {
+                let mut change = machine.take().unwrap_or_else(|| Change::undisturbed(self.debian));
+                let scaled: Vec<Cut> = plan.iter().map(|cut| scaled(*cut, &change)).collect();
+                let went_well = self.strike(CHANGE, &scaled, &mut |plan| change.is_finished_after(plan));
+                machine = went_well.then_some(change);
+            }
+            true
+        });
+    }
+
+    /// Several hands take one after the other until none is left.
+    fn share_out<T: Send + Sync>(&self, all: Vec<T>, work: impl Fn(&T) -> bool + Sync) {
+        let left = Mutex::new(all.into_iter());
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        thread::scope(|scope| {
+            for _ in 0..self.amount.at_once {
+                scope.spawn(|| {
+                    while let Some(one) = next() {
+                        work(&one);
+                    }
+                });
+            }
+        });
+    }
+
+    /// Cuts off, counts and tells; one that had ended before is cut off earlier. Says whether all went well.
+    fn strike(&self, run: &'static str, plan: &[Cut], work: &mut dyn FnMut(&[Cut]) -> Vec<Option<String>>) -> bool {
+        let mut plan = plan.to_vec();
+        let row = (self.debian, run, kind(&plan));
+        loop {
+            let name = format!("Debian {}, {run}, {}", self.debian, list(&plan));
+            let begun = Instant::now();
+            let ended = catch_unwind(AssertUnwindSafe(|| work(&plan)));
+            let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = rows.entry(row).or_default();
+            match ended {
+                Ok(struck) if matches!(struck.first(), Some(None)) => {
+                    plan = plan.into_iter().map(earlier).collect();
+                    continue;
+                }
+                Ok(struck) => {
+                    count.cut_off += 1;
+                    count.finishers_cut_off += struck.iter().skip(1).flatten().count();
+                    let last: Vec<&str> =
+                        struck.iter().map(|last| last.as_deref().unwrap_or("came too late")).collect();
+                    let took = begun.elapsed().as_secs_f64();
+                    (self.tell)(&format!("{name}: finished ({}), {took:.1} s", last.join(", then ")));
+                    return true;
+                }
+                Err(panic) => {
+                    count.cut_off += 1;
+                    let says = panic.downcast::<String>().map_or_else(|_| "it went wrong".to_owned(), |says| *says);
+                    (self.tell)(&format!("{name}: NOT finished: {says}"));
+                    count.failures.push(name);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn is_wanted(&self, run: &str, kind: &str) -> bool {
+        format!("Debian {}, {run}, {kind}", self.debian).contains(self.filter)
+    }
+}
+
+/// The run that is to finish it, cut off too.
+fn again(dice: &mut Dice, took: Duration) -> Cut {
+    let at = dice.within(took);
+    if dice.once_in(4) { Cut::WithAll(at) } else { Cut::Alone(at) }
+}
+
+/// A cut in a part of a second as the same part of a change.
+fn scaled(cut: Cut, change: &Change) -> Cut {
+    let at = |at: Duration| change.took.mul_f64(at.as_secs_f64());
+    match cut {
+        Cut::After(some) => Cut::After(some % change.resources + 1),
+        Cut::Alone(part) => Cut::Alone(at(part)),
+        Cut::WithAll(part) => Cut::WithAll(at(part)),
+        Cut::Power(part) => Cut::Power(at(part)),
+    }
+}
+
+fn earlier(cut: Cut) -> Cut {
+    match cut {
+        Cut::After(resources) => Cut::After(resources.saturating_sub(1)),
+        Cut::Alone(at) => Cut::Alone(at.mul_f64(0.8)),
+        Cut::WithAll(at) => Cut::WithAll(at.mul_f64(0.8)),
+        Cut::Power(at) => Cut::Power(at.mul_f64(0.8)),
+    }
+}
+
+const AFTER: &str = "kill -9 after a resource";
+const ALONE: &str = "kill -9 at a random instant";
+const WITH_ALL: &str = "kill -9 of it and all it started";
+const POWER: &str = "power cut";
+
+fn kind(plan: &[Cut]) -> &'static str {
+    match plan.first() {
+        Some(Cut::Alone(_)) => ALONE,
+        Some(Cut::WithAll(_)) => WITH_ALL,
+        Some(Cut::Power(_)) => POWER,
+        Some(Cut::After(_)) | None => AFTER,
+    }
+}
+
+fn list(plan: &[Cut]) -> String {
+    plan.iter().map(ToString::to_string).collect::<Vec<_>>().join(", then ")
+}
+
+fn table(rows: &BTreeMap<Row, Count>) -> String {
+    let mut table = "| Debian | run | cut off by | runs cut off | and the run after it too | not finished by the next |\n\
+                     |---|---|---|--:|--:|--:|\n"
+        .to_owned();
+    let mut all = Count::default();
+    for ((debian, run, kind), count) in rows {
+        let _ = writeln!(table, "| {debian} | {run} | {kind} | {count} |");
+        all.cut_off += count.cut_off;
+        all.finishers_cut_off += count.finishers_cut_off;
+        all.failures.extend(count.failures.iter().cloned());
+    }
+    let _ = writeln!(table, "| | | all | {all} |");
+    for failure in &all.failures {
+        let _ = writeln!(table, "- not finished: {failure}");
+    }
+    table
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} | {} | {}", self.cut_off, self.finishers_cut_off, self.failures.len())
+    }
+}
