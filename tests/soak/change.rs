@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cut::{Cut, is_of_a_resource};
+use super::cut::{Call, Cut, is_of_a_resource};
 use super::first::{finishes, login};
 use super::state::State;
 use crate::lab::{Backend, Machine};
@@ -135,6 +135,19 @@ impl Side {
         let limit = format!("grep 'Max open files' /proc/{}/limits", host.unit("nginx").pid());
         host.sh(&limit).says(files.expect("a side has a number of files"));
     }
+
+    /// The change to this side when nobody disturbs it, seen twice: once by its system calls, once by the clock.
+    fn undisturbed(&'static self, host: &Machine) -> Way {
+        self.is_wanted_of(host);
+        let calls = Call::all_of_a_run(host);
+        self.other().is_wanted_of(host);
+        host.agent("converge").exits(0);
+        self.is_wanted_of(host);
+        let said = host.agent("converge --verbose").exits(0);
+        let resources = said.stdout.lines().filter(|line| is_of_a_resource(line)).count();
+        self.works(host);
+        Way { to: self, took: said.took, resources, calls, state: State::of(host) }
+    }
 }
 
 fn quoted(password: &str) -> String {
@@ -146,48 +159,66 @@ fn quoted(password: &str) -> String {
 pub(super) struct Change {
     host: Machine,
     _apps: [Backend; 2],
-    /// How long a change takes, the longer of the two.
-    pub(super) took: Duration,
-    /// How many resources it has.
-    pub(super) resources: usize,
-    states: Vec<State>,
-    /// Which side it is on.
-    at: usize,
+    /// The side to go to, then the one where it is.
+    ways: [Way; 2],
+}
+
+/// The way to one side.
+#[derive(Debug)]
+struct Way {
+    to: &'static Side,
+    took: Duration,
+    resources: usize,
+    calls: Vec<Call>,
+    state: State,
 }
 
 impl Change {
     pub(super) fn undisturbed(debian: u8) -> Self {
-        let host = Machine::debian(debian).with_packages(["nginx", "postgresql", "sudo", "openssh-server", "zsh"]).boot();
-        let apps = [host.backend("127.0.0.1:3000", SIDES[0].app), host.backend("127.0.0.1:3001", SIDES[1].app)];
-        SIDES[0].is_wanted_of(&host);
+        let [summer, winter] = &SIDES;
+        let host = Machine::debian(debian).with_packages(["nginx", "postgresql", "sudo", "strace"]).boot();
+        let apps = [host.backend("127.0.0.1:3000", summer.app), host.backend("127.0.0.1:3001", winter.app)];
+        summer.is_wanted_of(&host);
         host.agent("converge").exits(0);
         let table = "create table guests as select id, md5(id::text) as name from generate_series(1, 2000) id";
         host.sh(&format!("runuser -u postgres -- psql -qc '{table}' booking")).succeeds();
-
-        // What is only left by the first time is there after the first time round.
-        let (mut took, mut resources, mut states) = (Duration::ZERO, 0, Vec::new());
-        for side in [1, 0, 1, 0].map(|at: usize| &SIDES[at]) {
+        // What only the first time leaves is there after the first time round.
+        for side in [winter, summer] {
             side.is_wanted_of(&host);
-            let said = host.agent("converge --verbose").exits(0);
-            took = took.max(said.took);
-            resources = said.stdout.lines().filter(|line| is_of_a_resource(line)).count();
-            side.works(&host);
-            states.push(State::of(&host));
+            host.agent("converge").exits(0);
         }
-        let states = states.into_iter().rev().take(2).collect();
-        Self { host, _apps: apps, took, resources, states, at: 0 }
+        let ways = [winter, summer].map(|side| side.undisturbed(&host));
+        Self { host, _apps: apps, ways }
+    }
+
+    /// How long the change to come takes.
+    pub(super) fn took(&self) -> Duration {
+        let [next, _] = &self.ways;
+        next.took
+    }
+
+    /// How many resources it has.
+    pub(super) fn resources(&self) -> usize {
+        let [next, _] = &self.ways;
+        next.resources
+    }
+
+    /// Its system call of this number.
+    pub(super) fn call(&self, number: usize) -> Option<Call> {
+        let [next, _] = &self.ways;
+        next.calls.get(number).copied()
     }
 
     /// Changes to the other side, cuts off one run after the other, and expects the next one to finish the change; tells
     /// where each was cut off that had not ended before.
     pub(super) fn is_finished_after(&mut self, cuts: &[Cut]) -> Vec<Option<String>> {
-        self.at = 1 - self.at;
-        let side = &SIDES[self.at];
-        side.is_wanted_of(&self.host);
+        self.ways.reverse();
+        let [_, way] = &self.ways;
+        way.to.is_wanted_of(&self.host);
         let struck = cuts.iter().map(|cut| cut.strike(&self.host)).collect();
         finishes(&self.host);
-        side.works(&self.host);
-        self.states[self.at].is_also_that_of(&self.host);
+        way.to.works(&self.host);
+        way.state.is_also_that_of(&self.host);
         struck
     }
 }

@@ -1,5 +1,6 @@
 //! How a run is cut off.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -23,6 +24,42 @@ pub(super) enum Cut {
     WithAll(Duration),
     /// The machine's power.
     Power(Duration),
+    /// hostagent alone, before a system call by which it changes something.
+    Before(Call),
+}
+
+/// One of a run's system calls: the so-maniest of a kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Call {
+    kind: &'static str,
+    number: usize,
+}
+
+/// The system calls by which a program changes something: files, other programs, what it says to servers.
+const CALLS: &[&str] = &[
+    "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "symlink", "symlinkat", "link",
+    "linkat", "chmod", "fchmod", "fchmodat", "fchown", "fchownat", "lchown", "fsync", "fdatasync", "ftruncate", "write",
+    "writev", "sendto", "sendmsg", "clone", "clone3", "vfork", "kill",
+];
+
+impl Call {
+    /// Runs hostagent to its end, and tells which of these calls it made, in their order.
+    pub(super) fn all_of_a_run(host: &Machine) -> Vec<Self> {
+        host.has_agent();
+        let trace = CALLS.join(",");
+        host.sh(&format!("strace -qq -o /run/calls -e trace={trace} hostagent converge --verbose")).exits(0);
+        let mut seen = BTreeMap::new();
+        let mut calls = Vec::new();
+        for line in host.read("/run/calls").lines() {
+            let is_this = |kind: &&&str| line.strip_prefix(**kind).is_some_and(|rest| rest.starts_with('('));
+            if let Some(&kind) = CALLS.iter().find(is_this) {
+                let number = seen.entry(kind).and_modify(|number| *number += 1).or_insert(1);
+                calls.push(Self { kind, number: *number });
+            }
+        }
+        host.sh("rm /run/calls").succeeds();
+        calls
+    }
 }
 
 impl fmt::Display for Cut {
@@ -32,6 +69,7 @@ impl fmt::Display for Cut {
             Self::Alone(at) => write!(f, "killed at {:.3} s", at.as_secs_f64()),
             Self::WithAll(at) => write!(f, "killed with all it had started at {:.3} s", at.as_secs_f64()),
             Self::Power(at) => write!(f, "power cut at {:.3} s", at.as_secs_f64()),
+            Self::Before(Call { kind, number }) => write!(f, "killed before {kind} number {number}"),
         }
     }
 }
@@ -40,7 +78,13 @@ impl Cut {
     /// Starts a run and cuts it off: the last it said, or none if it had ended before.
     pub(super) fn strike(self, host: &Machine) -> Option<String> {
         host.has_agent();
-        let mut command = host.command(&["hostagent", "converge", "--verbose"]);
+        let mut words = vec!["hostagent", "converge", "--verbose"];
+        let injected;
+        if let Self::Before(Call { kind, number }) = self {
+            injected = format!("inject={kind}:signal=KILL:when={number}");
+            words.splice(0..0, ["strace", "-qq", "-o", "/dev/null", "-e", &injected]);
+        }
+        let mut command = host.command(&words);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("nsenter runs");
         let begun = Instant::now();
@@ -59,6 +103,10 @@ impl Cut {
                 let in_time = end(&mut child, false);
                 drop(lines.last());
                 in_time
+            }
+            Self::Before(_) => {
+                last = lines.filter(|line| is_of_a_resource(line)).last();
+                !child.wait().expect("a child can be waited for").success()
             }
             Self::Alone(at) | Self::WithAll(at) | Self::Power(at) => {
                 let reader = thread::spawn(move || lines.filter(|line| is_of_a_resource(line)).last());
@@ -115,7 +163,13 @@ fn end(nsenter: &mut Child, with_all: bool) -> bool {
             next += 1;
         }
     }
-    all.into_iter().map(|id| kill(pid(id), Signal::SIGKILL).is_ok()).fold(false, |any, one| any | one)
+    let was_there = all.into_iter().map(|id| kill(pid(id), Signal::SIGKILL).is_ok()).fold(false, |any, one| any | one);
+    // nsenter(1) stops when its child does.
+    eventually("nsenter has ended", || {
+        let _ = kill(pid(nsenter.id()), Signal::SIGCONT);
+        !is_running(nsenter)
+    });
+    was_there
 }
 
 fn pid(id: u32) -> Pid {

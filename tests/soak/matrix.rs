@@ -23,6 +23,8 @@ pub(crate) struct Amount {
     pub(crate) power: usize,
     /// Changes that are cut off, in all four ways.
     pub(crate) changes: usize,
+    /// Changes that are killed before one of their system calls, to and fro; more than there are is all.
+    pub(crate) calls: usize,
     /// How many machines work at a time.
     pub(crate) at_once: usize,
 }
@@ -50,6 +52,7 @@ pub(crate) fn run(debians: &[u8], amount: Amount, seed: u64, filter: &str, tell:
         let matrix = Matrix { debian, amount, filter, tell, rows: Mutex::default() };
         matrix.first_runs(&mut dice);
         matrix.changes(&mut dice);
+        matrix.calls(&mut dice);
         rows.append(&mut matrix.rows.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
     (table(&rows), rows.values().map(|count| count.failures.len()).sum())
@@ -93,7 +96,9 @@ impl Matrix<'_> {
             }
         }
         plans.retain(|plan| self.is_wanted(FIRST, kind(plan)));
-        self.share_out(plans, |plan| self.strike(FIRST, plan, &mut |plan| first.is_finished_after(plan)));
+        self.share_out(plans, |plan| {
+            self.strike(FIRST, plan, &mut |plan| first.is_finished_after(plan));
+        });
     }
 
     fn changes(&self, dice: &mut Dice) {
@@ -115,25 +120,42 @@ impl Matrix<'_> {
         }
         plans.retain(|plan| self.is_wanted(CHANGE, kind(plan)));
         let machines = self.amount.at_once.min(plans.len().div_ceil(10)).max(1);
-        let mut hands: Vec<Vec<Vec<Cut>>> = vec![Vec::new(); machines];
-        for (number, plan) in plans.into_iter().enumerate() {
-            hands[number % machines].push(plan);
-        }
-        hands.retain(|hand| !hand.is_empty());
+        let hands: Vec<&[Vec<Cut>]> = plans.chunks(plans.len().div_ceil(machines).max(1)).collect();
         self.share_out(hands, |hand| {
-            let mut machine = None;
-            for plan in hand {
-                let mut change = machine.take().unwrap_or_else(|| Change::undisturbed(self.debian));
-                let scaled: Vec<Cut> = plan.iter().map(|cut| scaled(*cut, &change)).collect();
-                let went_well = self.strike(CHANGE, &scaled, &mut |plan| change.is_finished_after(plan));
-                machine = went_well.then_some(change);
-            }
-            true
+            self.change_with(hand, |plan, change| Some(plan.iter().map(|cut| scaled(*cut, change)).collect()));
         });
     }
 
+    fn calls(&self, dice: &mut Dice) {
+        let Amount { calls, at_once, .. } = self.amount;
+        if calls == 0 || !self.is_wanted(CHANGE, BEFORE) {
+            return;
+        }
+        let some = dice.some(&(0..MOST_CALLS.max(calls)).collect::<Vec<_>>(), calls);
+        // To and fro with each, so that both ways are cut off there.
+        let both: Vec<usize> = some.into_iter().flat_map(|number| [number, number]).collect();
+        let hands: Vec<&[usize]> = both.chunks(both.len().div_ceil(at_once * 2) * 2).collect();
+        self.share_out(hands, |hand| {
+            self.change_with(hand, |number, change| change.call(*number).map(|call| vec![Cut::Before(call)]));
+        });
+    }
+
+    /// One machine goes to and fro; after a failure another one goes on.
+    fn change_with<P>(&self, hand: &[P], cuts: impl Fn(&P, &Change) -> Option<Vec<Cut>>) {
+        let mut machine = None;
+        for plan in hand {
+            let mut change = match machine.take() {
+                Some(change) => change,
+                None => Change::undisturbed(self.debian),
+            };
+            let went_well = cuts(plan, &change)
+                .is_none_or(|cuts| self.strike(CHANGE, &cuts, &mut |cuts| change.is_finished_after(cuts)));
+            machine = went_well.then_some(change);
+        }
+    }
+
     /// Several hands take one after the other until none is left.
-    fn share_out<T: Send + Sync>(&self, all: Vec<T>, work: impl Fn(&T) -> bool + Sync) {
+    fn share_out<T: Send + Sync>(&self, all: Vec<T>, work: impl Fn(&T) + Sync) {
         let left = Mutex::new(all.into_iter());
         let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
         thread::scope(|scope| {
@@ -158,9 +180,9 @@ impl Matrix<'_> {
             let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
             let count = rows.entry(row).or_default();
             match ended {
+                Ok(struck) if matches!(struck.first(), Some(None)) && row.2 == BEFORE => return true,
                 Ok(struck) if matches!(struck.first(), Some(None)) => {
                     plan = plan.into_iter().map(earlier).collect();
-                    continue;
                 }
                 Ok(struck) => {
                     count.cut_off += 1;
@@ -195,12 +217,13 @@ fn again(dice: &mut Dice, took: Duration) -> Cut {
 
 /// A cut in a part of a second as the same part of a change.
 fn scaled(cut: Cut, change: &Change) -> Cut {
-    let at = |at: Duration| change.took.mul_f64(at.as_secs_f64());
+    let at = |at: Duration| change.took().mul_f64(at.as_secs_f64());
     match cut {
-        Cut::After(some) => Cut::After(some % change.resources + 1),
+        Cut::After(some) => Cut::After(some % change.resources() + 1),
         Cut::Alone(part) => Cut::Alone(at(part)),
         Cut::WithAll(part) => Cut::WithAll(at(part)),
         Cut::Power(part) => Cut::Power(at(part)),
+        Cut::Before(call) => Cut::Before(call),
     }
 }
 
@@ -210,6 +233,7 @@ fn earlier(cut: Cut) -> Cut {
         Cut::Alone(at) => Cut::Alone(at.mul_f64(0.8)),
         Cut::WithAll(at) => Cut::WithAll(at.mul_f64(0.8)),
         Cut::Power(at) => Cut::Power(at.mul_f64(0.8)),
+        Cut::Before(call) => Cut::Before(call),
     }
 }
 
@@ -217,12 +241,17 @@ const AFTER: &str = "kill -9 after a resource";
 const ALONE: &str = "kill -9 at a random instant";
 const WITH_ALL: &str = "kill -9 of it and all it started";
 const POWER: &str = "power cut";
+const BEFORE: &str = "kill -9 before a system call";
+
+/// More system calls than a change makes.
+const MOST_CALLS: usize = 700;
 
 fn kind(plan: &[Cut]) -> &'static str {
     match plan.first() {
         Some(Cut::Alone(_)) => ALONE,
         Some(Cut::WithAll(_)) => WITH_ALL,
         Some(Cut::Power(_)) => POWER,
+        Some(Cut::Before(_)) => BEFORE,
         Some(Cut::After(_)) | None => AFTER,
     }
 }

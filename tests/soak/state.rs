@@ -71,10 +71,10 @@ impl State {
 
     /// Expects a machine to be the same.
     pub(super) fn is_also_that_of(&self, host: &Machine) {
-        let other = Self::of(host);
+        let (other, nothing) = (Self::of(host), BTreeSet::new());
         let mut told = String::new();
         for (name, lines) in &self.sections {
-            let others = &other.sections[name];
+            let others = other.sections.get(name).unwrap_or(&nothing);
             for line in lines.difference(others) {
                 let _ = writeln!(told, "{name}: missing: {line}");
             }

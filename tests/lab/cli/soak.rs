@@ -21,8 +21,8 @@ pub(crate) struct Soak {
     /// Only on this Debian: 12 or 13
     #[arg(long)]
     debian: Option<u8>,
-    /// How many first runs are killed after a resource; all there are, unless fewer are wanted
-    #[arg(long, default_value_t = usize::MAX)]
+    /// How many first runs are killed after a resource, if there are so many
+    #[arg(long, default_value_t = 1000)]
     resources: usize,
     /// How many first runs are killed at a random instant
     #[arg(long, default_value_t = 50)]
@@ -33,6 +33,9 @@ pub(crate) struct Soak {
     /// How many changes are cut off
     #[arg(long, default_value_t = 60)]
     changes: usize,
+    /// How many changes are killed before one of their system calls, to and fro, if there are so many
+    #[arg(long, default_value_t = 1000)]
+    calls: usize,
     /// How many machines work at a time
     #[arg(long, default_value_t = 3)]
     at_once: usize,
@@ -49,6 +52,7 @@ impl Soak {
             random: self.random,
             power: self.power,
             changes: self.changes,
+            calls: self.calls,
             at_once: self.at_once,
         };
         let debians = self.debian.map_or_else(|| vec![12, 13], |debian| vec![debian]);
