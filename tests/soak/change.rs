@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cut::{Call, Cut, is_of_a_resource};
+use super::cut::{Call, Plan, is_of_a_resource};
 use super::first::{finishes, login};
 use super::state::State;
 use crate::lab::{Backend, Machine};
@@ -210,15 +210,24 @@ impl Change {
     }
 
     /// Changes to the other side, cuts off one run after the other, and expects the next one to finish the change; tells
-    /// where each was cut off that had not ended before.
-    pub(super) fn is_finished_after(&mut self, cuts: &[Cut]) -> Vec<Option<String>> {
-        self.ways.reverse();
-        let [_, way] = &self.ways;
-        way.to.is_wanted_of(&self.host);
-        let struck = cuts.iter().map(|cut| cut.strike(&self.host)).collect();
+    /// where each was cut off that had not ended before. Who gives up wants the old side back after the first.
+    pub(super) fn is_finished_after(&mut self, plan: &Plan) -> Vec<Option<String>> {
+        let [next, now] = &self.ways;
+        next.to.is_wanted_of(&self.host);
+        let mut struck = Vec::new();
+        for cut in &plan.cuts {
+            struck.push(cut.strike(&self.host));
+            if plan.is_given_up {
+                now.to.is_wanted_of(&self.host);
+            }
+        }
+        let way = if plan.is_given_up { now } else { next };
         finishes(&self.host);
         way.to.works(&self.host);
         way.state.is_also_that_of(&self.host);
+        if !plan.is_given_up {
+            self.ways.reverse();
+        }
         struck
     }
 }

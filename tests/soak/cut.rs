@@ -13,6 +13,21 @@ use nix::unistd::Pid;
 
 use crate::lab::{Machine, eventually};
 
+/// What happens to one run, to the run that is to finish it, and so on.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) cuts: Vec<Cut>,
+    /// Whether nobody wants that change any more after it was cut off.
+    pub(super) is_given_up: bool,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cuts: Vec<String> = self.cuts.iter().map(ToString::to_string).collect();
+        write!(f, "{}{}", cuts.join(", then "), if self.is_given_up { ", given up" } else { "" })
+    }
+}
+
 /// When a run is cut off, and what goes with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cut {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cut::{Cut, is_of_a_resource};
+use super::cut::{Plan, is_of_a_resource};
 use super::residue;
 use super::state::State;
 use crate::lab::{Backend, Machine};
@@ -32,9 +32,9 @@ impl First {
 
     /// Cuts off one run after the other, and expects the next one to make the machine what it would have been; tells
     /// where each was cut off that had not ended before.
-    pub(super) fn is_finished_after(&self, cuts: &[Cut]) -> Vec<Option<String>> {
+    pub(super) fn is_finished_after(&self, plan: &Plan) -> Vec<Option<String>> {
         let (host, _app) = bare(self.debian);
-        let struck = cuts.iter().map(|cut| cut.strike(&host)).collect();
+        let struck = plan.cuts.iter().map(|cut| cut.strike(&host)).collect();
         finishes(&host);
         works(&host);
         self.state.is_also_that_of(&host);

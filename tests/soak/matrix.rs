@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::change::Change;
-use super::cut::Cut;
+use super::cut::{Cut, Plan};
 use super::dice::Dice;
 use super::first::First;
 
@@ -84,17 +84,13 @@ impl Matrix<'_> {
             first.took.as_secs_f64()
         ));
         let boundaries: Vec<Cut> = (1..=first.resources).map(Cut::After).collect();
-        let mut plans: Vec<Vec<Cut>> = dice.some(&boundaries, resources).into_iter().map(|cut| vec![cut]).collect();
+        let mut cuts = dice.some(&boundaries, resources);
         for number in 0..random {
             let at = dice.within(first.took);
-            plans.push(vec![if number % 5 == 4 { Cut::WithAll(at) } else { Cut::Alone(at) }]);
+            cuts.push(if number % 5 == 4 { Cut::WithAll(at) } else { Cut::Alone(at) });
         }
-        plans.extend((0..power).map(|_| vec![Cut::Power(dice.within(first.took))]));
-        for plan in &mut plans {
-            if dice.once_in(3) {
-                plan.push(again(dice, first.took));
-            }
-        }
+        cuts.extend((0..power).map(|_| Cut::Power(dice.within(first.took))));
+        let mut plans: Vec<Plan> = cuts.into_iter().map(|cut| plan(dice, cut, first.took)).collect();
         plans.retain(|plan| self.is_wanted(FIRST, kind(plan)));
         self.share_out(plans, |plan| {
             self.strike(FIRST, plan, &mut |plan| first.is_finished_after(plan));
@@ -115,14 +111,16 @@ impl Matrix<'_> {
                 2 => Cut::WithAll(at),
                 _ => Cut::Alone(at),
             };
-            let then = dice.once_in(3).then(|| again(dice, Duration::from_secs(1)));
-            plans.push([cut].into_iter().chain(then).collect::<Vec<_>>());
+            plans.push(Plan { is_given_up: dice.once_in(4), ..plan(dice, cut, Duration::from_secs(1)) });
         }
         plans.retain(|plan| self.is_wanted(CHANGE, kind(plan)));
         let machines = self.amount.at_once.min(plans.len().div_ceil(10)).max(1);
-        let hands: Vec<&[Vec<Cut>]> = plans.chunks(plans.len().div_ceil(machines).max(1)).collect();
+        let hands: Vec<&[Plan]> = plans.chunks(plans.len().div_ceil(machines).max(1)).collect();
         self.share_out(hands, |hand| {
-            self.change_with(hand, |plan, change| Some(plan.iter().map(|cut| scaled(*cut, change)).collect()));
+            self.change_with(hand, |plan, change| {
+                let cuts = plan.cuts.iter().map(|cut| scaled(*cut, change)).collect();
+                Some(Plan { cuts, ..*plan })
+            });
         });
     }
 
@@ -132,24 +130,27 @@ impl Matrix<'_> {
             return;
         }
         let some = dice.some(&(0..MOST_CALLS.max(calls)).collect::<Vec<_>>(), calls);
-        // To and fro with each, so that both ways are cut off there.
-        let both: Vec<usize> = some.into_iter().flat_map(|number| [number, number]).collect();
-        let hands: Vec<&[usize]> = both.chunks(both.len().div_ceil(at_once * 2) * 2).collect();
+        // Each to and fro, and once without finishing it.
+        let all: Vec<(usize, bool)> =
+            some.into_iter().flat_map(|number| [(number, false), (number, false), (number, true)]).collect();
+        let hands: Vec<&[(usize, bool)]> = all.chunks(all.len().div_ceil(at_once * 3) * 3).collect();
         self.share_out(hands, |hand| {
-            self.change_with(hand, |number, change| change.call(*number).map(|call| vec![Cut::Before(call)]));
+            self.change_with(hand, |&(number, is_given_up), change| {
+                change.call(number).map(|call| Plan { cuts: vec![Cut::Before(call)], is_given_up })
+            });
         });
     }
 
     /// One machine goes to and fro; after a failure another one goes on.
-    fn change_with<P>(&self, hand: &[P], cuts: impl Fn(&P, &Change) -> Option<Vec<Cut>>) {
+    fn change_with<P>(&self, hand: &[P], plan: impl Fn(&P, &Change) -> Option<Plan>) {
         let mut machine = None;
-        for plan in hand {
+        for one in hand {
             let mut change = match machine.take() {
                 Some(change) => change,
                 None => Change::undisturbed(self.debian),
             };
-            let went_well = cuts(plan, &change)
-                .is_none_or(|cuts| self.strike(CHANGE, &cuts, &mut |cuts| change.is_finished_after(cuts)));
+            let went_well = plan(one, &change)
+                .is_none_or(|plan| self.strike(CHANGE, &plan, &mut |plan| change.is_finished_after(plan)));
             machine = went_well.then_some(change);
         }
     }
@@ -170,11 +171,11 @@ impl Matrix<'_> {
     }
 
     /// Cuts off, counts and tells; one that had ended before is cut off earlier. Says whether all went well.
-    fn strike(&self, run: &'static str, plan: &[Cut], work: &mut dyn FnMut(&[Cut]) -> Vec<Option<String>>) -> bool {
-        let mut plan = plan.to_vec();
+    fn strike(&self, run: &'static str, plan: &Plan, work: &mut dyn FnMut(&Plan) -> Vec<Option<String>>) -> bool {
+        let mut plan = plan.clone();
         let row = (self.debian, run, kind(&plan));
         loop {
-            let name = format!("Debian {}, {run}, {}", self.debian, list(&plan));
+            let name = format!("Debian {}, {run}, {plan}", self.debian);
             let begun = Instant::now();
             let ended = catch_unwind(AssertUnwindSafe(|| work(&plan)));
             let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +183,7 @@ impl Matrix<'_> {
             match ended {
                 Ok(struck) if matches!(struck.first(), Some(None)) && row.2 == BEFORE => return true,
                 Ok(struck) if matches!(struck.first(), Some(None)) => {
-                    plan = plan.into_iter().map(earlier).collect();
+                    plan.cuts = plan.cuts.into_iter().map(earlier).collect();
                 }
                 Ok(struck) => {
                     count.cut_off += 1;
@@ -209,7 +210,12 @@ impl Matrix<'_> {
     }
 }
 
-/// The run that is to finish it, cut off too.
+/// A cut, and sometimes another one of the run that is to finish it.
+fn plan(dice: &mut Dice, cut: Cut, took: Duration) -> Plan {
+    let again = dice.once_in(3).then(|| again(dice, took));
+    Plan { cuts: [cut].into_iter().chain(again).collect(), is_given_up: false }
+}
+
 fn again(dice: &mut Dice, took: Duration) -> Cut {
     let at = dice.within(took);
     if dice.once_in(4) { Cut::WithAll(at) } else { Cut::Alone(at) }
@@ -246,18 +252,14 @@ const BEFORE: &str = "kill -9 before a system call";
 /// More system calls than a change makes.
 const MOST_CALLS: usize = 700;
 
-fn kind(plan: &[Cut]) -> &'static str {
-    match plan.first() {
+fn kind(plan: &Plan) -> &'static str {
+    match plan.cuts.first() {
         Some(Cut::Alone(_)) => ALONE,
         Some(Cut::WithAll(_)) => WITH_ALL,
         Some(Cut::Power(_)) => POWER,
         Some(Cut::Before(_)) => BEFORE,
         Some(Cut::After(_)) | None => AFTER,
     }
-}
-
-fn list(plan: &[Cut]) -> String {
-    plan.iter().map(ToString::to_string).collect::<Vec<_>>().join(", then ")
 }
 
 fn table(rows: &BTreeMap<Row, Count>) -> String {
