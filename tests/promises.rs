@@ -7,6 +7,8 @@
 mod lab;
 
 mod beginning;
+mod clusters;
+mod cut_off;
 mod drift;
 mod evidence;
 mod idempotence;
@@ -16,6 +18,7 @@ mod laws;
 mod layers;
 mod leaving;
 mod market;
+mod packages;
 mod ported;
 mod problems;
 mod recipes;

@@ -51,8 +51,7 @@ Exit codes:
   1  something failed; what did not depend on it was done
   2  the recipe or the command line is wrong; nothing was touched
   3  changes are pending (plan)
-  4  another run holds the lock
-  5  the platform could not be asked (metadata, credentials)";
+  4  another run holds the lock";
 
 #[derive(Debug, Subcommand)]
 enum Verb {

@@ -42,7 +42,8 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
     for (id, record) in host.ledger().records().filter(|(id, _)| !wanted.contains(id)) {
         let traces: Vec<Trace> = record.traces.iter().filter(|trace| !kept.contains(trace)).cloned().collect();
         let made = traces.iter().any(|trace| match trace {
-            Trace::Path(path) => host.ledger().written(path).is_some_and(|written| written.made),
+            // What was there before stays, and whose it is and what it was is told.
+            Trace::Path(path) => host.ledger().written(path).is_some(),
             Trace::Unit(_) => true,
             Trace::Reader(_) => false,
             // What cannot be looked at is told when it is to go.
@@ -131,9 +132,7 @@ impl Removal {
                     Standing::Edited => {
                         changes.note(format!("`{}` was edited by hand since, and is kept", path.display()))
                     }
-                    Standing::Foreign => {
-                        changes.note(format!("`{}` was there before hostagent, and is kept", path.display()))
-                    }
+                    Standing::Foreign => changes.note(foreign(host, path)),
                 },
             };
         }
@@ -174,6 +173,15 @@ impl Removal {
         let notes = changes.notes().to_vec();
         let since = started.saturating_duration_since(began);
         Told { id: self.id, verdict, drift: false, removal: true, notes, started: since, took: started.elapsed() }
+    }
+}
+
+/// What is said of a file that was there before.
+fn foreign(host: &Look, path: &Path) -> String {
+    let says = format!("`{}` was there before hostagent, and is kept", path.display());
+    match host.original_of(path) {
+        Some(copy) => format!("{says} as it is now; what it was at first is in `{}`", copy.display()),
+        None => says,
     }
 }
 

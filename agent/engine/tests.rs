@@ -224,11 +224,12 @@ fn what_the_recipe_stops_naming_goes_if_it_was_made_here_and_not_edited() {
     place.converge(&[word("made", "1"), word("edited", "1"), word("old", "1"), word("kept", "1")]);
     std::fs::write(place.0.path().join("edited"), "by hand").unwrap();
 
-    assert_eq!(place.preview(&[word("kept", "1")]), ["kept ok", "made pending", "edited ok"]);
+    assert_eq!(place.preview(&[word("kept", "1")]), ["kept ok", "old ok", "made pending", "edited ok"]);
     let outcome = place.outcome(&[word("kept", "1")], &Stop::new());
-    assert_eq!(told(&outcome), ["kept ok", "made changed", "edited ok"]);
-    assert_eq!(outcome.released, [Id::from("word:old")]);
-    assert!(outcome.resources[2].notes[0].contains("edited by hand"));
+    assert_eq!(told(&outcome), ["kept ok", "old ok", "made changed", "edited ok"]);
+    assert!(outcome.released.is_empty(), "{:?}", outcome.released);
+    assert!(outcome.resources[1].notes[0].contains("was there before hostagent, and is kept"));
+    assert!(outcome.resources[3].notes[0].contains("edited by hand"));
     let left = |name: &str| place.0.path().join(name).exists();
     assert!(!left("made") && left("edited") && left("old") && left("kept"));
 }

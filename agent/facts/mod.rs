@@ -18,6 +18,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("hostname", "the host's name"),
     ("instance_id", "the EC2 instance's ID, such as `i-0123456789abcdef0`; elsewhere `not-on-ec2`"),
     ("interface", "the network interface of the default route"),
+    ("ipv6", "whether the host has IPv6 at all, if only on itself"),
     ("is_ec2", "whether this is an EC2 instance"),
     ("kernel", "the kernel's release, such as `6.1.0-35-cloud-amd64`"),
     ("machine", "the processor's kind as the kernel has it: `x86_64` or `aarch64`"),
@@ -31,6 +32,8 @@ pub const NAMES: &[(&str, &str)] = &[
     ("private_ipv6", "the IPv6 address there that is not only the link's"),
     ("virtualization", "`ec2`, `kvm`, …, or the container's kind, such as `docker`; `none` where nothing says so"),
 ];
+
+const IPV6: &str = "ipv6";
 
 /// What is true of this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,13 +80,15 @@ impl fmt::Display for Fact {
 }
 
 impl Facts {
-    /// Gathers the facts of these names, and the operating system.
+    /// Gathers the facts of these names, and those that tables of the recipe go by: the operating system, and IPv6.
     ///
     /// # Errors
     /// When a file that holds one is there and cannot be read.
     pub fn gather(host: &Look, wanted: &BTreeSet<String>) -> Result<Self, Error> {
         let mut facts = Self { os: local::os(host)?, known: BTreeMap::new() };
-        for group in local::GROUPS.iter().filter(|group| group.names.iter().any(|name| wanted.contains(*name))) {
+        for group in
+            local::GROUPS.iter().filter(|group| group.names.iter().any(|name| *name == IPV6 || wanted.contains(*name)))
+        {
             let all = (group.gather)(host)?;
             facts.known.extend(all.into_iter().map(|(name, fact)| (name.to_owned(), fact)));
         }
@@ -101,6 +106,7 @@ impl Facts {
             ("hostname", text("host")),
             ("instance_id", text("i-0123456789abcdef0")),
             ("interface", text("ens5")),
+            ("ipv6", Fact::Bool(true)),
             ("is_ec2", Fact::Bool(true)),
             ("kernel", text("6.1.0-35-cloud-amd64")),
             ("machine", text("x86_64")),
@@ -123,6 +129,11 @@ impl Facts {
     /// When a file that holds one is there and cannot be read.
     pub fn gather_all(host: &Look) -> Result<Self, Error> {
         Self::gather(host, &Self::names().map(str::to_owned).collect())
+    }
+
+    /// Whether the host has IPv6; so it has unless something says otherwise.
+    pub fn has_ipv6(&self) -> bool {
+        self.value(IPV6) != Some(Fact::Bool(false))
     }
 
     /// Facts written down, for a host that is not at hand: `hostname = "web"` and so on.

@@ -14,8 +14,8 @@ use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources;
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
+use crate::resources::config_set::{sshd, sudoers};
 use crate::resources::download::Download;
-use crate::resources::{sshd, sudoers};
 use crate::terms::{AbsolutePath, AccountName, Mode};
 
 /// A file. Exactly one of `content` and `source` says what is in it.
@@ -55,6 +55,7 @@ pub struct File {
 /// A file on a server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FileSource")]
 pub struct Source {
     /// `https://…`, `http://…`, or `file://…` on this host, without a user name or password.
     pub url: String,

@@ -4,19 +4,21 @@
 //! `PermitRootLogin`, and so on: every setting has the server's own name. `security_sudoers_passwordless` is
 //! `[[user]] sudo = true`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::{Feature, needs_package};
 use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources::config_set::ConfigFile;
-use crate::resources::sshd;
+use crate::resources::config_set::sshd;
+use crate::template::managed;
+use crate::terms::{OneOrMany, SettingValue};
 
 /// The SSH server. Its package is installed and its service runs; settings are checked by `sshd -t` before it reloads, and
 /// whoever is logged in stays so.
@@ -35,6 +37,7 @@ pub struct Ssh {
 /// Settings for some connections.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SshMatch")]
 pub struct Match {
     /// What it is for.
     pub name: String,
@@ -44,66 +47,18 @@ pub struct Match {
     pub settings: BTreeMap<String, Setting>,
 }
 
-/// The value of a setting: text, a number, `true` or `false` for `yes` or `no`, or a list for a setting that is given
-/// several times.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting(Vec<String>);
+/// The value of a setting, with `true` and `false` for `yes` and `no`, or a list for a setting that is given several times.
+type Setting = OneOrMany<SettingValue>;
 
-impl<'de> Deserialize<'de> for Setting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SettingVisitor)
-    }
-}
-
-struct SettingVisitor;
-
-impl<'de> Visitor<'de> for SettingVisitor {
-    type Value = Setting;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, a whole number, a boolean, or an array of strings")
-    }
-
-    fn visit_bool<E>(self, yes: bool) -> Result<Setting, E> {
-        Ok(Setting(vec![if yes { "yes" } else { "no" }.to_owned()]))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Setting, E> {
-        Ok(Setting(vec![number.to_string()]))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Setting, E> {
-        Ok(Setting(vec![number.to_string()]))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Setting, E> {
-        Ok(Setting(vec![text.to_owned()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Setting, A::Error> {
-        let mut all = Vec::new();
-        while let Some(one) = seq.next_element::<String>()? {
-            all.push(one);
-        }
-        Ok(Setting(all))
-    }
-}
-
-impl JsonSchema for Setting {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "SshSetting".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer", "boolean", "array"], "items": { "type": "string" } })
-    }
+fn words(setting: &Setting) -> impl Iterator<Item = Cow<'_, str>> {
+    setting.iter().map(|value| value.text("yes", "no"))
 }
 
 impl Ssh {
     fn text(&self) -> String {
-        let mut text = "# Written by hostagent from its recipe; changes here are undone.\n".to_owned();
+        let mut text = managed("`[ssh]` of the recipe") + "\n";
         let add = |text: &mut String, indent: &str, settings: &BTreeMap<String, Setting>| {
-            for (name, value) in settings.iter().flat_map(|(name, all)| all.0.iter().map(move |value| (name, value))) {
+            for (name, value) in settings.iter().flat_map(|(name, all)| words(all).map(move |value| (name, value))) {
                 let _ = writeln!(text, "{indent}{name} {value}");
             }
         };
@@ -149,7 +104,7 @@ fn settings_problems(settings: &BTreeMap<String, Setting>, here: &KeyPath, plan:
                 format!("`{name}` is not a setting of sshd_config(5)"),
                 "it is one word of letters, such as `PermitRootLogin`",
             );
-        } else if value.0.iter().any(|text| text.contains(['\n', '\r']) || text.trim().is_empty()) {
+        } else if words(value).any(|text| text.contains(['\n', '\r']) || text.trim().is_empty()) {
             plan.problem_at(here, "a value is one line", "a list gives a setting several times");
         }
     }

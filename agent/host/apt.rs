@@ -15,9 +15,9 @@ use self::lists::Lists;
 use self::locks::Turns;
 use self::refusal::{Refusal, refusal, refused};
 use super::held_starts::VARIABLE;
-use super::packages::{Transaction, Wanted};
+use super::packages::{Installed, Transaction, Wanted};
 use super::programs::{Output, Program};
-use super::{Error, STATE_DIR, Touch};
+use super::{Error, Look, STATE_DIR, Touch};
 
 /// How long one call of apt may take.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -58,9 +58,7 @@ impl Touch {
         let half_done = self.dpkg()?.broken().next().is_some() || !self.unmerged()?.is_empty();
         if half_done {
             let held = self.hold_starts().await?;
-            if !self.configure().await? {
-                self.complete(&Lists::AsFound).await?;
-            }
+            self.make_whole(&[], &Lists::AsFound).await?;
             drop(held);
         }
         self.unmark_under_way()?;
@@ -88,8 +86,10 @@ impl Touch {
             tracing::debug!(why, "refreshing the package lists");
             lists = self.refresh(until).await?;
         }
-        if !whole {
-            self.complete(&lists).await?;
+        let all: Vec<&Wanted> = wanted.iter().collect();
+        let again = self.unpacked_in_part(&all)?;
+        if !whole || !again.is_empty() {
+            self.complete(&again, &lists).await?;
         }
         // Those that want recommended packages go by themselves, as apt knows only one way for all.
         for recommends in [false, true] {
@@ -131,9 +131,7 @@ impl Touch {
                 Refusal::NotThere if matches!(lists, Lists::AsFound) => *lists = self.refresh(until).await?,
                 Refusal::Interrupted if !mended => {
                     mended = true;
-                    if !self.configure().await? {
-                        self.complete(lists).await?;
-                    }
+                    self.make_whole(some, lists).await?;
                 }
                 _ => {
                     let names = quoted(some.iter().map(|one| one.name.as_str()));
@@ -154,6 +152,13 @@ impl Touch {
         self.configure().await
     }
 
+    /// Finishes whatever dpkg was interrupted at.
+    async fn make_whole(&self, wanted: &[&Wanted], lists: &Lists) -> Result<(), Error> {
+        let configured = self.configure().await?;
+        let again = self.unpacked_in_part(wanted)?;
+        if configured && again.is_empty() { Ok(()) } else { self.complete(&again, lists).await }
+    }
+
     /// Configures what is unpacked; says whether all of it could be. What waits for a package that was not unpacked any
     /// more could not.
     async fn configure(&self) -> Result<bool, Error> {
@@ -162,14 +167,32 @@ impl Touch {
         Ok(output.succeeded())
     }
 
-    /// Installs what is missing to packages that are there in part.
-    async fn complete(&self, lists: &Lists) -> Result<(), Error> {
-        let output = self.try_run(&program().args(["--no-remove", "--fix-broken", "install"])).await?;
+    /// Installs what is missing to packages that are there in part, and again those that dpkg was killed at while it
+    /// unpacked them: of these there is nothing to configure, and apt takes them for installed.
+    async fn complete(&self, again: &[String], lists: &Lists) -> Result<(), Error> {
+        let options = program().args(["--no-remove", "--fix-broken", "--reinstall", "install"]);
+        let output = self.try_run(&options.args(again.iter().cloned())).await?;
         if output.succeeded() {
             Ok(())
         } else {
             Err(refused("apt could not finish what it was interrupted at", &output, lists))
         }
+    }
+}
+
+impl Look {
+    /// The packages of which dpkg has unpacked only a part, but for those that somebody was removing and nobody wants.
+    fn unpacked_in_part(&self, wanted: &[&Wanted]) -> Result<Vec<String>, Error> {
+        let dpkg = self.dpkg()?;
+        let native = dpkg.find("dpkg").map_or("", |dpkg| dpkg.architecture.as_str());
+        let is_wanted = |one: &Installed| wanted.iter().any(|wanted| wanted.name == one.name && !wanted.absent);
+        let again = dpkg.broken().filter(|one| one.broken.as_deref() == Some("half-installed"));
+        let again = again.filter(|one| !one.going || is_wanted(one));
+        let name = |one: &Installed| match one.architecture.as_str() {
+            own if own == "all" || own == native => one.name.clone(),
+            other => format!("{}:{other}", one.name),
+        };
+        Ok(again.map(name).collect())
     }
 }
 

@@ -65,6 +65,16 @@ pub struct Found {
     pub identity: (u64, u64),
 }
 
+impl Found {
+    /// Refuses to go on where something else than what is wanted stands at `path`.
+    ///
+    /// # Errors
+    /// When it is of another kind.
+    pub fn must_be(&self, wanted: Kind, path: &Path) -> Result<(), Error> {
+        if self.kind == wanted { Ok(()) } else { Err(Error::Kind { path: path.into(), found: self.kind, wanted }) }
+    }
+}
+
 /// Who owns a file and what they may do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
@@ -169,9 +179,7 @@ impl Touch {
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
         let old = found_at(&directory, name, path)?;
-        if let Some(other) = old.as_ref().filter(|old| old.kind != Kind::File) {
-            return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a file" });
-        }
+        old.as_ref().map_or(Ok(()), |old| old.must_be(Kind::File, path))?;
         self.ledger_mut().writing(path, &sha256_of(bytes), old.is_none())?;
 
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
@@ -250,7 +258,7 @@ impl Touch {
                 if ours { self.ledger_mut().made(path)? } else { self.ledger_mut().removed(path)? }
             }
             None => self.ledger_mut().made(path)?,
-            Some(other) => return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a link" }),
+            Some(other) => other.must_be(Kind::Link, path)?,
         }
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -303,7 +311,7 @@ fn give(directory: &OwnedFd, name: &OsStr, path: &Path, access: Access, wanted: 
     let stat = fstat(&it).map_err(fail("look at"))?;
     let kind = found(&stat).kind;
     if let Some(wanted) = wanted.filter(|&wanted| wanted != kind) {
-        return Err(Error::Kind { path: path.into(), found: kind.name(), wanted: wanted.name() });
+        return Err(Error::Kind { path: path.into(), found: kind, wanted });
     }
     if kind != Kind::Directory && stat.st_nlink > 1 && !only_root_writes(directory.as_fd()).map_err(fail("look at"))? {
         let says = format!("`{}` has a second name that someone other than root could have given it", path.display());

@@ -183,14 +183,6 @@ impl Ledger {
         self.path_is(path, Written { sha256: None, made: true, opaque: false })
     }
 
-    /// Notes that hostagent makes a file, where nothing stood, whose content is nobody's to edit.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub fn made_opaque(&mut self, path: &Path) -> Result<(), Error> {
-        self.path_is(path, Written { sha256: None, made: true, opaque: true })
-    }
-
     /// Forgets a path that is gone.
     ///
     /// # Errors

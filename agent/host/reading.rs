@@ -118,7 +118,7 @@ impl Look {
             Kind::File => Ok(Some(file)),
             // What is masked is a link there: it reads as empty.
             Kind::Other if is_null(stat.st_mode, stat.st_rdev) => Ok(Some(file)),
-            other => Err(Error::Kind { path: path.into(), found: other.name(), wanted: "a file" }),
+            other => Err(Error::Kind { path: path.into(), found: other, wanted: Kind::File }),
         }
     }
 

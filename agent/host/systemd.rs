@@ -17,7 +17,7 @@ use super::{Error, Look, Touch};
 pub(super) use bus::Bus;
 use bus::{Manager, refused};
 pub use files::is_unit_file;
-pub use files::{Coming, written_by_people};
+pub use files::written_by_people;
 pub use settings::Settings;
 pub use unit::Unit;
 

@@ -76,7 +76,7 @@ impl Touch {
                     Was::Link { target: self.link_target(path)?.unwrap_or_default() }
                 }
                 Some(found) => {
-                    return Err(Error::Kind { path: path.clone(), found: found.kind.name(), wanted: "a file" });
+                    return Err(Error::Kind { path: path.clone(), found: found.kind, wanted: Kind::File });
                 }
                 None => Was::Absent,
             };

@@ -75,10 +75,8 @@ impl AuthorizedKeys {
         user: &User,
     ) -> Result<Changes, Cause> {
         let Some(found) = host.found(path)? else { return Ok(changes) };
-        if found.kind != kind {
-            let says = format!("`{}` is {}, not {}", path.display(), found.kind.name(), kind.name());
-            return Err(Cause::new("wrong-kind", says).hint("its owner could aim it at another file; remove it"));
-        }
+        let aimed = "its owner could aim it at another file; remove it";
+        found.must_be(kind, path).map_err(|error| Cause::from(error).hint(aimed))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let owner = host.user_name(found.uid);
         let inner = Changes::none().mode(found.mode, mode).value("owner", &owner, &user.name);
@@ -159,8 +157,8 @@ mod tests {
     use crate::engine::Draft;
     use crate::engine::run::{Stop, converge};
     use crate::host::Host;
+    use crate::resources::config_set::sudoers::rules;
     use crate::resources::laws::{Play, keeps_its_word};
-    use crate::resources::sudoers::rules;
 
     const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a";
     const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1w4q3sVV8n8gWq0vJp3Q3r8Yp0mQ4yq9a7p1c2d3e4 b";

@@ -4,16 +4,19 @@
 //! The old versions stay (`host::undo`) until the server runs with the new ones: a value that the checker likes and the
 //! start refuses is put back too. A refused set differs again at the next look, so it fails every run until it is mended.
 
+pub mod sshd;
+pub mod sudoers;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::file::{content, owned, places_above};
-use super::probe::Probe;
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
+use crate::host::probe::Probe;
 use crate::host::programs::{Program, last_lines};
 use crate::host::{Look, Touch};
 use crate::terms::{AccountName, Mode};
@@ -79,7 +82,7 @@ impl ConfigCheck {
     /// What it dislikes, in its own words.
     async fn complaint(&self, host: &Look) -> Result<Option<String>, Cause> {
         let (argv, user) = match self {
-            Self::Asked(probe) => return probe.ask(host).await,
+            Self::Asked(probe) => return Ok(probe.ask(host).await?),
             Self::Program { argv, user } => (argv, user),
         };
         let mut argv = argv.iter().cloned();
@@ -170,16 +173,13 @@ impl Resource for ConfigSet {
             let path = file.path.display();
             match host.found(&file.path)? {
                 None => changes = content(changes, &path.to_string(), None, &file.content, false),
-                Some(found) if found.kind == Kind::File => {
+                Some(found) => {
+                    found.must_be(Kind::File, &file.path)?;
                     there += 1;
                     let now = host.read(&file.path)?.unwrap_or_default();
                     let inner = owned(host, Changes::none(), &found, file.mode, &file.owner, &file.group);
                     let inner = content(inner, "", Some(&now), &file.content, false);
                     changes = changes.within(&path.to_string(), inner);
-                }
-                Some(found) => {
-                    let says = format!("`{path}` is {}, not a file", found.kind.name());
-                    return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {path} {path}.old`")));
                 }
             }
         }

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::unit_file::{UNITS, appears, differs, unread, write};
 use crate::engine::{Cause, Changes, Id, Resource};
+use crate::host::coming::Coming;
 use crate::host::ledger::Trace;
-use crate::host::systemd::{Coming, full_name};
+use crate::host::systemd::full_name;
 use crate::host::{Look, Touch};
 
 /// A drop-in of a unit. systemd reads it when it is applied; whether the unit must be restarted to take it up is seen by

@@ -10,26 +10,24 @@ use super::directory::Directory;
 use super::file::File;
 use super::laws::tree;
 use super::link::Link;
-use super::probe::Probe;
 use super::unit_file::UnitFile;
 use crate::engine::run::{Stop, converge, preview};
 use crate::engine::{Draft, Outcome, Plan};
-use crate::host::Host;
+use crate::host::probe::Probe;
 use crate::host::programs::Real;
+use crate::host::{Host, Look};
 use crate::terms::Mode;
 
 /// A checker that likes everything after a while.
 fn slow() -> ConfigCheck {
-    ConfigCheck::Asked(Probe::new(|_| {
-        Box::pin(async {
-            let mut waited = false;
-            std::future::poll_fn(|context| {
-                context.waker().wake_by_ref();
-                if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-            Ok(None)
+    ConfigCheck::Asked(Probe::new(async |_: &Look| {
+        let mut waited = false;
+        std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
         })
+        .await;
+        Ok(None)
     }))
 }
 

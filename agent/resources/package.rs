@@ -171,6 +171,7 @@ mod tests {
             architecture: "amd64".into(),
             broken: None,
             held: false,
+            going: false,
         }
     }
 

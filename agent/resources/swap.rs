@@ -18,6 +18,7 @@ use crate::host::ledger::Trace;
 use crate::host::programs::Program;
 use crate::host::swap::page;
 use crate::host::{Look, Touch};
+use crate::template::managed;
 use crate::terms::{AccountName, Mode, Size};
 
 /// What must stay free beside a swap file, for everything else that is to be installed.
@@ -55,8 +56,9 @@ impl Swap {
 
     fn unit_text(&self) -> String {
         format!(
-            "# Written by hostagent from its recipe; changes here are undone.\n[Unit]\nDescription=Swap file {path}\n\n\
+            "{head}\n[Unit]\nDescription=Swap file {path}\n\n\
              [Swap]\nWhat={path}\n\n[Install]\nWantedBy=swap.target\n",
+            head = managed("the recipe"),
             path = self.path.display()
         )
     }
@@ -64,10 +66,8 @@ impl Swap {
     fn found(&self, host: &Look) -> Result<Option<Found>, Cause> {
         host.swap_place(&self.path)?;
         let found = host.found(&self.path)?;
-        if let Some(other) = found.as_ref().filter(|found| found.kind != Kind::File) {
-            let says = format!("`{}` is {}, not a file", self.path.display(), other.kind.name());
-            return Err(Cause::new("wrong-kind", says).hint("name another place for the swap file"));
-        }
+        let is_file = found.as_ref().map_or(Ok(()), |found| found.must_be(Kind::File, &self.path));
+        is_file.map_err(|error| Cause::from(error).hint("name another place for the swap file"))?;
         Ok(found)
     }
 

@@ -112,19 +112,14 @@ pub(super) async fn unread(host: &Look, unit: &str) -> Result<Changes, Cause> {
 /// How a file of systemd's differs from one of root's with this content.
 pub(super) fn differs(host: &Look, path: &Path, wanted: &str) -> Result<Changes, Cause> {
     let root = AccountName::root();
-    match host.found(path)? {
-        None => Ok(appears(wanted)),
-        Some(found) if found.kind == Kind::File => {
-            let now = host.read(path)?.unwrap_or_default();
-            let changes = owned(host, Changes::none(), &found, Mode::FILE, &root, &root);
-            Ok(content(changes, "content", Some(&now), wanted.as_bytes(), false))
-        }
-        Some(found) => {
-            let says = format!("`{}` is {}, not a file", path.display(), found.kind.name());
-            Err(Cause::new("wrong-kind", says)
-                .hint("is the unit masked or linked there? `systemctl unmask` or `systemctl disable` removes that"))
-        }
-    }
+    let Some(found) = host.found(path)? else { return Ok(appears(wanted)) };
+    found.must_be(Kind::File, path).map_err(|error| {
+        let hint = "is the unit masked or linked there? `systemctl unmask` or `systemctl disable` removes that";
+        Cause::from(error).hint(hint)
+    })?;
+    let now = host.read(path)?.unwrap_or_default();
+    let changes = owned(host, Changes::none(), &found, Mode::FILE, &root, &root);
+    Ok(content(changes, "content", Some(&now), wanted.as_bytes(), false))
 }
 
 /// What a file that is not there brings.

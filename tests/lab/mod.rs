@@ -53,6 +53,7 @@ pub mod layer;
 pub mod machine;
 pub mod names;
 pub mod network;
+pub mod odd;
 pub mod outside;
 pub mod place;
 pub mod pool;

@@ -177,6 +177,33 @@ async fn what_dpkg_did_not_finish_is_finished_first() {
 }
 
 #[tokio::test]
+async fn what_dpkg_was_unpacking_is_installed_again_unless_it_was_to_go() {
+    let half = |name: &str, want: &str, architecture: &str| {
+        format!("Package: {name}\nStatus: {want} half-installed\nArchitecture: {architecture}\nVersion: 1\n\n")
+    };
+    let status = [
+        "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n".to_owned(),
+        half("hello", "install reinstreq", "amd64"),
+        half("libc6", "hold reinstreq", "i386"),
+        half("nginx", "deinstall ok", "amd64"),
+        half("sl", "deinstall ok", "all"),
+    ];
+    let machine = Machine::new(&[]);
+    fs::write(machine.root.path().join("var/lib/dpkg/status"), status.concat()).unwrap();
+    machine.install().await.unwrap();
+    // The script's dpkg does not change its status, so each is still in part.
+    let again = "apt-get install hello libc6:i386 nginx";
+    assert_eq!(machine.ran()[..3], ["dpkg", again, "apt-get install nginx"]);
+    assert!(
+        machine.asked.borrow().iter().any(|line| line.contains(" --no-remove --fix-broken --reinstall install hello"))
+    );
+
+    machine.touch().mark_under_way().unwrap();
+    machine.touch().heal_packages().await.unwrap();
+    assert!(machine.ran().contains(&"apt-get install hello libc6:i386".to_owned()));
+}
+
+#[tokio::test]
 async fn a_policy_of_somebody_else_is_left_alone_and_a_stale_one_of_ours_is_taken_away() {
     let machine = Machine::new(&[]);
     let policy = machine.root.path().join("usr/sbin/policy-rc.d");

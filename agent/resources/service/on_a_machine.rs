@@ -19,6 +19,7 @@ use crate::resources::laws::keeps_its_word;
 use crate::resources::service::{OnChange, Service};
 use crate::resources::timer::Timer;
 use crate::resources::unit_file::UnitFile;
+use crate::terms::CalendarEvent;
 
 /// Reads /etc/NAME/conf when it starts and at SIGHUP, and writes what it read to /run/NAME. Dies of `bad`.
 const TOY: &str = r#"#!/bin/bash
@@ -32,6 +33,10 @@ while :; do sleep 0.05; done
 
 struct Toy {
     name: &'static str,
+}
+
+fn at(event: &str) -> CalendarEvent {
+    event.to_owned().try_into().unwrap()
 }
 
 fn toy(name: &'static str) -> Toy {
@@ -170,7 +175,7 @@ on_a_machine! {
         let unit = UnitFile { unit: "toy-laws.socket".into(), content: "[Socket]\nListenStream=/run/toy-laws.sock\n".into() };
         keeps_its_word::<UnitFile>(&unit, &host()).await;
         toy.gone();
-        let timer = |when: &str| Timer::new("toy-laws", when, vec!["/bin/true".into()]);
+        let timer = |when: &str| Timer::new("toy-laws", at(when), vec!["/bin/true".into()]);
         keeps_its_word::<Timer>(&timer("*-*-* 04:00"), &host()).await;
         keeps_its_word::<Timer>(&timer("*-*-* 05:00"), &host()).await;
     }
@@ -396,7 +401,7 @@ on_a_machine! {
     async fn a_timer_runs_its_work_takes_new_times_and_goes() {
         let toy = toy("toy-timer");
         toy.gone();
-        let timer = |when: &str| Timer::new("toy-timer", when, vec!["/bin/touch".into(), "/run/toy-timer".into()]);
+        let timer = |when: &str| Timer::new("toy-timer", at(when), vec!["/bin/touch".into(), "/run/toy-timer".into()]);
         let of = |timer: Timer| plan(|draft| drop(draft.add(timer)));
         let next = || shell("systemctl show -p NextElapseUSecRealtime --value toy-timer.timer");
         assert_eq!(changes(&of(timer("*-*-* 04:00"))).await, ["timer:toy-timer"]);
@@ -405,10 +410,10 @@ on_a_machine! {
         assert!(next().contains(" 05:00:00 "), "{}", next());
         shell("systemctl start toy-timer.service");
         assert!(Path::new("/run/toy-timer").exists());
-        let (_, _, failed) = run(&of(timer("every other full moon"))).await;
-        assert!(failed[0].contains("every other full moon"), "{failed:?}");
+        let (_, _, failed) = run(&of(timer("04:00 Europe/Atlantis"))).await;
+        assert!(failed[0].contains("04:00 Europe/Atlantis"), "{failed:?}");
         assert!(next().contains(" 05:00:00 "), "{}", next());
-        let gone = converge(&of(Timer::new("toy-other", "daily", vec!["/bin/true".into()])), &Host::here().unwrap(), &Stop::new(), &mut |_| ()).await;
+        let gone = converge(&of(Timer::new("toy-other", at("daily"), vec!["/bin/true".into()])), &Host::here().unwrap(), &Stop::new(), &mut |_| ()).await;
         assert!(gone.is_good(), "{gone:?}");
         assert_eq!(shell("ls /etc/systemd/system | grep toy-timer; systemctl is-active toy-timer.timer"), "inactive");
         assert_eq!(shell("systemctl show -p LoadState --value toy-timer.timer toy-timer.service"), "not-found\n\nnot-found");

@@ -17,7 +17,7 @@ fn nothing_but_a_file_is_replaced() {
         assert_eq!(error.to_string(), format!("`{path}` is {found}, not a file"));
     }
     let error = touch.link(Path::new("/srv/directory"), Path::new("x")).unwrap_err();
-    assert_eq!(error.to_string(), "`/srv/directory` is a directory, not a link");
+    assert_eq!(error.to_string(), "`/srv/directory` is a directory, not a symbolic link");
     let error = touch.make_directory(Path::new("/etc/passwd"), access(0o755)).unwrap_err();
     assert_eq!(error.to_string(), "`/etc/passwd` is a file, not a directory");
     assert_eq!(touch.remove(Path::new("/srv/directory")).unwrap_err().code(), "file-io");

@@ -14,7 +14,7 @@ const LISTS: [&str; 7] = [
 ];
 
 /// A value as it stands behind `SET name TO`.
-pub(crate) fn in_sql(name: &str, value: &str) -> String {
+pub fn in_sql(name: &str, value: &str) -> String {
     match elements(name, value) {
         Some(list) if !list.is_empty() => list.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", "),
         _ => literal(value),
@@ -22,7 +22,7 @@ pub(crate) fn in_sql(name: &str, value: &str) -> String {
 }
 
 /// A value as PostgreSQL then stores it (`flatten_set_variable_args`).
-pub(crate) fn stored(name: &str, value: &str) -> String {
+pub fn stored(name: &str, value: &str) -> String {
     match elements(name, value) {
         Some(list) if !list.is_empty() => list.iter().map(|name| quoted_if_needed(name)).collect::<Vec<_>>().join(", "),
         _ => value.to_owned(),

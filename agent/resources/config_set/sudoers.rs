@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::config_set::{ConfigCheck, ConfigFile, ConfigSet};
+use super::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::terms::Mode;
 
 /// Where sudo reads further rules. It passes over names with a dot and those that end in `~`.
