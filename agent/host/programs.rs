@@ -4,6 +4,8 @@
 //! It runs in a process group of its own, so that Ctrl-C reaches hostagent alone, and a deadline ends the whole group.
 //! Secrets go in on stdin or in a file, never in an argument: arguments are public (`ps`).
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -17,6 +19,7 @@ use futures_util::future::FusedFuture;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use self::memory::Memory;
 use super::{Error, Look, Touch};
 
 /// How much of each stream is kept: enough for any error message, little enough for a nano.
@@ -38,6 +41,7 @@ pub struct Program {
     directory: PathBuf,
     patience: Duration,
     only_asks: bool,
+    outlives: bool,
 }
 
 impl Program {
@@ -61,6 +65,7 @@ impl Program {
             directory: "/".into(),
             patience: PATIENCE,
             only_asks,
+            outlives: false,
         }
     }
 
@@ -110,6 +115,13 @@ impl Program {
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Lets it come to its own end should hostagent be killed, see [`memory`]. For one whose words are few.
+    #[must_use]
+    pub fn outlives(mut self) -> Self {
+        self.outlives = true;
         self
     }
 
@@ -243,7 +255,12 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         .process_group(0)
         .kill_on_drop(true);
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let memory = if program.outlives { Some(Memory::new().map_err(start)?) } else { None };
+    let [out, err] = match &memory {
+        Some(memory) => memory.ends().map_err(start)?,
+        None => [Stdio::piped(), Stdio::piped()],
+    };
+    command.stdout(out).stderr(err);
     if let Some((uid, gid)) = program.user {
         command.uid(uid).gid(gid);
     }
@@ -262,6 +279,9 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1));
     };
     let waited = tokio::time::timeout(program.patience, Box::pin(until_it_ends(&mut child, talk))).await;
+    if let Some(memory) = &memory {
+        kept = memory.said();
+    }
     let text = |bytes: &[u8]| {
         let last = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
         String::from_utf8_lossy(last).into_owned()
