@@ -149,3 +149,33 @@ fn a_run_that_was_killed_wherever_it_waited_is_finished_by_the_next() {
     }
     assert!(cut_off > 3, "{cut_off}");
 }
+
+#[test]
+fn what_a_killed_run_made_goes_when_nobody_wants_it_any_more() {
+    let mut cut_off = 0;
+    for chosen in [0b00_1000, 0b10_0101] {
+        // As it was, or as after a run that nobody disturbed and another that takes it back: directories on the way stay.
+        let (_root, host) = begins(chosen);
+        let mut ends = files(&host());
+        for wanted in [ALL, chosen] {
+            assert!(finished(converge(&plan(wanted), &host(), &Stop::new(), &mut |_| {})).is_good());
+        }
+        ends.extend(files(&host()));
+        for polls in 1.. {
+            let (_root, host) = begins(chosen);
+            let (plan_of_all, killed, stop) = (plan(ALL), host(), Stop::new());
+            let mut watch = |_: crate::engine::run::Event<'_>| {};
+            let mut run = Box::pin(converge(&plan_of_all, &killed, &stop, &mut watch));
+            if finished(async { (0..polls).any(|_| poll(run.as_mut()).is_ready()) }) {
+                break;
+            }
+            std::mem::forget(run);
+            cut_off += 1;
+            let next = finished(converge(&plan(chosen), &host(), &Stop::new(), &mut |_| {}));
+            assert!(next.is_good(), "{chosen:b}, poll {polls}: {next:?}");
+            let left: Vec<String> = files(&host()).into_iter().filter(|file| !ends.contains(file)).collect();
+            assert!(left.is_empty(), "{chosen:b}, poll {polls}: {left:#?}");
+        }
+    }
+    assert!(cut_off > 3, "{cut_off}");
+}
