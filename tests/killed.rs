@@ -11,7 +11,7 @@ use crate::evidence::{DEBIANS, NANO, furnished};
 use crate::lab::{Machine, eventually};
 use crate::soak::{Amount, run, seed_of_the_commit};
 
-const NONE: Amount = Amount { resources: 0, random: 0, power: 0, changes: 0, calls: 0, at_once: 1 };
+const NONE: Amount = Amount { resources: 0, random: 0, power: 0, programs: 0, changes: 0, calls: 0, at_once: 1 };
 
 #[test]
 fn a_first_run_that_was_killed_is_finished_by_the_next() {
@@ -19,8 +19,8 @@ fn a_first_run_that_was_killed_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_first_run_whose_machine_lost_power_is_finished_by_the_next() {
-    sample(1, Amount { power: 1, ..NONE });
+fn a_first_run_whose_machine_lost_power_or_whose_package_was_half_set_up_is_finished_by_the_next() {
+    sample(1, Amount { power: 1, programs: 1, at_once: 2, ..NONE });
 }
 
 #[test]

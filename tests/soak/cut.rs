@@ -41,6 +41,10 @@ pub(super) enum Cut {
     Power(Duration),
     /// hostagent alone, before a system call by which it changes something.
     Before(Call),
+    /// hostagent and everything it started, when this program is at work.
+    WithAllDuring(&'static str),
+    /// The machine's power, when this program is at work.
+    PowerDuring(&'static str),
 }
 
 /// One of a run's system calls: the so-maniest of a kind.
@@ -52,9 +56,35 @@ pub(super) struct Call {
 
 /// The system calls by which a program changes something: files, other programs, what it says to servers.
 const CALLS: &[&str] = &[
-    "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "symlink", "symlinkat", "link",
-    "linkat", "chmod", "fchmod", "fchmodat", "fchown", "fchownat", "lchown", "fsync", "fdatasync", "ftruncate", "write",
-    "writev", "sendto", "sendmsg", "clone", "clone3", "vfork", "kill",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "mkdir",
+    "mkdirat",
+    "symlink",
+    "symlinkat",
+    "link",
+    "linkat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "lchown",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "write",
+    "writev",
+    "sendto",
+    "sendmsg",
+    "clone",
+    "clone3",
+    "vfork",
+    "kill",
 ];
 
 impl Call {
@@ -84,6 +114,8 @@ impl fmt::Display for Cut {
             Self::Alone(at) => write!(f, "killed at {:.3} s", at.as_secs_f64()),
             Self::WithAll(at) => write!(f, "killed with all it had started at {:.3} s", at.as_secs_f64()),
             Self::Power(at) => write!(f, "power cut at {:.3} s", at.as_secs_f64()),
+            Self::WithAllDuring(program) => write!(f, "killed with all it had started while {program} worked"),
+            Self::PowerDuring(program) => write!(f, "power cut while {program} worked"),
             Self::Before(Call { kind, number }) => write!(f, "killed before {kind} number {number}"),
         }
     }
@@ -123,15 +155,25 @@ impl Cut {
                 last = lines.filter(|line| is_of_a_resource(line)).last();
                 !child.wait().expect("a child can be waited for").success()
             }
-            Self::Alone(at) | Self::WithAll(at) | Self::Power(at) => {
+            Self::Alone(_) | Self::WithAll(_) | Self::Power(_) | Self::WithAllDuring(_) | Self::PowerDuring(_) => {
                 let reader = thread::spawn(move || lines.filter(|line| is_of_a_resource(line)).last());
-                sleep(at.saturating_sub(begun.elapsed()));
+                match self {
+                    Self::WithAllDuring(program) | Self::PowerDuring(program) => {
+                        while is_running(&mut child) && !is_at_work(program, child.id()) {}
+                    }
+                    Self::Alone(at) | Self::WithAll(at) | Self::Power(at) => {
+                        sleep(at.saturating_sub(begun.elapsed()));
+                    }
+                    Self::After(_) | Self::Before(_) => {}
+                }
                 let in_time = match self {
-                    Self::Power(_) => is_running(&mut child) && {
-                        host.kill_power();
-                        true
-                    },
-                    _ => end(&mut child, matches!(self, Self::WithAll(_))),
+                    Self::Power(_) | Self::PowerDuring(_) => {
+                        is_running(&mut child) && {
+                            host.kill_power();
+                            true
+                        }
+                    }
+                    _ => end(&mut child, !matches!(self, Self::Alone(_))),
                 };
                 child.wait().expect("a child can be waited for");
                 last = reader.join().expect("a reader only reads");
@@ -139,7 +181,7 @@ impl Cut {
             }
         };
         child.wait().expect("a child can be waited for");
-        if in_time && matches!(self, Self::Power(_)) {
+        if in_time && matches!(self, Self::Power(_) | Self::PowerDuring(_)) {
             host.power_on();
         }
         let id = last.as_deref().and_then(|line| line.split_whitespace().nth(1)).unwrap_or("nothing yet");
@@ -185,6 +227,13 @@ fn end(nsenter: &mut Child, with_all: bool) -> bool {
         !is_running(nsenter)
     });
     was_there
+}
+
+/// Whether a process, or one that it started, is this program.
+fn is_at_work(program: &str, id: u32) -> bool {
+    // The kernel keeps so much of a name.
+    let start = program.get(..15).unwrap_or(program);
+    name(id) == start || children(id).into_iter().any(|child| is_at_work(program, child))
 }
 
 fn pid(id: u32) -> Pid {

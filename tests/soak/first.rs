@@ -47,7 +47,10 @@ pub(super) fn finishes(host: &Machine) {
     host.agent("converge").exits(0);
     host.agent("plan").exits(0);
     let again = host.agent("converge --json").exits(0);
-    assert!(again.json().get("changed").is_some_and(|changed| *changed == 0), "the run after it has nothing to do:\n{again}");
+    assert!(
+        again.json().get("changed").is_some_and(|changed| *changed == 0),
+        "the run after it has nothing to do:\n{again}"
+    );
     residue::is_nowhere(host);
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Amount {
     pub(crate) random: usize,
     /// First runs ended by a power cut.
     pub(crate) power: usize,
+    /// First runs cut off while one of the programs works that packages are set up with; more than there are is all.
+    pub(crate) programs: usize,
     /// Changes that are cut off, in all four ways.
     pub(crate) changes: usize,
     /// Changes that are killed before one of their system calls, to and fro; more than there are is all.
@@ -71,9 +73,9 @@ const CHANGE: &str = "change";
 
 impl Matrix<'_> {
     fn first_runs(&self, dice: &mut Dice) {
-        let Amount { resources, random, power, .. } = self.amount;
-        let none = [FIRST, AFTER, ALONE, WITH_ALL, POWER].iter().all(|kind| !self.is_wanted(FIRST, kind));
-        if none || resources + random + power == 0 {
+        let Amount { resources, random, power, programs, .. } = self.amount;
+        let none = [AFTER, ALONE, WITH_ALL, POWER].iter().all(|kind| !self.is_wanted(FIRST, kind));
+        if none || resources + random + power + programs == 0 {
             return;
         }
         let first = First::undisturbed(self.debian);
@@ -90,6 +92,8 @@ impl Matrix<'_> {
             cuts.push(if number % 5 == 4 { Cut::WithAll(at) } else { Cut::Alone(at) });
         }
         cuts.extend((0..power).map(|_| Cut::Power(dice.within(first.took))));
+        let during = PROGRAMS.iter().flat_map(|program| [Cut::WithAllDuring(program), Cut::PowerDuring(program)]);
+        cuts.extend(dice.some(&during.collect::<Vec<_>>(), programs));
         let mut plans: Vec<Plan> = cuts.into_iter().map(|cut| plan(dice, cut, first.took)).collect();
         plans.retain(|plan| self.is_wanted(FIRST, kind(plan)));
         self.share_out(plans, |plan| {
@@ -181,7 +185,7 @@ impl Matrix<'_> {
             let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
             let count = rows.entry(row).or_default();
             match ended {
-                Ok(struck) if matches!(struck.first(), Some(None)) && row.2 == BEFORE => return true,
+                Ok(struck) if matches!(struck.first(), Some(None)) && !has_a_clock(&plan) => return true,
                 Ok(struck) if matches!(struck.first(), Some(None)) => {
                     plan.cuts = plan.cuts.into_iter().map(earlier).collect();
                 }
@@ -229,8 +233,13 @@ fn scaled(cut: Cut, change: &Change) -> Cut {
         Cut::Alone(part) => Cut::Alone(at(part)),
         Cut::WithAll(part) => Cut::WithAll(at(part)),
         Cut::Power(part) => Cut::Power(at(part)),
-        Cut::Before(call) => Cut::Before(call),
+        Cut::Before(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_) => cut,
     }
+}
+
+/// Whether a run that had ended before can be cut off earlier.
+fn has_a_clock(plan: &Plan) -> bool {
+    !matches!(plan.cuts.first(), Some(Cut::Before(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_)))
 }
 
 fn earlier(cut: Cut) -> Cut {
@@ -239,7 +248,7 @@ fn earlier(cut: Cut) -> Cut {
         Cut::Alone(at) => Cut::Alone(at.mul_f64(0.8)),
         Cut::WithAll(at) => Cut::WithAll(at.mul_f64(0.8)),
         Cut::Power(at) => Cut::Power(at.mul_f64(0.8)),
-        Cut::Before(call) => Cut::Before(call),
+        Cut::Before(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_) => cut,
     }
 }
 
@@ -249,23 +258,37 @@ const WITH_ALL: &str = "kill -9 of it and all it started";
 const POWER: &str = "power cut";
 const BEFORE: &str = "kill -9 before a system call";
 
+/// What packages are set up with. Each leaves something half done when it is cut off.
+const PROGRAMS: [&str; 9] = [
+    "initdb",
+    "pg_createcluster",
+    "make-ssl-cert",
+    "update-alternatives",
+    "deb-systemd-helper",
+    "deb-systemd-invoke",
+    "ucf",
+    "useradd",
+    "dpkg-deb",
+];
+
 /// More system calls than a change makes.
 const MOST_CALLS: usize = 700;
 
 fn kind(plan: &Plan) -> &'static str {
     match plan.cuts.first() {
         Some(Cut::Alone(_)) => ALONE,
-        Some(Cut::WithAll(_)) => WITH_ALL,
-        Some(Cut::Power(_)) => POWER,
+        Some(Cut::WithAll(_) | Cut::WithAllDuring(_)) => WITH_ALL,
+        Some(Cut::Power(_) | Cut::PowerDuring(_)) => POWER,
         Some(Cut::Before(_)) => BEFORE,
         Some(Cut::After(_)) | None => AFTER,
     }
 }
 
 fn table(rows: &BTreeMap<Row, Count>) -> String {
-    let mut table = "| Debian | run | cut off by | runs cut off | and the run after it too | not finished by the next |\n\
+    let mut table =
+        "| Debian | run | cut off by | runs cut off | and the run after it too | not finished by the next |\n\
                      |---|---|---|--:|--:|--:|\n"
-        .to_owned();
+            .to_owned();
     let mut all = Count::default();
     for ((debian, run, kind), count) in rows {
         let _ = writeln!(table, "| {debian} | {run} | {kind} | {count} |");

@@ -7,8 +7,8 @@ const LOOK: &str = r#"
 left() { while IFS= read -r line; do echo "$1: $line"; done; }
 ls /usr/sbin/policy-rc.d 2>/dev/null | left 'a policy that holds starts back'
 find /run/systemd/system /run/systemd/transient -lname /dev/null 2>/dev/null | left 'a runtime mask'
-find /run/hostagent -mindepth 1 ! -name lock ! -name facts.json 2>/dev/null | left 'in /run'
-find /var/lib/hostagent \( -path '*/undo/*' -o -name '*.new' -o -name apt-under-way \) | left 'hostagent, half done'
+find /run/hostagent ! -type d ! -name lock ! -name facts.json 2>/dev/null | left 'in /run'
+find /var/lib/hostagent \( -path '*/undo/*' -o -name '*.new' -o -name '*-under-way' \) | left 'hostagent, half done'
 find / -xdev \( -name '*.hostagent' -o -name '.*.hostagent*' \) | left 'a temporary file of hostagent'
 find / -xdev \( -name '*.dpkg-new' -o -name '*.dpkg-tmp' \) | left 'a temporary file of dpkg'
 find /var/lib/dpkg/updates /var/lib/dpkg/tmp.ci /var/cache/apt/archives/partial -mindepth 1 2>/dev/null | left 'dpkg, half done'

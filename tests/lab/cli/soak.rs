@@ -30,11 +30,14 @@ pub(crate) struct Soak {
     /// How many first runs lose their power
     #[arg(long, default_value_t = 20)]
     power: usize,
+    /// How many first runs are cut off while one of the programs works that packages are set up with, if there are so many
+    #[arg(long, default_value_t = 1000)]
+    programs: usize,
     /// How many changes are cut off
     #[arg(long, default_value_t = 60)]
     changes: usize,
-    /// How many changes are killed before one of their system calls, to and fro, if there are so many
-    #[arg(long, default_value_t = 1000)]
+    /// How many changes are killed before one of their system calls, to and fro and given up
+    #[arg(long, default_value_t = 100)]
     calls: usize,
     /// How many machines work at a time
     #[arg(long, default_value_t = 3)]
@@ -51,6 +54,7 @@ impl Soak {
             resources: self.resources,
             random: self.random,
             power: self.power,
+            programs: self.programs,
             changes: self.changes,
             calls: self.calls,
             at_once: self.at_once,
