@@ -153,7 +153,7 @@ fn a_run_that_was_killed_wherever_it_waited_is_finished_by_the_next() {
 #[test]
 fn what_a_killed_run_made_goes_when_nobody_wants_it_any_more() {
     let mut cut_off = 0;
-    for chosen in [0b00_1000, 0b10_0101] {
+    for chosen in [0, 0b00_1000, 0b10_0101] {
         // As it was, or as after a run that nobody disturbed and another that takes it back: directories on the way stay.
         let (_root, host) = begins(chosen);
         let mut ends = files(&host());

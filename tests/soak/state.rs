@@ -14,13 +14,15 @@ pub(super) struct State {
 
 /// The look. What differs by nature between two machines that nobody disturbed is left out here, and nowhere else:
 /// journals, temporary folders of services, the inside of a database cluster, backups that tools keep of account files and of ucf's list,
+/// the note of what apt's lists were last refreshed for (a refresh that outlives its run has none, and needs none),
 /// numbers of accounts (their order is free), and the contents of: the machine's identity and name, generated secrets,
 /// Debian's self-signed certificate, the loader's cache.
 const LOOK: &str = r#"
 section() { echo "== $1"; }
 section 'on disk'
 find / -xdev \( -path '/var/log/journal/*' -o -path '/var/tmp/*' -o -path '/var/lib/postgresql/*/main/*' \
-    -o -path '/var/lib/systemd/random-seed' -o -path '/var/lib/systemd/timers/*' -o -path '/etc/*-' -o -path '/var/lib/ucf/hashfile.*' \) \
+    -o -path '/var/lib/systemd/random-seed' -o -path '/var/lib/systemd/timers/*' -o -path '/etc/*-' -o -path '/var/lib/ucf/hashfile.*' \
+    -o -path /var/lib/hostagent/apt-sources \) \
     -prune -o -printf '%p %y %m %u:%g %l\n'
 section 'in /etc'
 find /etc -xdev -type f ! -path '/etc/hostagent/secrets/*' ! -name 'ssl-cert-snakeoil.*' ! -name '*-' \

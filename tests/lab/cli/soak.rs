@@ -61,11 +61,12 @@ impl Soak {
         };
         let debians = self.debian.map_or_else(|| vec![12, 13], |debian| vec![debian]);
         eprintln!("seed {seed}");
-        let begun = Instant::now();
+        // Before somebody goes on working here.
+        let (begun, commit) = (Instant::now(), commit());
         let (table, failed) = soak::run(&debians, amount, seed, &self.filter, &|line| eprintln!("{line}"));
         let minutes = begun.elapsed().as_secs().div_ceil(60);
         println!("# The kill matrix\n");
-        println!("`cargo lab soak` on {}, commit {}, seed {seed}, {minutes} min.\n", today(), commit());
+        println!("`cargo lab soak` on {}, commit {commit}, seed {seed}, {minutes} min.\n", today());
         print!("{table}");
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
