@@ -41,6 +41,8 @@ pub(super) enum Cut {
     Power(Duration),
     /// hostagent alone, before a system call by which it changes something.
     Before(Call),
+    /// hostagent alone, when this program is at work.
+    AloneDuring(&'static str),
     /// hostagent and everything it started, when this program is at work.
     WithAllDuring(&'static str),
     /// The machine's power, when this program is at work.
@@ -114,6 +116,7 @@ impl fmt::Display for Cut {
             Self::Alone(at) => write!(f, "killed at {:.3} s", at.as_secs_f64()),
             Self::WithAll(at) => write!(f, "killed with all it had started at {:.3} s", at.as_secs_f64()),
             Self::Power(at) => write!(f, "power cut at {:.3} s", at.as_secs_f64()),
+            Self::AloneDuring(program) => write!(f, "killed while {program} worked"),
             Self::WithAllDuring(program) => write!(f, "killed with all it had started while {program} worked"),
             Self::PowerDuring(program) => write!(f, "power cut while {program} worked"),
             Self::Before(Call { kind, number }) => write!(f, "killed before {kind} number {number}"),
@@ -155,10 +158,15 @@ impl Cut {
                 last = lines.filter(|line| is_of_a_resource(line)).last();
                 !child.wait().expect("a child can be waited for").success()
             }
-            Self::Alone(_) | Self::WithAll(_) | Self::Power(_) | Self::WithAllDuring(_) | Self::PowerDuring(_) => {
+            Self::Alone(_)
+            | Self::WithAll(_)
+            | Self::Power(_)
+            | Self::AloneDuring(_)
+            | Self::WithAllDuring(_)
+            | Self::PowerDuring(_) => {
                 let reader = thread::spawn(move || lines.filter(|line| is_of_a_resource(line)).last());
                 match self {
-                    Self::WithAllDuring(program) | Self::PowerDuring(program) => {
+                    Self::AloneDuring(program) | Self::WithAllDuring(program) | Self::PowerDuring(program) => {
                         while is_running(&mut child) && !is_at_work(program, child.id()) {}
                     }
                     Self::Alone(at) | Self::WithAll(at) | Self::Power(at) => {
@@ -173,7 +181,7 @@ impl Cut {
                             true
                         }
                     }
-                    _ => end(&mut child, !matches!(self, Self::Alone(_))),
+                    _ => end(&mut child, matches!(self, Self::WithAll(_) | Self::WithAllDuring(_))),
                 };
                 child.wait().expect("a child can be waited for");
                 last = reader.join().expect("a reader only reads");

@@ -92,9 +92,16 @@ impl Matrix<'_> {
             cuts.push(if number % 5 == 4 { Cut::WithAll(at) } else { Cut::Alone(at) });
         }
         cuts.extend((0..power).map(|_| Cut::Power(dice.within(first.took))));
-        let during = PROGRAMS.iter().flat_map(|program| [Cut::WithAllDuring(program), Cut::PowerDuring(program)]);
-        cuts.extend(dice.some(&during.collect::<Vec<_>>(), programs));
+        let during = PROGRAMS
+            .iter()
+            .flat_map(|program| [Cut::AloneDuring(program), Cut::WithAllDuring(program), Cut::PowerDuring(program)]);
+        cuts.extend(dice.some(&during.collect::<Vec<_>>(), programs.saturating_sub(1)));
         let mut plans: Vec<Plan> = cuts.into_iter().map(|cut| plan(dice, cut, first.took)).collect();
+        if programs > 0 {
+            // The second is cut off from what it lets dpkg finish.
+            let cuts = vec![Cut::WithAllDuring("make-ssl-cert"), Cut::AloneDuring("pg_createcluster")];
+            plans.push(Plan { cuts, is_given_up: false });
+        }
         plans.retain(|plan| self.is_wanted(FIRST, kind(plan)));
         self.share_out(plans, |plan| {
             self.strike(FIRST, plan, &mut |plan| first.is_finished_after(plan));
@@ -233,13 +240,13 @@ fn scaled(cut: Cut, change: &Change) -> Cut {
         Cut::Alone(part) => Cut::Alone(at(part)),
         Cut::WithAll(part) => Cut::WithAll(at(part)),
         Cut::Power(part) => Cut::Power(at(part)),
-        Cut::Before(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_) => cut,
+        Cut::Before(_) | Cut::AloneDuring(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_) => cut,
     }
 }
 
 /// Whether a run that had ended before can be cut off earlier.
 fn has_a_clock(plan: &Plan) -> bool {
-    !matches!(plan.cuts.first(), Some(Cut::Before(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_)))
+    matches!(plan.cuts.first(), Some(Cut::After(_) | Cut::Alone(_) | Cut::WithAll(_) | Cut::Power(_)))
 }
 
 fn earlier(cut: Cut) -> Cut {
@@ -248,7 +255,7 @@ fn earlier(cut: Cut) -> Cut {
         Cut::Alone(at) => Cut::Alone(at.mul_f64(0.8)),
         Cut::WithAll(at) => Cut::WithAll(at.mul_f64(0.8)),
         Cut::Power(at) => Cut::Power(at.mul_f64(0.8)),
-        Cut::Before(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_) => cut,
+        Cut::Before(_) | Cut::AloneDuring(_) | Cut::WithAllDuring(_) | Cut::PowerDuring(_) => cut,
     }
 }
 
@@ -276,7 +283,7 @@ const MOST_CALLS: usize = 700;
 
 fn kind(plan: &Plan) -> &'static str {
     match plan.cuts.first() {
-        Some(Cut::Alone(_)) => ALONE,
+        Some(Cut::Alone(_) | Cut::AloneDuring(_)) => ALONE,
         Some(Cut::WithAll(_) | Cut::WithAllDuring(_)) => WITH_ALL,
         Some(Cut::Power(_) | Cut::PowerDuring(_)) => POWER,
         Some(Cut::Before(_)) => BEFORE,
