@@ -67,6 +67,7 @@ impl Converge {
         // Their packages leave their start to them, also to those that `--only` leaves out this time: they are not to run
         // with the configuration of the distribution.
         host.starts_units(services);
+        host.follows_a_cut_off_run(last_run::was_cut_off(&host.look())?);
         last_run::begin(&host.touch(), &self.wanted.about())?;
 
         let screen = Rc::new(RefCell::new(self.screen(&plan, manner)));

@@ -60,7 +60,7 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
             // What cannot be looked at is told when it is to go.
             Trace::Keys(user) => host.without_login_keys(user).map_or(true, |keys| keys.is_some()),
         });
-        if made {
+        if made || record.is_only_intended() {
             leaving.removals.push(Removal { id: Id::from(id), traces, going: Rc::default() });
         } else {
             leaving.released.push(Id::from(id));

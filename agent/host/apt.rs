@@ -24,7 +24,8 @@ use super::{Error, Look, STATE_DIR, Touch};
 
 /// How long one call of apt may take.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// Is there while a transaction is: one that was cut off is finished by the next run.
+/// Is there while a transaction is: one that was cut off is finished by the next run. It holds the clusters of PostgreSQL
+/// that there were before.
 const UNDER_WAY: &str = "apt-under-way";
 
 impl Touch {
@@ -61,6 +62,8 @@ impl Touch {
         let half_done = self.dpkg()?.broken().next().is_some() || !self.unmerged()?.is_empty();
         if half_done {
             let held = self.hold_starts().await?;
+            let before = self.read_text(&Path::new(STATE_DIR).join(UNDER_WAY))?.unwrap_or_default();
+            self.remove_clusters_of_broken_packages(&before)?;
             self.make_whole(&[], &Lists::AsFound).await?;
             drop(held);
         }
@@ -69,7 +72,11 @@ impl Touch {
     }
 
     fn mark_under_way(&self) -> Result<(), Error> {
-        self.write_state(UNDER_WAY, b"")
+        // Of one that could not be finished it is known already what there was before.
+        if self.read_state(UNDER_WAY)?.is_some() {
+            return Ok(());
+        }
+        self.write_state_durably(UNDER_WAY, self.clusters()?.join("\n").as_bytes())
     }
 
     fn unmark_under_way(&self) -> Result<(), Error> {
@@ -230,7 +237,7 @@ fn quiet(program: Program) -> Program {
         ("NEEDRESTART_MODE", "l"),
         (VARIABLE, "1"),
     ];
-    environment.into_iter().fold(program, |so_far, (name, value)| so_far.env(name, value)).patience(PATIENCE)
+    environment.into_iter().fold(program, |so_far, (name, value)| so_far.env(name, value)).patience(PATIENCE).outlives()
 }
 
 fn argument(wanted: &Wanted) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::coming::Coming;
+use super::drafts::is_draft;
 use super::files::{Kind, sha256_of};
 use super::{Error, Look};
 
@@ -56,11 +57,6 @@ impl Look {
         }
         Ok(contents)
     }
-}
-
-/// Whether it is a file that hostagent is about to rename to its place.
-fn is_draft(name: &std::ffi::OsStr) -> bool {
-    name.to_string_lossy().strip_prefix('.').is_some_and(|rest| rest.ends_with(".hostagent"))
 }
 
 impl Contents {

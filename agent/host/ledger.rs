@@ -26,6 +26,18 @@ pub struct Record {
     pub traces: Vec<Trace>,
 }
 
+impl Record {
+    /// Nothing was applied yet, and something is about to be.
+    pub fn intended() -> Self {
+        Self { wanted: String::new(), traces: Vec::new() }
+    }
+
+    /// Whether nothing came of it, as far as is known.
+    pub fn is_only_intended(&self) -> bool {
+        self.wanted.is_empty()
+    }
+}
+
 /// Something on the host that a resource put there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,6 +136,11 @@ impl Ledger {
     /// What hostagent wrote at a path.
     pub fn written(&self, path: &Path) -> Option<&Written> {
         self.paths.get(path)
+    }
+
+    /// Every path that it wrote or made.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.keys().map(PathBuf::as_path)
     }
 
     /// What a unit had loaded when hostagent last started or reloaded it.

@@ -6,11 +6,11 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | files | `files` `reading` `contents`; kept for later: `undo` `originals` |
+//! | files | `files` `reading` `contents`; kept for later: `undo` `originals`; cut off: `drafts` |
 //! | what hostagent remembers | `ledger` `state` |
 //! | programs and processes | `programs` `processes` `identity` |
 //! | packages | `packages`, and behind it `apt` `dpkg` `deb_version` `held_starts` `fetch` |
-//! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `probe` is a question to one |
+//! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `half_made` is what never ran; `probe` is a question to one |
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
 //! | a run | `lock` `heal` `coming` `news`; what it is asked to write down: `output` |
@@ -27,9 +27,11 @@ pub mod coming;
 pub mod contents;
 pub mod deb_version;
 pub mod dpkg;
+mod drafts;
 pub mod error;
 pub mod fetch;
 pub mod files;
+mod half_made;
 pub mod heal;
 pub mod held_starts;
 pub mod identity;
@@ -84,6 +86,8 @@ struct Inner {
     /// Paths that resources of this run's plan want there.
     wanted: RefCell<BTreeSet<PathBuf>>,
     writes: Cell<u64>,
+    /// Whether the run before this one did not come to its end, as far as is known.
+    follows_a_kill: Cell<bool>,
     listener: news::Listener,
     bus: systemd::Bus,
     /// dpkg's records, as last read.
@@ -118,6 +122,7 @@ impl Host {
             foreseen: RefCell::default(),
             wanted: RefCell::default(),
             writes: Cell::new(0),
+            follows_a_kill: Cell::new(false),
             listener: news::Listener::default(),
             bus: systemd::Bus::default(),
             dpkg: RefCell::default(),
@@ -135,6 +140,11 @@ impl Host {
     /// Lends the handle that can.
     pub fn touch(&self) -> Touch {
         Touch(self.look())
+    }
+
+    /// Says whether the run before this one did not come to its end, as far as is known: then it is healed from more.
+    pub fn follows_a_cut_off_run(&self, cut_off: bool) {
+        self.0.follows_a_kill.set(cut_off);
     }
 
     /// Counts the writes so far, so that a test can show that looking made none.
@@ -177,6 +187,10 @@ impl Touch {
     /// Waits until no other change to users or groups is under way, and keeps others out until dropped.
     pub async fn accounts(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.0.accounts.lock().await
+    }
+
+    fn follows_a_kill(&self) -> bool {
+        self.0.0.follows_a_kill.get()
     }
 
     fn wrote(&self) {

@@ -5,6 +5,8 @@
 //! Should hostagent be killed, it goes on, and the next run waits for it: see [`super::at_work`].
 //! Secrets go in on stdin or in a file, never in an argument: arguments are public (`ps`).
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -18,6 +20,7 @@ use futures_util::future::FusedFuture;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use self::memory::Memory;
 use super::{Error, Look, Touch, at_work};
 
 /// How much of each stream is kept: enough for any error message, little enough for a nano.
@@ -39,6 +42,7 @@ pub struct Program {
     directory: PathBuf,
     patience: Duration,
     only_asks: bool,
+    outlives: bool,
 }
 
 impl Program {
@@ -62,6 +66,7 @@ impl Program {
             directory: "/".into(),
             patience: PATIENCE,
             only_asks,
+            outlives: false,
         }
     }
 
@@ -111,6 +116,13 @@ impl Program {
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Lets it come to its own end should hostagent be killed, see [`memory`]. For one whose words are few.
+    #[must_use]
+    pub fn outlives(mut self) -> Self {
+        self.outlives = true;
         self
     }
 
@@ -247,7 +259,12 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         command.env(at_work::MARK, at_work::mark(program.patience));
     }
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let memory = if program.outlives { Some(Memory::new().map_err(start)?) } else { None };
+    let [out, err] = match &memory {
+        Some(memory) => memory.ends().map_err(start)?,
+        None => [Stdio::piped(), Stdio::piped()],
+    };
+    command.stdout(out).stderr(err);
     if let Some((uid, gid)) = program.user {
         command.uid(uid).gid(gid);
     }
@@ -266,6 +283,9 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1));
     };
     let waited = tokio::time::timeout(program.patience, Box::pin(until_it_ends(&mut child, talk))).await;
+    if let Some(memory) = &memory {
+        kept = memory.said();
+    }
     let text = |bytes: &[u8]| {
         let last = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
         String::from_utf8_lossy(last).into_owned()

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Error, Look, STATE_DIR, Touch};
 
@@ -34,10 +34,24 @@ impl Touch {
     /// # Errors
     /// When it cannot be written.
     pub fn write_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.state_path(name)?;
+        self.write_whole(&path, bytes, |_| Ok(()))
+    }
+
+    /// The same, and waits for the disk: for what a power cut must not lose.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_state_durably(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.state_path(name)?;
+        self.write_private(&path, bytes)
+    }
+
+    fn state_path(&self, name: &str) -> Result<PathBuf, Error> {
         let directory = Path::new(STATE_DIR);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(directory));
         made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })?;
-        self.write_whole(&directory.join(name), bytes, |_| Ok(()))
+        Ok(directory.join(name))
     }
 
     /// Writes a file of hostagent's own: durable, and not in the ledger.

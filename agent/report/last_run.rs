@@ -45,6 +45,17 @@ pub fn read(host: &Look) -> Result<LastRun, Error> {
     Ok(serde_json::from_slice(&bytes).map_or(LastRun::Damaged, LastRun::Told))
 }
 
+/// Whether the last run did not come to its end, as far as is known.
+///
+/// # Errors
+/// When its report is there and may not be read.
+pub fn was_cut_off(host: &Look) -> Result<bool, Error> {
+    Ok(match read(host)? {
+        LastRun::Never | LastRun::Damaged => true,
+        LastRun::Told(report) => report.unfinished,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,10 +72,12 @@ mod tests {
         begin(&host.touch(), &about).unwrap();
         let LastRun::Told(report) = read(&host.look()).unwrap() else { panic!("no report") };
         assert!(report.unfinished && report.outcome == "failed");
+        assert!(was_cut_off(&host.look()).unwrap());
 
         finish(&host.touch(), &Report::of(&run(vec![ok("file:/etc/motd")]), &about)).unwrap();
         let LastRun::Told(report) = read(&host.look()).unwrap() else { panic!("no report") };
         assert!(!report.unfinished && report.outcome == "converged");
+        assert!(!was_cut_off(&host.look()).unwrap());
 
         host.touch().write_state(NAME, b"").unwrap();
         assert_eq!(read(&host.look()).unwrap(), LastRun::Damaged);

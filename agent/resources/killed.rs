@@ -5,6 +5,8 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use serde::Serialize;
+
 use super::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use super::directory::Directory;
 use super::file::File;
@@ -12,23 +14,52 @@ use super::laws::tree;
 use super::link::Link;
 use super::unit_file::UnitFile;
 use crate::engine::run::{Stop, converge, preview};
-use crate::engine::{Draft, Outcome, Plan};
+use crate::engine::{Cause, Changes, Draft, Id, Outcome, Plan, Resource};
+use crate::host::ledger::Trace;
 use crate::host::probe::Probe;
 use crate::host::programs::Real;
-use crate::host::{Host, Look};
+use crate::host::{Host, Look, Touch};
 use crate::terms::Mode;
 
 /// A checker that likes everything after a while.
 fn slow() -> ConfigCheck {
     ConfigCheck::Asked(Probe::new(async |_: &Look| {
-        let mut waited = false;
-        std::future::poll_fn(|context| {
-            context.waker().wake_by_ref();
-            if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        a_while().await;
         Ok(None)
     }))
+}
+
+async fn a_while() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// A file after which a run waits, so that it can be killed when the file is there and nobody has said so yet.
+#[derive(Debug, Serialize)]
+struct Lingering(File);
+
+impl Resource for Lingering {
+    fn id(&self) -> Id {
+        self.0.id()
+    }
+
+    async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        self.0.check(host).await
+    }
+
+    async fn apply(&self, host: &Touch) -> Result<(), Cause> {
+        self.0.apply(host).await?;
+        a_while().await;
+        Ok(())
+    }
+
+    fn traces(&self) -> Vec<Trace> {
+        self.0.traces()
+    }
 }
 
 fn set(name: &str, files: &[(&str, &str)]) -> ConfigSet {
@@ -63,10 +94,13 @@ fn plan(chosen: u32) -> Plan {
     if next() {
         draft.add(UnitFile { unit: "app.service".into(), content: "[Service]\nExecStart=/bin/app\n".into() });
     }
+    if next() {
+        draft.add(Lingering(File::new("/etc/lingers", "l")));
+    }
     draft.finish().unwrap()
 }
 
-const ALL: u32 = 0b11_1111;
+const ALL: u32 = 0b111_1111;
 
 fn begins(chosen: u32) -> (tempfile::TempDir, impl Fn() -> Host) {
     let memory = Path::new("/dev/shm");
@@ -145,6 +179,36 @@ fn a_run_that_was_killed_wherever_it_waited_is_finished_by_the_next() {
             assert_eq!(ids(&foreseen, "pending"), ids(&next, "changed"), "{chosen:b}, poll {polls}: {next:?}");
             assert!(next.is_good(), "{chosen:b}, poll {polls}: {next:?}");
             assert_eq!(files(&host()), ends, "{chosen:b}, poll {polls}");
+        }
+    }
+    assert!(cut_off > 3, "{cut_off}");
+}
+
+#[test]
+fn what_a_killed_run_made_goes_when_nobody_wants_it_any_more() {
+    let mut cut_off = 0;
+    for chosen in [0, 0b00_1000, 0b10_0101] {
+        // As it was, or as after a run that nobody disturbed and another that takes it back: directories on the way stay.
+        let (_root, host) = begins(chosen);
+        let mut ends = files(&host());
+        for wanted in [ALL, chosen] {
+            assert!(finished(converge(&plan(wanted), &host(), &Stop::new(), &mut |_| {})).is_good());
+        }
+        ends.extend(files(&host()));
+        for polls in 1.. {
+            let (_root, host) = begins(chosen);
+            let (plan_of_all, killed, stop) = (plan(ALL), host(), Stop::new());
+            let mut watch = |_: crate::engine::run::Event<'_>| {};
+            let mut run = Box::pin(converge(&plan_of_all, &killed, &stop, &mut watch));
+            if finished(async { (0..polls).any(|_| poll(run.as_mut()).is_ready()) }) {
+                break;
+            }
+            std::mem::forget(run);
+            cut_off += 1;
+            let next = finished(converge(&plan(chosen), &host(), &Stop::new(), &mut |_| {}));
+            assert!(next.is_good(), "{chosen:b}, poll {polls}: {next:?}");
+            let left: Vec<String> = files(&host()).into_iter().filter(|file| !ends.contains(file)).collect();
+            assert!(left.is_empty(), "{chosen:b}, poll {polls}: {left:#?}");
         }
     }
     assert!(cut_off > 3, "{cut_off}");

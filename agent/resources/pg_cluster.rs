@@ -89,7 +89,8 @@ impl Resource for PgCluster {
         if let Some(locale) = &self.locale {
             program = program.args(["--locale", locale]);
         }
-        host.run(&program.arg(self.version.to_string()).arg(&self.name)).await?;
+        let _until_it_is_made = host.making_cluster(self.version, &self.name, &self.data_directory)?;
+        host.run(&program.arg(self.version.to_string()).arg(&self.name).outlives()).await?;
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! Power on, power off: a root under systemd-nspawn.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::commands::eventually;
 use super::register::Entry;
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -82,8 +84,12 @@ impl Power {
 
     /// Pulls the plug.
     pub fn cut(&mut self, entry: &Entry) {
-        fs::write(cgroup(&entry.name).join("cgroup.kill"), "1").expect("the lab may kill its machine");
+        let cgroup = cgroup(&entry.name);
+        fs::write(cgroup.join("cgroup.kill"), "1").expect("the lab may kill its machine");
         self.wait_off();
+        // A group that was killed once is marked. Programs that the next boot starts out of one (clone3(2) does it) into a
+        // new one would be killed, too: the kernel takes them for some that escaped.
+        eventually("the machine's control groups are gone", || remove_group(&cgroup).is_ok());
     }
 
     /// Collects the child, if it was ours, when others have ended it.
@@ -138,6 +144,16 @@ fn leader(nspawn: u32) -> Option<u32> {
     let is_first =
         status.lines().any(|line| line.strip_prefix("NSpid:").is_some_and(|ids| ids.trim().ends_with("\t1")));
     (is_first && status.starts_with("Name:\tsystemd\n")).then_some(leader)
+}
+
+/// Removes a control group and those in it.
+fn remove_group(group: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(group)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            remove_group(&entry.path())?;
+        }
+    }
+    fs::remove_dir(group)
 }
 
 /// Where everything the machine runs is counted, and killed.

@@ -13,6 +13,8 @@ mod bench;
 mod cli;
 #[path = "mod.rs"]
 mod lab;
+#[path = "../soak/mod.rs"]
+mod soak;
 
 use std::panic;
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use crate::engine::outcome::Verdict;
 use crate::engine::plan::{Step, Work};
 use crate::engine::removal::Removal;
 use crate::engine::resource::{AnyResource, LeftOut};
+use crate::host::ledger::{Record, Trace};
 
 impl Run<'_, '_> {
     /// Takes away what the recipe stopped naming; tells whether anything went.
@@ -173,6 +174,7 @@ impl Run<'_, '_> {
         let Some(first) = differing.first() else { return };
         for step in differing {
             self.tell(Event::Started(&step.id));
+            self.remember(self.intend(step));
         }
         let began = Instant::now();
         let touch = self.host.touch();
@@ -210,6 +212,21 @@ impl Run<'_, '_> {
                 seen.took += began.elapsed();
             });
         }
+    }
+
+    /// Remembers what a step is about to leave on the host, beside what it left already: should this run be killed and the
+    /// recipe stop naming it, it can be taken away all the same.
+    fn intend(&self, step: &Step) -> Result<(), Cause> {
+        let touch = self.host.touch();
+        let mut ledger = touch.ledger_mut();
+        let mut record = ledger.record(step.id.as_str()).cloned().unwrap_or_else(Record::intended);
+        let new: Vec<Trace> =
+            step.resource.traces().into_iter().filter(|trace| !record.traces.contains(trace)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        record.traces.extend(new);
+        Ok(ledger.applied(step.id.as_str(), record)?)
     }
 
     async fn verify(&self, step: &Step) -> State {

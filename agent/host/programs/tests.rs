@@ -36,6 +36,17 @@ async fn is_gone(pid: &str) -> bool {
 }
 
 #[tokio::test]
+async fn a_program_that_outlives_hostagent_talks_to_no_pipe_and_is_heard() {
+    let output = run(sh("readlink /proc/self/fd/1 /proc/$$/fd/2; echo why >&2").outlives()).await.unwrap();
+    assert!(output.stdout.lines().count() == 2 && !output.stdout.contains("pipe:"), "{output:?}");
+    assert_eq!(output.stderr, "why\n");
+
+    let much = format!("head -c {} /dev/zero; echo end", 2 * KEPT);
+    let output = run(sh(&much).outlives()).await.unwrap();
+    assert_eq!((output.stdout.len(), output.stdout.ends_with("end\n")), (KEPT, true));
+}
+
+#[tokio::test]
 async fn a_program_out_of_time_is_ended_with_all_it_started() {
     let began = Instant::now();
     let slow = sh("sleep 300 & echo $!; echo working >&2; sleep 300; true").patience(Duration::from_millis(300));

@@ -6,6 +6,7 @@ mod down;
 mod list;
 mod play;
 mod sh;
+mod soak;
 mod surroundings;
 mod sweep;
 mod test;
@@ -32,6 +33,8 @@ pub(crate) enum Verb {
     Base(base::BaseVerb),
     /// Measure hostagent beside what it replaces
     Bench(bench::Bench),
+    /// Cut off runs wherever they can be, and see the next one finish them
+    Soak(soak::Soak),
     /// Unmake machines whose test is gone
     Sweep(sweep::Sweep),
     #[command(hide = true)]
@@ -49,6 +52,7 @@ impl Verb {
             Self::Test(test) => test.run(),
             Self::Base(base) => base.run(),
             Self::Bench(bench) => bench.run(),
+            Self::Soak(soak) => soak.run(),
             Self::Sweep(sweep) => sweep.run(),
             Self::Play(play) => play.run(),
         }

@@ -1,0 +1,66 @@
+//! Drafts: what a killed run wrote and did not come to rename to its place.
+//!
+//! The next run that writes the same path takes its draft away. But the recipe may be another one by then, and nobody may
+//! write there again: so after a run that was cut off they are looked for, beside everything hostagent ever wrote.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::held_starts;
+use super::{Error, STATE_DIR, Touch};
+
+/// Whether it is a file that hostagent is about to rename to its place.
+pub(super) fn is_draft(name: &OsStr) -> bool {
+    name.to_string_lossy().strip_prefix('.').is_some_and(|rest| rest.ends_with(".hostagent"))
+}
+
+impl Touch {
+    /// Takes away the drafts of a run that was cut off.
+    ///
+    /// # Errors
+    /// When a directory cannot be read, or a draft not be removed.
+    pub fn remove_drafts(&self) -> Result<(), Error> {
+        let written: BTreeSet<PathBuf> = self.ledger().paths().filter_map(Path::parent).map(Path::to_owned).collect();
+        for directory in written {
+            for name in self.names_in(&directory)?.iter().filter(|name| is_draft(name)) {
+                self.remove(&directory.join(name))?;
+            }
+        }
+        // What it keeps for itself has drafts of another name.
+        let own = [STATE_DIR.into(), Path::new(STATE_DIR).join("originals")];
+        for directory in own {
+            let names = self.names_in(&directory)?;
+            for name in names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "new")) {
+                self.remove(&directory.join(name))?;
+            }
+        }
+        self.remove(&held_starts::list().with_extension("new"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::host::files::Access;
+    use crate::host::{Host, programs::Real};
+
+    #[test]
+    fn drafts_beside_what_it_wrote_go_and_nothing_else_does() {
+        let root = tempfile::tempdir().unwrap();
+        let touch = Host::at(root.path(), Box::new(Real)).unwrap().touch();
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        touch.replace(Path::new("/etc/app/conf"), b"", Access { uid, gid, mode: 0o644 }).unwrap();
+        let drafts = ["etc/app/.other.hostagent", "var/lib/hostagent/ledger.jsonl.new"];
+        let others =
+            ["etc/app/other.hostagent", "etc/app/.hidden", "etc/app/mine.new", "var/lib/hostagent/apt-sources"];
+        for path in drafts.iter().chain(&others) {
+            fs::write(root.path().join(path), "").unwrap();
+        }
+        touch.remove_drafts().unwrap();
+        assert!(drafts.iter().all(|path| !root.path().join(path).exists()));
+        assert!(others.iter().all(|path| root.path().join(path).exists()));
+    }
+}

@@ -1,0 +1,209 @@
+//! Clusters of PostgreSQL that were cut off while they were made.
+//!
+//! `pg_createcluster(1)` takes seconds. It takes away what it has made when it fails, but not when it is killed or the power
+//! goes; and what is left then is taken for a cluster, by the package's script as well as by itself.
+//!
+//! So before one is made it is noted which clusters there are. One that is not among them, and whose server never ran, is
+//! nobody's: it is taken away, to be made anew. A server leaves `postmaster.opts` in its data before it does anything else.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Error, Look, STATE_DIR, Touch};
+
+/// Names the cluster that `pg_createcluster` is making: `VERSION/NAME`, and where its data goes.
+const UNDER_WAY: &str = "cluster-under-way";
+const CONFIGURATION: &str = "/etc/postgresql";
+const DATA: &str = "/var/lib/postgresql";
+
+/// Is being made, until dropped: what comes after a kill is the next run's.
+#[derive(Debug)]
+pub struct UnderWay(Option<PathBuf>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(note) = &self.0
+            && let Err(error) = std::fs::remove_file(note)
+        {
+            tracing::warn!(%error, "the note of a cluster under way stays; the next run sees that it is made");
+        }
+    }
+}
+
+impl Touch {
+    /// Notes that a cluster is going to be made, unless its data is there already: then nothing of it may be taken away.
+    ///
+    /// # Errors
+    /// When that cannot be written; then it must not be made.
+    pub fn making_cluster(&self, version: u16, name: &str, data: &Path) -> Result<UnderWay, Error> {
+        if !self.names_in(data)?.is_empty() {
+            return Ok(UnderWay(None));
+        }
+        let note = Path::new(STATE_DIR).join(UNDER_WAY);
+        self.write_state_durably(UNDER_WAY, format!("{version}/{name}\n{}\n", data.display()).as_bytes())?;
+        Ok(UnderWay(Some(self.place(&note))))
+    }
+
+    /// Takes away a cluster that hostagent was making when it was cut off; says which.
+    pub(super) fn remove_cluster_under_way(&self) -> Result<Option<String>, Error> {
+        let note = Path::new(STATE_DIR).join(UNDER_WAY);
+        let Some(text) = self.read_text(&note)? else { return Ok(None) };
+        let mut lines = text.lines();
+        let removed = match (lines.next(), lines.next()) {
+            (Some(cluster), Some(data)) => self.remove_unused_cluster(cluster, Path::new(data))?,
+            _ => None,
+        };
+        std::fs::remove_file(self.place(&note)).map_err(|source| Error::File {
+            doing: "remove",
+            path: note,
+            source,
+        })?;
+        Ok(removed)
+    }
+
+    /// Takes away the clusters of packages that dpkg was cut off at, but for those that were there before; says which.
+    pub(super) fn remove_clusters_of_broken_packages(&self, before: &str) -> Result<Vec<String>, Error> {
+        let mut removed = Vec::new();
+        for cluster in self.clusters()? {
+            let version = cluster.split('/').next().unwrap_or_default();
+            let package = format!("postgresql-{version}");
+            let is_broken = self.dpkg()?.broken().any(|one| one.name == package);
+            if is_broken && !before.lines().any(|line| line == cluster) {
+                removed.extend(self.remove_unused_cluster(&cluster, &Path::new(DATA).join(&cluster))?);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Takes a cluster away whose server never ran.
+    fn remove_unused_cluster(&self, cluster: &str, data: &Path) -> Result<Option<String>, Error> {
+        if self.found(&data.join("postmaster.opts"))?.is_some() {
+            return Ok(None);
+        }
+        let configuration = Path::new(CONFIGURATION).join(cluster);
+        self.remove_all_in(&configuration)?;
+        self.remove_all_in(data)?;
+        for emptied in [configuration.as_path(), data] {
+            // One that something is mounted on stays, empty.
+            let _ = std::fs::remove_dir(self.place(emptied));
+        }
+        Ok(Some(cluster.to_owned()))
+    }
+
+    fn remove_all_in(&self, directory: &Path) -> Result<(), Error> {
+        for name in self.names_in(directory)? {
+            let path = directory.join(name);
+            let place = self.place(&path);
+            let is_directory = std::fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_dir());
+            let removed = if is_directory { std::fs::remove_dir_all(&place) } else { std::fs::remove_file(&place) };
+            match removed {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::File { doing: "remove", path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Look {
+    /// All clusters of this host, whole or not, as `VERSION/NAME`, sorted.
+    pub(super) fn clusters(&self) -> Result<Vec<String>, Error> {
+        let mut clusters = Vec::new();
+        for place in [CONFIGURATION, DATA] {
+            let is_version = |name: &std::ffi::OsString| name.to_string_lossy().bytes().all(|c| c.is_ascii_digit());
+            for version in self.names_in(Path::new(place))?.into_iter().filter(is_version) {
+                let names = self.names_in(&Path::new(place).join(&version))?;
+                clusters.extend(
+                    names.iter().map(|name| format!("{}/{}", version.to_string_lossy(), name.to_string_lossy())),
+                );
+            }
+        }
+        clusters.sort();
+        clusters.dedup();
+        Ok(clusters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::host::{Host, programs};
+
+    struct Play {
+        root: tempfile::TempDir,
+        touch: Touch,
+    }
+
+    /// A host where dpkg was cut off at postgresql-15, with these files.
+    fn play(files: &[&str]) -> Play {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files.iter().map(|path| (*path, "")).chain([(
+            "/var/lib/dpkg/status",
+            "Package: postgresql-15\nStatus: install ok half-configured\nVersion: 15\n",
+        )]) {
+            let place = root.path().join(path.trim_start_matches('/'));
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(place, text).unwrap();
+        }
+        let touch = Host::at(root.path(), Box::new(programs::Real)).unwrap().touch();
+        Play { root, touch }
+    }
+
+    impl Play {
+        fn has(&self, path: &str) -> bool {
+            self.root.path().join(path.trim_start_matches('/')).exists()
+        }
+    }
+
+    const HALF: [&str; 2] = ["/etc/postgresql/15/main/postgresql.conf", "/var/lib/postgresql/15/main/base/1/2"];
+
+    #[test]
+    fn a_cluster_that_was_being_made_with_its_package_is_made_anew() {
+        let play = play(&HALF);
+        assert_eq!(play.touch.remove_clusters_of_broken_packages("").unwrap(), ["15/main"]);
+        assert!(!play.has("/etc/postgresql/15/main") && !play.has("/var/lib/postgresql/15/main"));
+    }
+
+    #[test]
+    fn one_that_was_there_before_or_ever_ran_or_whose_package_is_whole_stays() {
+        let before = play(&HALF);
+        assert!(before.touch.remove_clusters_of_broken_packages("14/main\n15/main\n").unwrap().is_empty());
+        assert!(before.has(HALF[0]) && before.has(HALF[1]));
+
+        let ran = play(&[HALF[0], HALF[1], "/var/lib/postgresql/15/main/postmaster.opts"]);
+        assert!(ran.touch.remove_clusters_of_broken_packages("").unwrap().is_empty());
+        assert!(ran.has(HALF[1]));
+
+        let whole = play(&["/etc/postgresql/14/main/postgresql.conf"]);
+        assert!(whole.touch.remove_clusters_of_broken_packages("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_that_hostagent_was_making_goes_and_data_that_was_there_is_never_noted() {
+        let play = play(&["/etc/postgresql/15/app/postgresql.conf"]);
+        fs::create_dir_all(play.root.path().join("srv/pg")).unwrap();
+        let data = Path::new("/srv/pg");
+        std::mem::forget(play.touch.making_cluster(15, "app", data).unwrap());
+        fs::write(play.root.path().join("srv/pg/PG_VERSION"), "15").unwrap();
+        assert_eq!(play.touch.remove_cluster_under_way().unwrap().unwrap(), "15/app");
+        assert!(!play.has("/etc/postgresql/15/app") && !play.has("/srv/pg/PG_VERSION"));
+        assert_eq!(play.touch.remove_cluster_under_way().unwrap(), None);
+
+        fs::create_dir_all(play.root.path().join("srv/pg")).unwrap();
+        fs::write(play.root.path().join("srv/pg/PG_VERSION"), "15").unwrap();
+        std::mem::forget(play.touch.making_cluster(15, "app", data).unwrap());
+        assert_eq!(play.touch.remove_cluster_under_way().unwrap(), None);
+        assert!(play.has("/srv/pg/PG_VERSION"));
+    }
+
+    #[test]
+    fn a_cluster_that_is_made_leaves_no_note() {
+        let play = play(&[]);
+        drop(play.touch.making_cluster(15, "app", Path::new("/srv/pg")).unwrap());
+        assert!(!play.has("/var/lib/hostagent/cluster-under-way"));
+    }
+}
