@@ -15,6 +15,7 @@ mod laws;
 mod layers;
 mod leaving;
 mod market;
+mod metadata;
 mod ported;
 mod problems;
 mod recipes;

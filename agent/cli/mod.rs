@@ -6,6 +6,7 @@ mod converge;
 mod exit;
 mod facts;
 mod open;
+mod patience;
 mod plan;
 mod refusal;
 mod schema;
@@ -117,7 +118,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Check(check) => check.run(manner),
         Verb::Plan(plan) => plan.run(manner).await,
         Verb::Converge(converge) => converge.run(manner).await,
-        Verb::Facts(facts) => facts.run(),
+        Verb::Facts(facts) => facts.run().await,
         Verb::Status(status) => status.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),

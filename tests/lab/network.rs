@@ -69,7 +69,9 @@ impl Network {
 
     /// Gives the machine one more address.
     pub fn add(&self, address: IpAddr) {
-        ip_in(&self.name, &format!("addr replace {address} dev lo\n"));
+        // One of IPv6 would be of no use until nobody else had claimed it.
+        let at_once = if address.is_ipv6() { "nodad" } else { "" };
+        ip_in(&self.name, &format!("addr replace {address} dev lo {at_once}\n"));
     }
 
     /// Sends what the machine says to one of its own addresses to somebody who is not there: it is never answered.
