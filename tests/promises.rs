@@ -6,9 +6,13 @@
 #[path = "lab/mod.rs"]
 mod lab;
 
+mod analyze;
 mod beginning;
+mod clusters;
+mod cut_off;
 mod drift;
 mod evidence;
+mod harmless;
 mod idempotence;
 mod inside;
 mod laws;
@@ -16,6 +20,7 @@ mod layers;
 mod leaving;
 mod market;
 mod metadata;
+mod packages;
 mod ported;
 mod problems;
 mod recipes;

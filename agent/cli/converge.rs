@@ -45,6 +45,7 @@ pub(super) struct Converge {
 
 impl Converge {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
+        let mut lead = manner.lead();
         self.wanted.must_be_there("converge")?;
         if !state::is_root() {
             let says = "only root can change a host";
@@ -53,12 +54,13 @@ impl Converge {
                 format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
             ));
         }
-        let mut opened = open::open(&self.wanted, "converge").await?;
+        let mut opened = open::open(&self.wanted, "converge", &mut lead).await?;
         // Held until the report is written.
         let (_lock, waited) = self.lock().await?;
+        lead.passed("lock");
         if waited {
             // The recipe and what is true of the host may have changed meanwhile.
-            opened = open::open(&self.wanted, "converge").await?;
+            opened = open::open(&self.wanted, "converge", &mut lead).await?;
         }
         let Opened { plan, services, learned } = opened;
         // Only now: what the run before this one remembered is known when it has ended.
@@ -70,10 +72,11 @@ impl Converge {
         last_run::begin(&host.touch(), &self.wanted.about())?;
 
         let screen = Rc::new(RefCell::new(self.screen(&plan, manner)));
+        lead.passed("state");
         let outcome = converge(&plan, &host, &screen).await?;
 
         journal::end(&outcome);
-        let report = Report::of(&outcome, &self.wanted.about());
+        let report = Report::of(&outcome, &self.wanted.about()).after(&lead, &outcome);
         let kept = last_run::finish(&host.touch(), &report);
         if self.json {
             out::print(&report.text())?;

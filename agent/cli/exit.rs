@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// An exit code of hostagent. Numbers are never given another meaning.
+/// An exit code of hostagent. Numbers are never given another meaning, and one is kept for what is still to come: 194 means
+/// "reboot, and run me again" to SSM Run Command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(u8);
 
@@ -17,10 +18,8 @@ impl Exit {
     pub const PENDING: Self = Self(3);
     /// Another run holds the lock.
     pub const LOCKED: Self = Self(4);
-    /// The platform could not be asked: instance metadata, credentials.
+    /// The platform could not be asked: instance metadata.
     pub const UNASKED: Self = Self(5);
-    /// Reserved: to SSM Run Command it means "reboot, and run me again".
-    pub const REBOOT: Self = Self(194);
 }
 
 impl From<Exit> for ExitCode {

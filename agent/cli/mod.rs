@@ -1,5 +1,6 @@
 //! The command line: one file a verb. A verb returns its exit code or a refusal; nothing here calls `exit`.
 
+mod analyze;
 mod check;
 mod completions;
 mod converge;
@@ -14,13 +15,14 @@ mod signals;
 mod status;
 
 use std::ffi::OsString;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 pub use refusal::Refusal;
 
-use crate::report::{Colour, Ink, out};
+use crate::report::{Colour, Ink, Lead, out};
 
 /// Makes this host what its recipe says, and keeps it so.
 ///
@@ -53,7 +55,7 @@ Exit codes:
   2  the recipe or the command line is wrong; nothing was touched
   3  changes are pending (plan)
   4  another run holds the lock
-  5  the platform could not be asked (metadata, credentials)";
+  5  the platform could not be asked (metadata)";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -62,6 +64,7 @@ enum Verb {
     Converge(converge::Converge),
     Facts(facts::Facts),
     Status(status::Status),
+    Analyze(analyze::Analyze),
     Schema(schema::Schema),
     Completions(completions::Completions),
 }
@@ -81,9 +84,18 @@ struct Manner {
     /// Whether looks are logged.
     debug: bool,
     colour: Colour,
+    /// When the process began its work.
+    begun: Instant,
 }
 
 impl Manner {
+    /// What came before a run until now: the command line.
+    fn lead(self) -> Lead {
+        let mut lead = Lead::since(self.begun);
+        lead.passed("arguments");
+        lead
+    }
+
     fn ink(self) -> Ink {
         Ink::for_stdout(self.colour)
     }
@@ -91,6 +103,7 @@ impl Manner {
 
 /// Reads a command line and does what it says.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let begun = Instant::now();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(usage) => {
@@ -112,7 +125,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         When::Always => Colour::Always,
         When::Never => Colour::Never,
     };
-    let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour };
+    let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour, begun };
     crate::log::start(manner.debug);
     let ended = match cli.verb {
         Verb::Check(check) => check.run(manner),
@@ -120,6 +133,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Converge(converge) => converge.run(manner).await,
         Verb::Facts(facts) => facts.run().await,
         Verb::Status(status) => status.run(manner),
+        Verb::Analyze(analyze) => analyze.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),
     };

@@ -15,6 +15,7 @@ use crate::host::{self, CONF_DIR, Host, Look, state};
 use crate::problem::{Problems, nearest};
 use crate::recipe;
 use crate::recipe::loading::{Bases, Document, load};
+use crate::report::Lead;
 use crate::report::json::About;
 use crate::report::out;
 
@@ -146,19 +147,22 @@ pub(super) struct Opened {
 }
 
 /// The plan of [`open`].
-pub(super) async fn plan(wanted: &Wanted, verb: &str) -> Result<Plan, Refusal> {
-    open(wanted, verb).await.map(|opened| opened.plan)
+pub(super) async fn plan(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Plan, Refusal> {
+    open(wanted, verb, lead).await.map(|opened| opened.plan)
 }
 
 /// Reads, checks and compiles the recipe for this host.
-pub(super) async fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
+pub(super) async fn open(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Opened, Refusal> {
     wanted.must_be_there(verb)?;
     let host = Host::here()?;
     let document = wanted.document(&host.look())?;
+    lead.passed("recipe");
     let (facts, learned) = gathered(&host, &document.facts_read(), wanted.patience.for_all()).await?;
+    lead.passed("facts");
     all_answered(&learned)?;
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
     let (plan, services) = chosen(plan, wanted)?;
+    lead.passed("plan");
     Ok(Opened { plan, services, learned })
 }
 

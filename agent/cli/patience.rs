@@ -14,7 +14,7 @@ const EACH: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Patience {
     /// How long EC2's metadata service may take, in all
-    #[arg(long, value_name = "SECONDS", env = "HOSTAGENT_METADATA_TIMEOUT", hide_env_values = true)]
+    #[arg(long, value_name = "SECONDS")]
     #[arg(default_value_t = BUDGET.as_secs(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     metadata_timeout: u64,
 }

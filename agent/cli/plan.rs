@@ -39,12 +39,13 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
+        let mut lead = manner.lead();
         self.wanted.must_be_there("plan")?;
-        let plan = open::plan(&self.wanted, "plan").await?;
+        let plan = open::plan(&self.wanted, "plan", &mut lead).await?;
         let host = Host::here()?;
         let outcome = run::preview(&plan, &host, &mut |_event| {}).await;
         if self.json {
-            out::print(&Report::of(&outcome, &self.wanted.about()).text())?;
+            out::print(&Report::of(&outcome, &self.wanted.about()).after(&lead, &outcome).text())?;
         } else {
             let detail = if manner.full { Detail::Full } else { Detail::Diffs };
             let page = Page::for_ids(manner.ink(), detail, &self.wanted.again(), plan.ids());
