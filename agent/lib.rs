@@ -16,6 +16,10 @@
 //! | `recipe` | the document, and every feature |
 //! | `features` | one table each, and the resources it becomes; never each other |
 //! | `resources` | one kind each, and the host |
+//! | `report` | an outcome, and where it is shown |
+//! | `engine` | plans and runs, no kind |
+//! | `aws` | AWS, and whether this host is there |
+//! | `host` | the machine |
 //! | `secret` | a reference to a value, and the value at the moment of use |
 //! | `engine` | plans and runs; no kind and no feature |
 //! | `facts` | what a recipe can read of the host |
@@ -39,6 +43,7 @@
 //! A module that grows gets a folder beside its file (`service.rs`, `service/`); a layer or a feature of many files is a folder
 //! with a `mod.rs`. Tests stand beside the code; what only a machine can show is in `tests/`.
 
+pub mod aws;
 pub mod cli;
 pub mod engine;
 pub mod facts;

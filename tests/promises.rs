@@ -20,6 +20,7 @@ mod laws;
 mod layers;
 mod leaving;
 mod market;
+mod metadata;
 mod packages;
 mod ported;
 mod problems;

@@ -30,6 +30,7 @@ Examples:
   sudo hostagent converge --wait 600                         let another run end first
 
 Exit codes: 0 as wanted · 1 something failed · 2 the recipe is wrong, nothing was touched · 4 another run is going on
+  5 EC2's metadata service did not answer what the recipe reads; nothing was touched
 `hostagent status` tells of the run afterwards; so does the journal: `journalctl -t hostagent`")]
 pub(super) struct Converge {
     #[command(flatten)]
@@ -53,21 +54,22 @@ impl Converge {
                 format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
             ));
         }
-        let mut opened = open::open(&self.wanted, "converge", &mut lead)?;
+        let mut opened = open::open(&self.wanted, "converge", &mut lead).await?;
         // Held until the report is written.
         let (_lock, waited) = self.lock().await?;
         lead.passed("lock");
         if waited {
             // The recipe and what is true of the host may have changed meanwhile.
-            opened = open::open(&self.wanted, "converge", &mut lead)?;
+            opened = open::open(&self.wanted, "converge", &mut lead).await?;
         }
-        let Opened { plan, services } = opened;
+        let Opened { plan, services, learned } = opened;
         // Only now: what the run before this one remembered is known when it has ended.
         let host = Host::here()?;
         // Their packages leave their start to them, also to those that `--only` leaves out this time: they are not to run
         // with the configuration of the distribution.
         host.starts_units(services);
         host.follows_a_cut_off_run(last_run::was_cut_off(&host.look())?);
+        learned.remember(&host.touch())?;
         last_run::begin(&host.touch(), &self.wanted.about())?;
 
         let screen = Rc::new(RefCell::new(self.screen(&plan, manner)));

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-/// An exit code of hostagent. Numbers are never given another meaning, and two are kept for what is still to come: 5 for a
-/// platform that could not be asked (instance metadata, credentials), 194 because it means "reboot, and run me again" to SSM
-/// Run Command.
+/// An exit code of hostagent. Numbers are never given another meaning, and one is kept for what is still to come: 194 means
+/// "reboot, and run me again" to SSM Run Command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(u8);
 
@@ -19,6 +18,8 @@ impl Exit {
     pub const PENDING: Self = Self(3);
     /// Another run holds the lock.
     pub const LOCKED: Self = Self(4);
+    /// The platform could not be asked: instance metadata.
+    pub const UNASKED: Self = Self(5);
 }
 
 impl From<Exit> for ExitCode {

@@ -7,6 +7,7 @@ mod converge;
 mod exit;
 mod facts;
 mod open;
+mod patience;
 mod plan;
 mod refusal;
 mod schema;
@@ -53,7 +54,8 @@ Exit codes:
   1  something failed; what did not depend on it was done
   2  the recipe or the command line is wrong; nothing was touched
   3  changes are pending (plan)
-  4  another run holds the lock";
+  4  another run holds the lock
+  5  the platform could not be asked (metadata)";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -129,7 +131,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Check(check) => check.run(manner),
         Verb::Plan(plan) => plan.run(manner).await,
         Verb::Converge(converge) => converge.run(manner).await,
-        Verb::Facts(facts) => facts.run(),
+        Verb::Facts(facts) => facts.run().await,
         Verb::Status(status) => status.run(manner),
         Verb::Analyze(analyze) => analyze.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),

@@ -2,19 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::engine::Plan;
+use crate::facts::ec2::{self, Learned};
 use crate::facts::{Fact, Facts};
 use crate::host::files::{Found, Kind};
-use crate::host::{self, CONF_DIR, Host, Look};
+use crate::host::{self, CONF_DIR, Host, Look, state};
 use crate::problem::{Problems, nearest};
 use crate::recipe;
 use crate::recipe::loading::{Bases, Document, load};
 use crate::report::Lead;
 use crate::report::json::About;
+use crate::report::out;
 
+use super::patience::Patience;
 use super::refusal::Refusal;
 
 /// Where an image keeps the recipes that others extend with `base = "NAME"`.
@@ -22,6 +27,9 @@ const BAKED: &str = "/usr/share/hostagent/recipes";
 
 /// No recipe is larger, in bytes: this is another file.
 const LARGEST: u64 = 16 << 20;
+
+/// How long a person sees nothing before hearing what is waited for.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// Which recipe, and how it is varied.
 #[derive(Debug, Clone, Args)]
@@ -34,6 +42,8 @@ pub(super) struct Wanted {
     /// Only this table of the recipe (`nginx`) or this resource (`file:/etc/motd`), and what it needs; may be repeated
     #[arg(long, value_name = "TABLE|ID")]
     pub only: Vec<String>,
+    #[command(flatten)]
+    pub patience: Patience,
 }
 
 impl Wanted {
@@ -132,38 +142,74 @@ pub(super) struct Opened {
     pub plan: Plan,
     /// The units that the whole recipe starts, also those that `--only` leaves out.
     pub services: Vec<String>,
+    /// Which EC2 instance this is, and what was learned of it.
+    pub learned: Learned,
 }
 
 /// The plan of [`open`].
-pub(super) fn plan(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Plan, Refusal> {
-    open(wanted, verb, lead).map(|opened| opened.plan)
+pub(super) async fn plan(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Plan, Refusal> {
+    open(wanted, verb, lead).await.map(|opened| opened.plan)
 }
 
 /// Reads, checks and compiles the recipe for this host.
-pub(super) fn open(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Opened, Refusal> {
+pub(super) async fn open(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Opened, Refusal> {
     wanted.must_be_there(verb)?;
-    let host = Host::here()?.look();
-    let document = wanted.document(&host)?;
+    let host = Host::here()?;
+    let document = wanted.document(&host.look())?;
     lead.passed("recipe");
-    let facts = Facts::gather(&host, &document.facts_read())?;
+    let (facts, learned) = gathered(&host, &document.facts_read(), wanted.patience.for_all()).await?;
     lead.passed("facts");
+    all_answered(&learned)?;
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
-    let opened = chosen(plan, wanted);
+    let (plan, services) = chosen(plan, wanted)?;
     lead.passed("plan");
-    opened
+    Ok(Opened { plan, services, learned })
+}
+
+/// Gathers facts, and keeps for this boot what the metadata service said.
+async fn gathered(
+    host: &Host,
+    wanted: &BTreeSet<String>,
+    patience: ec2::Patience,
+) -> Result<(Facts, Learned), Refusal> {
+    let look = host.look();
+    let mut gathering = pin!(Facts::gather(&look, wanted, patience));
+    let (facts, learned) = tokio::select! {
+        gathered = &mut gathering => gathered,
+        () = tokio::time::sleep(SILENT) => {
+            let most = patience.budget.as_secs();
+            out::complain(&format!("waiting up to {most} s for the metadata service of EC2\n"));
+            gathering.await
+        }
+    }?;
+    if state::is_root()
+        && let Err(error) = learned.keep(&host.touch())
+    {
+        // The next run asks again.
+        tracing::debug!("{error}");
+    }
+    Ok((facts, learned))
+}
+
+/// Refuses to go on without what was not answered.
+fn all_answered(learned: &Learned) -> Result<(), Refusal> {
+    let Some(why) = learned.unanswered.values().next() else { return Ok(()) };
+    let names: Vec<&str> =
+        learned.unanswered.iter().filter(|(_, other)| *other == why).map(|(name, _)| name.as_str()).collect();
+    Err(Refusal::unanswered(&names, why))
 }
 
 /// What `--only` leaves of a plan.
-fn chosen(plan: Plan, wanted: &Wanted) -> Result<Opened, Refusal> {
+fn chosen(plan: Plan, wanted: &Wanted) -> Result<(Plan, Vec<String>), Refusal> {
     let services = plan.ids().filter(|id| id.kind() == "service").map(|id| id.name().to_owned()).collect();
     if wanted.only.is_empty() {
-        return Ok(Opened { plan, services });
+        return Ok((plan, services));
     }
     let plan = plan.only(&wanted.only).map_err(|unknown| {
         let says = format!("`--only {}` names nothing in this recipe", unknown.join(" --only "));
         Refusal::wrong(says, format!("`hostagent plan -v {}` shows every id", wanted.path().display()))
     })?;
-    Ok(Opened { plan, services })
+    Ok((plan, services))
 }
 
 /// Checks a recipe as far as that goes without the host it is for.
@@ -179,10 +225,22 @@ pub(super) fn schema() -> serde_json::Value {
     recipe::schema()
 }
 
-/// What is true of this host, by the names that recipes use.
-pub(super) fn facts() -> Result<Vec<(&'static str, Option<Fact>)>, Refusal> {
-    let facts = Facts::gather_all(&Host::here()?.look())?;
-    Ok(Facts::names().map(|name| (name, facts.value(name))).collect())
+/// What is true of this host, by the names that recipes use: all of it, or one fact; and why some is not known.
+pub(super) async fn facts(
+    only: Option<&str>,
+    patience: Patience,
+) -> Result<(Vec<(&'static str, Option<Fact>)>, Result<(), Refusal>), Refusal> {
+    let names: Vec<&str> = Facts::names().filter(|name| only.is_none_or(|only| only == *name)).collect();
+    if let (true, Some(only)) = (names.is_empty(), only) {
+        let near = nearest(only, Facts::names()).map(|near| format!("did you mean `{near}`?"));
+        let hint = near.unwrap_or_else(|| "`hostagent facts` lists them".to_owned());
+        return Err(Refusal::wrong(format!("there is no fact `{only}`"), hint));
+    }
+    let wanted = names.iter().map(|name| (*name).to_owned()).collect();
+    let patience = if only.is_some() { patience.for_all() } else { patience.for_each() };
+    let (facts, learned) = gathered(&Host::here()?, &wanted, patience).await?;
+    let values = names.into_iter().map(|name| (name, facts.value(name))).collect();
+    Ok((values, all_answered(&learned)))
 }
 
 fn unreadable(path: &Path, error: &host::Error) -> Refusal {
@@ -231,14 +289,15 @@ mod tests {
 
     #[test]
     fn only_leaves_out_steps_and_still_tells_every_unit_of_the_recipe() {
-        let wanted = Wanted { recipe: None, vars: Vec::new(), only: vec!["host".to_owned()] };
+        let wanted =
+            Wanted { recipe: None, vars: Vec::new(), only: vec!["host".to_owned()], patience: Patience::default() };
         let plan = compiled("format = 1\n[host]\npackages = [\"curl\"]\n[nginx]\n");
-        let opened = chosen(plan, &wanted).unwrap();
-        assert!(opened.services.contains(&"nginx".to_owned()), "{:?}", opened.services);
-        assert!(opened.plan.ids().all(|id| id.kind() != "service"));
+        let (plan, services) = chosen(plan, &wanted).unwrap();
+        assert!(services.contains(&"nginx".to_owned()), "{services:?}");
+        assert!(plan.ids().all(|id| id.kind() != "service"));
     }
     fn refused(path: PathBuf) -> (String, String) {
-        let wanted = Wanted { recipe: Some(path), vars: Vec::new(), only: Vec::new() };
+        let wanted = Wanted { recipe: Some(path), vars: Vec::new(), only: Vec::new(), patience: Patience::default() };
         match check(&wanted) {
             Err(Refusal::Said { says, hint, exit }) => {
                 assert_eq!(exit, super::super::Exit::WRONG);

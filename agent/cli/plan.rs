@@ -26,7 +26,8 @@ Examples:
   sudo hostagent plan --json | jq '.resources[].id'
 
 Without root it shows what it can; what may not be read is \"could not look\".
-Exit codes: 0 nothing to do · 3 changes are pending · 1 something could not be looked at · 2 the recipe is wrong"
+Exit codes: 0 nothing to do · 3 changes are pending · 1 something could not be looked at · 2 the recipe is wrong
+  5 EC2's metadata service did not answer what the recipe reads"
 )]
 pub(super) struct Plan {
     #[command(flatten)]
@@ -40,7 +41,7 @@ impl Plan {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
         let mut lead = manner.lead();
         self.wanted.must_be_there("plan")?;
-        let plan = open::plan(&self.wanted, "plan", &mut lead)?;
+        let plan = open::plan(&self.wanted, "plan", &mut lead).await?;
         let host = Host::here()?;
         let outcome = run::preview(&plan, &host, &mut |_event| {}).await;
         if self.json {
