@@ -23,6 +23,19 @@ impl Exit {
     pub const REBOOT: Self = Self(194);
 }
 
+impl Exit {
+    /// The exit code that a report of a run notes. One that nobody knows is that of a failure.
+    pub fn noted(code: u8) -> Self {
+        let known = [Self::AS_WANTED, Self::WRONG, Self::LOCKED, Self::UNASKED, Self::REBOOT];
+        known.into_iter().find(|exit| exit.0 == code).unwrap_or(Self::FAILED)
+    }
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        self.0
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.0)

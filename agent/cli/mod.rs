@@ -1,16 +1,21 @@
 //! The command line: one file a verb. A verb returns its exit code or a refusal; nothing here calls `exit`.
 
+mod boot;
 mod check;
 mod completions;
 mod converge;
 mod exit;
 mod facts;
+mod kept;
 mod open;
+mod origin;
 mod plan;
 mod refusal;
 mod schema;
 mod signals;
 mod status;
+mod waiting;
+mod work;
 
 use std::ffi::OsString;
 
@@ -59,6 +64,7 @@ enum Verb {
     Check(check::Check),
     Plan(plan::Plan),
     Converge(converge::Converge),
+    Boot(boot::Boot),
     Facts(facts::Facts),
     Status(status::Status),
     Schema(schema::Schema),
@@ -117,8 +123,9 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Check(check) => check.run(manner),
         Verb::Plan(plan) => plan.run(manner).await,
         Verb::Converge(converge) => converge.run(manner).await,
+        Verb::Boot(boot) => boot.run(manner).await,
         Verb::Facts(facts) => facts.run(),
-        Verb::Status(status) => status.run(manner),
+        Verb::Status(status) => status.run(manner).await,
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),
     };

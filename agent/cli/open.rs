@@ -11,13 +11,12 @@ use crate::host::files::{Found, Kind};
 use crate::host::{self, CONF_DIR, Host, Look};
 use crate::problem::{Problems, nearest};
 use crate::recipe;
-use crate::recipe::loading::{Bases, Document, load};
+use crate::recipe::loading::{BAKED, Bases, Document, load_over};
 use crate::report::json::About;
+use crate::report::out;
 
+use super::origin::Origin;
 use super::refusal::Refusal;
-
-/// Where an image keeps the recipes that others extend with `base = "NAME"`.
-const BAKED: &str = "/usr/share/hostagent/recipes";
 
 /// No recipe is larger, in bytes: this is another file.
 const LARGEST: u64 = 16 << 20;
@@ -25,7 +24,7 @@ const LARGEST: u64 = 16 << 20;
 /// Which recipe, and how it is varied.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Wanted {
-    /// The recipe [default: /etc/hostagent/recipe.toml]
+    /// The recipe [default: the user-data that this instance booted with, or else /etc/hostagent/recipe.toml]
     pub recipe: Option<PathBuf>,
     /// Set a variable that the recipe declares under `[vars]`; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
@@ -41,17 +40,22 @@ impl Wanted {
         self.recipe.clone().unwrap_or_else(|| Path::new(CONF_DIR).join("recipe.toml"))
     }
 
+    /// The recipe as it was named on the command line, after a blank.
+    pub(super) fn argument(&self) -> String {
+        self.recipe.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default()
+    }
+
     /// The command that makes what a plan of this shows.
     pub(super) fn again(&self) -> String {
-        let recipe = self.recipe.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
+        let recipe = self.argument();
         let vars = if self.vars.is_empty() { "" } else { " --var …" };
         let only = self.only.iter().fold(String::new(), |all, only| all + " --only " + only);
         format!("hostagent converge{recipe}{vars}{only}")
     }
 
-    /// Of what a report of this speaks.
-    pub(super) fn about(&self) -> About {
-        About { recipe: self.path().display().to_string(), only: self.only.clone() }
+    /// Says what is wrong when there is no recipe where one is named.
+    pub(super) fn named_must_be_there(&self, verb: &str) -> Result<(), Refusal> {
+        if self.recipe.is_some() { self.must_be_there(verb) } else { Ok(()) }
     }
 
     /// Says what is wrong when there is no recipe to read.
@@ -96,9 +100,12 @@ impl Wanted {
     }
 
     /// Reads the recipe and its bases.
-    fn document(&self, host: &Look) -> Result<Document, Refusal> {
-        let path = self.path();
-        let bytes = host.read(&absolute(&path)).map_err(|error| unreadable(&path, &error))?.unwrap_or_default();
+    fn document(&self, host: &Look, origin: &Origin) -> Result<Document, Refusal> {
+        let path = &origin.file;
+        let bytes = match origin.told() {
+            Some(told) => told.user_data.clone().unwrap_or_default().into_bytes(),
+            None => host.read(&absolute(path)).map_err(|error| unreadable(path, &error))?.unwrap_or_default(),
+        };
         // As the recipe was named, so that problems of a base are shown in the same manner.
         let folders = [path.parent().unwrap_or(Path::new("")).to_owned(), PathBuf::from(BAKED)];
         let mut names = BTreeSet::new();
@@ -118,9 +125,11 @@ impl Wanted {
             let places: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
             Err(format!("there is no `{name}.toml` in {}", places.join(" or ")))
         };
-        let vars = self.vars.iter().cloned().collect();
-        let name = path.display().to_string();
-        load(&name, &bytes, &vars, &Bases { names: &names, read: &read }).map_err(recipe_is_wrong)
+        // Who types a command means it.
+        let mut vars = origin.vars.clone();
+        vars.extend(self.vars.iter().cloned());
+        let bases = Bases { names: &names, read: &read };
+        load_over(&origin.source(), &bytes, origin.lent(), &vars, &bases).map_err(recipe_is_wrong)
     }
 }
 
@@ -131,41 +140,65 @@ pub(super) struct Opened {
     pub plan: Plan,
     /// The units that the whole recipe starts, also those that `--only` leaves out.
     pub services: Vec<String>,
+    /// Of what a report of it speaks.
+    pub about: About,
 }
 
-/// The plan of [`open`].
-pub(super) fn plan(wanted: &Wanted, verb: &str) -> Result<Plan, Refusal> {
-    open(wanted, verb).map(|opened| opened.plan)
+impl Opened {
+    /// Tells whoever watches what is to be known of it.
+    pub(super) fn tell(&self) {
+        for note in &self.about.notes {
+            out::complain(&format!("note: {note}\n"));
+        }
+    }
 }
 
 /// Reads, checks and compiles the recipe for this host.
 pub(super) fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
-    wanted.must_be_there(verb)?;
     let host = Host::here()?.look();
-    let document = wanted.document(&host)?;
+    let origin = Origin::of(wanted, &host)?;
+    let mut opened = open_from(wanted, &origin, verb)?;
+    if origin.told().is_some() {
+        opened.about.notes.insert(0, "the recipe is the one that was kept at the last boot".to_owned());
+    }
+    Ok(opened)
+}
+
+/// As [`open`], from a place that is known already.
+pub(super) fn open_from(wanted: &Wanted, origin: &Origin, verb: &str) -> Result<Opened, Refusal> {
+    if origin.told().is_none() {
+        wanted.must_be_there(verb)?;
+    }
+    let host = Host::here()?.look();
+    let document = wanted.document(&host, origin)?;
     let facts = Facts::gather(&host, &document.facts_read())?;
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
-    chosen(plan, wanted)
+    let mut about = About { recipe: origin.name(), only: wanted.only.clone(), ..About::default() };
+    if let Some(lent) = origin.lent().filter(|_| !document.borrows()) {
+        about.notes.push(format!("the {} ({}) is not used: the user-data says what its base is", lent.by, lent.base));
+    }
+    let (plan, services) = chosen(plan, wanted)?;
+    Ok(Opened { plan, services, about })
 }
 
 /// What `--only` leaves of a plan.
-fn chosen(plan: Plan, wanted: &Wanted) -> Result<Opened, Refusal> {
+fn chosen(plan: Plan, wanted: &Wanted) -> Result<(Plan, Vec<String>), Refusal> {
     let services = plan.ids().filter(|id| id.kind() == "service").map(|id| id.name().to_owned()).collect();
     if wanted.only.is_empty() {
-        return Ok(Opened { plan, services });
+        return Ok((plan, services));
     }
     let plan = plan.only(&wanted.only).map_err(|unknown| {
         let says = format!("`--only {}` names nothing in this recipe", unknown.join(" --only "));
         Refusal::wrong(says, format!("`hostagent plan -v {}` shows every id", wanted.path().display()))
     })?;
-    Ok(Opened { plan, services })
+    Ok((plan, services))
 }
 
 /// Checks a recipe as far as that goes without the host it is for.
 pub(super) fn check(wanted: &Wanted) -> Result<(), Refusal> {
     wanted.must_be_there("check")?;
     let host = Host::here()?.look();
-    let document = wanted.document(&host)?;
+    let document = wanted.document(&host, &Origin::file(wanted))?;
     recipe::plan(&document, &Facts::example()).map(drop).map_err(recipe_is_wrong)
 }
 
@@ -228,9 +261,9 @@ mod tests {
     fn only_leaves_out_steps_and_still_tells_every_unit_of_the_recipe() {
         let wanted = Wanted { recipe: None, vars: Vec::new(), only: vec!["host".to_owned()] };
         let plan = compiled("format = 1\n[host]\npackages = [\"curl\"]\n[nginx]\n");
-        let opened = chosen(plan, &wanted).unwrap();
-        assert!(opened.services.contains(&"nginx".to_owned()), "{:?}", opened.services);
-        assert!(opened.plan.ids().all(|id| id.kind() != "service"));
+        let (plan, services) = chosen(plan, &wanted).unwrap();
+        assert!(services.contains(&"nginx".to_owned()), "{services:?}");
+        assert!(plan.ids().all(|id| id.kind() != "service"));
     }
     fn refused(path: PathBuf) -> (String, String) {
         let wanted = Wanted { recipe: Some(path), vars: Vec::new(), only: Vec::new() };

@@ -34,10 +34,24 @@ impl Touch {
     /// # Errors
     /// When it cannot be written.
     pub fn write_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.make_state_directory()?;
+        self.write_whole(&Path::new(STATE_DIR).join(name), bytes, |_| Ok(()))
+    }
+
+    fn make_state_directory(&self) -> Result<(), Error> {
         let directory = Path::new(STATE_DIR);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(directory));
-        made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })?;
-        self.write_whole(&directory.join(name), bytes, |_| Ok(()))
+        made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })
+    }
+
+    /// Keeps something under this name as [`Touch::write_state`] does, and waits until the disk has it: for what cannot be
+    /// made again.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.make_state_directory()?;
+        self.write_private(&Path::new(STATE_DIR).join(name), bytes)
     }
 
     /// Writes a file of hostagent's own: durable, and not in the ledger.
@@ -81,7 +95,7 @@ mod tests {
         assert_eq!(host.look().read_state("last-run.json").unwrap(), None);
 
         host.touch().write_state("last-run.json", b"first").unwrap();
-        host.touch().write_state("last-run.json", b"second").unwrap();
+        host.touch().keep_state("last-run.json", b"second").unwrap();
 
         assert_eq!(host.look().read_state("last-run.json").unwrap().unwrap(), b"second");
         let mode = |path: &str| std::fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o7777;

@@ -15,6 +15,8 @@ use super::words::rfc3339;
 const FORMAT: u32 = 1;
 /// Bytes of a text that are put into a report; of a longer one only the digest is.
 const LONGEST: usize = 64 * 1024;
+/// The code of the trouble that a recipe is wrong.
+pub const RECIPE_IS_WRONG: &str = "recipe-is-wrong";
 
 /// What came of a plan or a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,18 @@ pub struct Report {
     /// What went wrong beside the resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// What else is to be known of the run, such as that it used a recipe which was kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The verb that ran: `boot` or `converge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
+    /// The boot of the machine in which it ran, by the kernel's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// The exit code of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
     /// Every resource, in the plan's order.
     pub resources: Vec<Entry>,
 }
@@ -123,6 +137,12 @@ pub struct About {
     pub recipe: String,
     /// The tables or ids it is restricted to.
     pub only: Vec<String>,
+    /// What else is to be known of it.
+    pub notes: Vec<String>,
+    /// The verb of a run.
+    pub verb: Option<&'static str>,
+    /// The boot of the machine in which it runs.
+    pub boot: Option<String>,
 }
 
 impl Report {
@@ -156,6 +176,24 @@ impl Report {
         }
     }
 
+    /// The report of a run that ended before it came to any resource, which nobody touched.
+    pub fn refused(about: &About, began: std::time::SystemTime, why: Trouble) -> Self {
+        let took_ms = began.elapsed().map(millis).unwrap_or_default();
+        Self { began: rfc3339(began), took_ms, trouble: Some(why), unfinished: false, ..Self::born(about) }
+    }
+
+    /// The report of a run that had nothing to do, as there is no recipe.
+    pub fn nothing(about: &About, began: std::time::SystemTime) -> Self {
+        let took_ms = began.elapsed().map(millis).unwrap_or_default();
+        Self { outcome: "converged".to_owned(), began: rfc3339(began), took_ms, unfinished: false, ..Self::born(about) }
+    }
+
+    /// The same report with the exit code of its run.
+    #[must_use]
+    pub fn exits(self, code: u8) -> Self {
+        Self { exit: Some(code), ..self }
+    }
+
     /// Its text, with a line end.
     pub fn text(&self) -> String {
         // Plain data with text keys: there is nothing in it that JSON could not say.
@@ -166,7 +204,16 @@ impl Report {
 
     fn about(about: &About) -> Self {
         let hostagent = env!("CARGO_PKG_VERSION").to_owned();
-        Self { format: FORMAT, hostagent, recipe: about.recipe.clone(), only: about.only.clone(), ..Self::default() }
+        Self {
+            format: FORMAT,
+            hostagent,
+            recipe: about.recipe.clone(),
+            only: about.only.clone(),
+            notes: about.notes.clone(),
+            verb: about.verb.map(str::to_owned),
+            boot: about.boot.clone(),
+            ..Self::default()
+        }
     }
 }
 
@@ -250,7 +297,7 @@ mod tests {
             ),
             skipped("certificate:api", "needs service:nginx, which failed"),
         ]);
-        let text = Report::of(&outcome, &About { recipe: "web.toml".into(), only: Vec::new() }).text();
+        let text = Report::of(&outcome, &About { recipe: "web.toml".into(), ..About::default() }).text();
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
             concat!(
