@@ -101,13 +101,13 @@ fn a_recipe_of_nothing_but_vars_extends_the_base_that_is_lent_to_it() {
     assert!(!over("base = \"nano\"\n", "nano").unwrap().borrows());
     assert!(!over("format = 1\n[host]\n", "nano").unwrap().borrows());
     assert_eq!(
-        over("", "nona").unwrap_err().render(Style::Plain),
+        over("", "nanoo").unwrap_err().render(Style::Plain),
         "\
-error: unknown base `nona`
+error: unknown base `nanoo`
  --> instance tag `hostagent:recipe`:1:1
   |
-1 | nona
-  | ^^^^
+1 | nanoo
+  | ^^^^^
   |
   = help: did you mean `nano`?
 
