@@ -9,6 +9,8 @@ use nix::mount::{MsFlags, mount};
 
 use super::base::Base;
 use super::boot::Power;
+use super::firmware::Firmware;
+use super::metadata::{Metadata, Service};
 use super::network::Network;
 use super::register::{self, Entry, Slot};
 use super::release::Release;
@@ -23,6 +25,7 @@ pub struct Machine {
     /// What systemd-nspawn is told beside the usual.
     arguments: Vec<String>,
     disks: Vec<PathBuf>,
+    pub(super) metadata: Option<Service>,
     power: Mutex<Option<Power>>,
     pub(super) conversation: Mutex<Vec<String>>,
     pub(super) agent: OnceLock<()>,
@@ -37,6 +40,8 @@ pub struct Blueprint {
     packages: Vec<String>,
     disks: Vec<String>,
     arguments: Vec<String>,
+    firmware: Firmware,
+    pub(super) metadata: Option<Metadata>,
 }
 
 impl Blueprint {
@@ -55,6 +60,12 @@ impl Blueprint {
     /// Has this name instead of one that tells whose it is.
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Has firmware that says this.
+    pub fn with_firmware(mut self, firmware: Firmware) -> Self {
+        self.firmware = firmware;
         self
     }
 
@@ -88,7 +99,9 @@ impl Blueprint {
         machine.entry.note("release", &self.release.number().to_string());
         lay(&machine.entry, &lower);
         machine.network.make();
+        machine.metadata = self.metadata.map(|metadata| Service::start_for(&metadata, &machine.network));
         machine.arguments = self.arguments;
+        machine.arguments.extend(self.firmware.lay(&machine.entry, &machine.network));
         machine.arguments.push(format!("--bind-ro={}:/srv/repo", machine.base.pool().display()));
         for (number, size) in self.disks.iter().enumerate() {
             let device = machine.make_disk(number, size);
@@ -110,6 +123,8 @@ impl Machine {
             packages: Vec::new(),
             disks: Vec::new(),
             arguments: Vec::new(),
+            firmware: Firmware::none(),
+            metadata: None,
         }
     }
 
@@ -133,6 +148,7 @@ impl Machine {
             base,
             arguments: Vec::new(),
             disks: Vec::new(),
+            metadata: None,
             power: Mutex::new(None),
             conversation: Mutex::new(Vec::new()),
             agent: OnceLock::new(),
@@ -243,6 +259,8 @@ impl Drop for Machine {
                 return;
             }
         }
+        // Its sockets would keep the network.
+        drop(self.metadata.take());
         self.entry.undo();
         if let Some(mut power) = self.power().take() {
             power.reap();

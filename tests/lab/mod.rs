@@ -25,6 +25,7 @@
 //! register → network → boot → machine            one machine, and how it is unmade
 //! commands, said, unit, digest, argv, agent      what a test says to it
 //! http, backend, names, outside                  the world around it
+//! firmware, metadata                             what makes it an EC2 instance
 //! ```
 
 #![expect(
@@ -47,10 +48,12 @@ pub mod base;
 pub mod boot;
 pub mod commands;
 pub mod digest;
+pub mod firmware;
 pub mod http;
 pub mod install;
 pub mod layer;
 pub mod machine;
+pub mod metadata;
 pub mod names;
 pub mod network;
 pub mod outside;

@@ -69,7 +69,20 @@ impl Network {
 
     /// Gives the machine one more address.
     pub fn add(&self, address: IpAddr) {
-        ip_in(&self.name, &format!("addr replace {address}/32 dev lo\n"));
+        ip_in(&self.name, &format!("addr replace {address} dev lo\n"));
+    }
+
+    /// Sends what the machine says to one of its own addresses to somebody who is not there: it is never answered.
+    pub fn swallow(&self, address: IpAddr) {
+        let nobody = "06:00:00:00:00:99";
+        ip_in(
+            &self.name,
+            &format!(
+                "addr delete {address} dev lo\n\
+                 route add {address} dev eth0\n\
+                 neighbour replace {address} lladdr {nobody} dev eth0 nud permanent\n"
+            ),
+        );
     }
 
     /// Makes what the outside sends to the machine come from this address from now on.

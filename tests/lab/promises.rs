@@ -200,7 +200,7 @@ fn a_killed_test_leaves_nothing() {
 }
 
 /// Whatever on this host still bears a machine's name.
-fn traces(name: &str) -> Vec<String> {
+pub(super) fn traces(name: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     found.extend(mounts.lines().filter(|line| line.contains(name)).map(str::to_owned));

@@ -28,7 +28,7 @@ for file in "$dir"/disk/disks/*; do
     [ -e "$file" ] || continue
     losetup --associated "$file" | cut -d: -f1 | xargs -r losetup --detach
 done
-for mount in "$dir/disk/merged" "$dir/disk"; do
+for mount in "$dir/disk/sys/virtual" "$dir/disk/sys/real" "$dir/disk/merged" "$dir/disk"; do
     mountpoint -q "$mount" || continue
     umount "$mount" 2>/dev/null || umount --lazy "$mount"
 done
