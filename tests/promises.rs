@@ -7,6 +7,7 @@
 mod lab;
 
 mod beginning;
+mod boot;
 mod drift;
 mod evidence;
 mod idempotence;

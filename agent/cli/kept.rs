@@ -1,4 +1,4 @@
-//! What an instance was told to be at its boot, kept in `/var/lib/hostagent/instance.json` (0600): the last good answer,
+//! What an instance was told to be at its boot, kept in `/var/lib/hostagent/boot.json` (0600): the last good answer,
 //! for every run until the next boot, and for a boot that gets no answer.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::recipe::user_data;
 
 use super::{Exit, Refusal};
 
-const FILE: &str = "instance.json";
+const FILE: &str = "boot.json";
 
 /// The tag of an instance that names the base of its recipe, in words.
 pub(super) const BASE_TAG: &str = "instance tag `hostagent:recipe`";
@@ -66,7 +66,7 @@ impl Kept {
         if host.read_state(FILE)?.as_deref() == Some(&text) {
             return Ok(());
         }
-        Ok(host.keep_state(FILE, &text)?)
+        Ok(host.write_state_durably(FILE, &text)?)
     }
 
     /// Whether it says which recipe is this instance's.

@@ -49,7 +49,7 @@ impl Touch {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    pub fn write_state_durably(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         self.make_state_directory()?;
         self.write_private(&Path::new(STATE_DIR).join(name), bytes)
     }
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(host.look().read_state("last-run.json").unwrap(), None);
 
         host.touch().write_state("last-run.json", b"first").unwrap();
-        host.touch().keep_state("last-run.json", b"second").unwrap();
+        host.touch().write_state_durably("last-run.json", b"second").unwrap();
 
         assert_eq!(host.look().read_state("last-run.json").unwrap().unwrap(), b"second");
         let mode = |path: &str| std::fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o7777;

@@ -52,7 +52,7 @@ const GZIP: &[u8] = b"\x1f\x8b";
 ///
 /// # Errors
 /// What else it is, and what to write in its place.
-pub fn recipe(bytes: &[u8]) -> Result<Option<String>, Box<Problems>> {
+pub fn recipe(bytes: &[u8]) -> Result<Option<String>, Problems> {
     let text = if bytes.starts_with(GZIP) { unpacked(bytes)? } else { bytes.to_vec() };
     let is_packed = text.starts_with(GZIP).then_some("gzip within gzip").or_else(|| {
         let packed = PACKED.iter().find(|(magic, _)| text.starts_with(magic));
@@ -107,7 +107,7 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     (within.len() >= 8 && (is_text || within.starts_with(GZIP))).then_some(within)
 }
 
-fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Box<Problems>> {
+fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Problems> {
     let mut text = Vec::new();
     let most = u64::try_from(LARGEST).unwrap_or(u64::MAX).saturating_add(1);
     let read = MultiGzDecoder::new(bytes).take(most).read_to_end(&mut text);
@@ -125,7 +125,7 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Box<Problems>> {
 }
 
 /// Says where the text stops being one. The line is not shown: nobody knows what it is.
-fn not_text(error: &FromUtf8Error) -> Box<Problems> {
+fn not_text(error: &FromUtf8Error) -> Problems {
     let (valid, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
     let mut problems = Problems::default();
     let shown = String::from_utf8_lossy(valid);
@@ -134,23 +134,23 @@ fn not_text(error: &FromUtf8Error) -> Box<Problems> {
     sources.hide(&Span::new(source, 0..shown.len()));
     let problem = Problem::new(Span::new(source, shown.len()..shown.len()), "the user-data is not UTF-8");
     problems.push(problem.hint("save the recipe as UTF-8; of what is packed, only gzip is read"));
-    Box::new(problems)
+    problems
 }
 
-fn nowhere(says: String, hint: &str) -> Box<Problems> {
+fn nowhere(says: String, hint: &str) -> Problems {
     let mut problems = Problems::default();
     problems.push(Problem::new(Place::Nowhere, says).hint(hint));
-    Box::new(problems)
+    problems
 }
 
 /// A problem of the first `length` bytes from `at` on. Only they are shown: what follows may hold what nobody may see.
-fn cited(text: &[u8], at: usize, length: usize, says: &str, hint: &str) -> Box<Problems> {
+fn cited(text: &[u8], at: usize, length: usize, says: &str, hint: &str) -> Problems {
     let mut problems = Problems::default();
     // Blanks and a word that was found there: both are text.
     let shown = String::from_utf8_lossy(text.get(..at + length).unwrap_or_default());
     let source = problems.sources_mut().add(NAME, &shown);
     problems.push(Problem::new(Span::new(source, at..shown.len()), says).hint(hint));
-    Box::new(problems)
+    problems
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn used(told: &Kept) -> &'static str {
 /// An answer as it is kept, its user-data unpacked.
 fn accepted(told: Told) -> Result<Kept, Ended> {
     let bytes = told.user_data.unwrap_or_default();
-    let user_data = user_data::recipe(&bytes).map_err(|problems| Ended::from(Refusal::Recipe(problems)))?;
+    let user_data = user_data::recipe(&bytes).map_err(|problems| Ended::from(Refusal::Recipe(Box::new(problems))))?;
     let (mut base, mut vars) = (None, BTreeMap::new());
     for (tag, value) in told.tags {
         if tag == "hostagent:recipe" {
@@ -110,18 +110,14 @@ mod tests {
         Answer::None { instance: instance.map(str::to_owned), why }
     }
 
-    fn kept(instance: &str) -> Option<Kept> {
-        Some(Kept {
-            instance: Some(instance.to_owned()),
-            user_data: Some("format = 1\n".to_owned()),
-            ..Kept::default()
-        })
+    fn kept(instance: &str) -> Kept {
+        Kept { instance: Some(instance.to_owned()), user_data: Some("format = 1\n".to_owned()), ..Kept::default() }
     }
 
     #[test]
     fn what_is_told_now_counts_and_not_what_was_kept() {
         let tags = [("hostagent:recipe", "nano"), ("hostagent:var:domain", "example.org"), ("hostagent:note", "x")];
-        let choice = of(told("i-2", "", &tags), kept("i-2")).unwrap();
+        let choice = of(told("i-2", "", &tags), Some(kept("i-2"))).unwrap();
         assert!(choice.is_new && choice.notes.is_empty());
         assert_eq!((choice.told.user_data.as_deref(), choice.told.base.as_deref()), (None, Some("nano")));
         assert_eq!(choice.told.vars, BTreeMap::from([("domain".to_owned(), "example.org".to_owned())]));
@@ -129,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_an_instance_starts_with_its_own_recipe() {
-        let choice = of(told("i-2", "format = 1\n", &[]), kept("i-1")).unwrap();
+        let choice = of(told("i-2", "format = 1\n", &[]), Some(kept("i-1"))).unwrap();
         assert_eq!(choice.told.instance.as_deref(), Some("i-2"));
         assert_eq!(choice.notes, ["this disk was that of `i-1`: what was kept of it is not used"]);
     }
@@ -137,8 +133,8 @@ mod tests {
     #[test]
     fn when_nobody_answers_what_was_kept_of_this_instance_is_used_and_said() {
         for instance in [Some("i-1"), None] {
-            let choice = of(silence(instance), kept("i-1")).unwrap();
-            assert!(!choice.is_new && choice.told == kept("i-1").unwrap());
+            let choice = of(silence(instance), Some(kept("i-1"))).unwrap();
+            assert!(!choice.is_new && choice.told == kept("i-1"));
             assert_eq!(
                 choice.notes,
                 ["nobody answers (imds-silent): the recipe that was kept at the last boot is used"]
@@ -148,7 +144,7 @@ mod tests {
 
     #[test]
     fn when_nobody_answers_and_nothing_was_kept_nothing_is_done() {
-        for kept in [None, kept("i-1")] {
+        for kept in [None, Some(kept("i-1"))] {
             let ended = of(silence(Some("i-2")), kept).unwrap_err();
             assert_eq!((ended.code, ended.refusal.exit()), ("imds-silent", Exit::UNASKED));
         }
@@ -163,7 +159,7 @@ mod tests {
 
     #[test]
     fn user_data_of_another_form_is_a_wrong_recipe() {
-        let ended = of(told("i-1", "#!/bin/sh\n", &[]), kept("i-1")).unwrap_err();
+        let ended = of(told("i-1", "#!/bin/sh\n", &[]), Some(kept("i-1"))).unwrap_err();
         assert_eq!((ended.code, ended.refusal.exit()), (RECIPE_IS_WRONG, Exit::WRONG));
     }
 }
