@@ -16,10 +16,12 @@
 //! | `resources` | one kind each, and the host |
 //! | `report` | an outcome, and where it is shown |
 //! | `engine` | plans and runs, no kind |
+//! | `aws` | AWS, and whether this host is there |
 //! | `host` | the machine |
 //!
 //! `problem`, `log`, `terms`, `secret`, `template` and `facts` are the words they share.
 
+pub mod aws;
 pub mod cli;
 pub mod engine;
 pub mod facts;

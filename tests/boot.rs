@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::evidence::DEBIANS;
 use crate::lab::metadata::{Fault, INSTANCE, Metadata};
-use crate::lab::{Machine, firmware::Firmware};
+use crate::lab::{Machine, eventually, firmware::Firmware};
 
 /// A recipe of the image, for others to extend.
 const WEB: &str = r#"format = 1
@@ -57,6 +57,8 @@ fn serves_without_a_hand(debian: u8) {
         "{:?}",
         host.metadata().requests()
     );
+    let journal = host.journal_of("-b -t hostagent -o cat");
+    assert_eq!(journal.matches("converged: ").count(), 1, "everything is said once:\n{journal}");
     let kept = host.sh("stat -c '%a %U' /var/lib/hostagent/boot.json").succeeds();
     assert_eq!(kept.text(), "600 root");
 
@@ -88,6 +90,7 @@ fn keeps_its_recipe(debian: u8) {
     let host = Machine::debian(debian).with_metadata(metadata).boot();
     host.metadata().remove("meta-data/tags");
     host.bake(&[]);
+    is_impatient(&host);
     host.recipe("format = 1\n[[file]]\npath = \"/etc/from-the-image\"\ncontent = \"\"\n");
     host.reboot();
     waits_for(&host, 0);
@@ -105,6 +108,7 @@ fn keeps_its_recipe(debian: u8) {
     host.sh("rm /etc/note").succeeds();
     host.agent("plan").exits(3).says("+ file:/etc/note").says("kept at the last boot");
     host.sh("systemctl start hostagent-converge.service").succeeds();
+    eventually("the run is over", || host.unit("hostagent-converge").state() == "inactive");
     waits_for(&host, 0).says("user-data").says("file:/etc/note was put right");
     before.is_still(&host.digest("/etc"));
 
@@ -130,6 +134,7 @@ fn an_instance_whose_user_data_cannot_be_read_does_nothing_until_it_can() {
     let metadata = Metadata::new().user_data(NOTE).fault("user-data", Fault::status(500));
     let host = Machine::debian(DEBIANS[0]).with_metadata(metadata).boot();
     host.bake(&[]);
+    is_impatient(&host);
     // Half an answer is none: the image's own recipe is for instances without user-data.
     host.recipe("format = 1\n[[file]]\npath = \"/etc/from-the-image\"\ncontent = \"\"\n");
     let before = host.digest("/etc");
@@ -138,9 +143,8 @@ fn an_instance_whose_user_data_cannot_be_read_does_nothing_until_it_can() {
     assert!(said.text().contains("hint: "), "{said}");
     before.is_still(&host.digest("/etc"));
     assert_eq!(host.unit("hostagent-boot").state(), "failed");
-    host.journal_of("-b -u hostagent-boot -o cat");
-    host.agent("converge").exits(0);
-    host.sh("test -e /etc/from-the-image").succeeds();
+    let journal = || host.journal_of("-b -u hostagent-boot -o cat");
+    eventually("the journal has it", || journal().contains("it answered 500") && journal().contains("hint: "));
 
     host.metadata().mend();
     host.reboot();
@@ -164,6 +168,12 @@ fn a_step_that_failed_is_tried_again_at_the_next_boot() {
     assert_eq!((&report["changed"], &report["ok"]), (&Value::from(1), &Value::from(1)), "{report:#}");
     host.reboot();
     assert_eq!(self::report(&host, 0)["changed"], 0);
+}
+
+/// Its metadata service is given up after a few seconds, so that a test need not wait for a minute.
+fn is_impatient(host: &Machine) {
+    let setting = "[Service]\nEnvironment=HOSTAGENT_METADATA_TIMEOUT=5\n";
+    host.write("/etc/systemd/system/hostagent-boot.service.d/impatient.conf", setting);
 }
 
 /// Waits for the boot's run, which is to end with this exit code.

@@ -11,7 +11,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("template", &[]),
     ("terms", &[]),
     ("host", &["terms"]),
-    ("facts", &["host"]),
+    ("aws", &["host"]),
+    ("facts", &["aws", "host"]),
     ("engine", &["host", "problem"]),
     ("secret", &["engine", "host", "terms"]),
     ("resources", &["engine", "host", "problem", "secret", "terms"]),
@@ -19,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("recipe", &["engine", "facts", "features", "problem", "secret", "terms"]),
     ("report", &["engine", "host"]),
     ("log", &["host", "report"]),
-    ("cli", &["engine", "facts", "host", "log", "problem", "recipe", "report"]),
+    ("cli", &["aws", "engine", "facts", "host", "log", "problem", "recipe", "report"]),
     ("main", &["cli", "log", "report"]),
 ];
 

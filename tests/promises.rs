@@ -16,6 +16,7 @@ mod laws;
 mod layers;
 mod leaving;
 mod market;
+mod metadata;
 mod ported;
 mod problems;
 mod recipes;

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::report::out;
 
 use super::open::{self, Wanted};
+use super::patience::Patience;
 use super::{Exit, Manner, Refusal};
 
 /// Say whether recipes are right, and where they are wrong
@@ -32,7 +33,12 @@ impl Check {
     pub(super) fn run(self, manner: Manner) -> Result<Exit, Refusal> {
         let mut exit = Exit::AS_WANTED;
         for file in &self.files {
-            let wanted = Wanted { recipe: Some(file.clone()), vars: self.vars.clone(), only: Vec::new() };
+            let wanted = Wanted {
+                recipe: Some(file.clone()),
+                vars: self.vars.clone(),
+                only: Vec::new(),
+                patience: Patience::default(),
+            };
             match open::check(&wanted) {
                 Ok(()) => out::print(&format!("{}: ok\n", file.display()))?,
                 Err(refusal) => exit = refusal.print(manner.colour),

@@ -24,6 +24,7 @@ Examples:
   sudo hostagent converge --wait 600                         let another run end first
 
 Exit codes: 0 as wanted · 1 something failed · 2 the recipe is wrong, nothing was touched · 4 another run is going on
+  5 EC2's metadata service did not answer what the recipe reads; nothing was touched
 `hostagent status` tells of the run afterwards; so does the journal: `journalctl -t hostagent`")]
 pub(super) struct Converge {
     #[command(flatten)]
@@ -38,7 +39,7 @@ pub(super) struct Converge {
 
 impl Converge {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
-        let open = || open::open(&self.wanted, "converge");
+        let open = async || open::open(&self.wanted, "converge").await;
         if !state::is_root() {
             // What is wrong with the command is told before who gave it.
             self.wanted.named_must_be_there("converge")?;
@@ -48,14 +49,14 @@ impl Converge {
                 format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
             ));
         }
-        let mut opened = open()?;
+        let mut opened = open().await?;
         let patience = Duration::from_secs(u64::from(self.wait));
         let command = format!("hostagent converge{}", self.wanted.argument());
         // Held until the report is written.
         let (_lock, waited) = work::lock(patience, &command).await?;
         if waited {
             // The recipe and what is true of the host may have changed meanwhile.
-            opened = open()?;
+            opened = open().await?;
         }
         // Only now: what the run before this one remembered is known when it has ended.
         let host = Host::here()?;

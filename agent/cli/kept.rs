@@ -1,12 +1,13 @@
 //! What an instance was told to be at its boot, kept in `/var/lib/hostagent/boot.json` (0600): the last good answer,
 //! for every run until the next boot, and for a boot that gets no answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Fact, Facts};
+use crate::aws::instance::Instance;
+use crate::aws::{InstanceId, Platform};
 use crate::host::{self, Look, Touch};
 use crate::recipe::user_data;
 
@@ -22,7 +23,7 @@ pub(super) const BASE_TAG: &str = "instance tag `hostagent:recipe`";
 #[serde(default)]
 pub(super) struct Kept {
     /// Which instance, if it knew.
-    pub instance: Option<String>,
+    pub instance: Option<InstanceId>,
     /// The recipe in its user-data, unpacked.
     pub user_data: Option<String>,
     /// The base that its tag names.
@@ -42,7 +43,7 @@ impl Kept {
             Err(host::Error::File { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
                 let says = "only root can read which recipe this instance was given";
                 let hint = "run it with `sudo`, or name a recipe";
-                return if is_ec2(host)? { Err(Refusal::wrong(says, hint)) } else { Ok(None) };
+                return if Platform::of(host)?.is_ec2() { Err(Refusal::wrong(says, hint)) } else { Ok(None) };
             }
             read => read?,
         };
@@ -84,8 +85,8 @@ impl Kept {
 
     /// Whether this is of the instance that has this identity. An identity that nobody knows is never another one: a
     /// host that cannot ask is still itself.
-    pub(super) fn is_of(&self, instance: Option<&str>) -> bool {
-        match (self.instance.as_deref(), instance) {
+    pub(super) fn is_of(&self, instance: Option<&InstanceId>) -> bool {
+        match (self.instance.as_ref(), instance) {
             (Some(then), Some(now)) => then == now,
             _ => true,
         }
@@ -95,11 +96,10 @@ impl Kept {
     ///
     /// # Errors
     /// When this is known to be another instance.
-    pub(super) fn must_be_of(&self, instance: Option<&str>) -> Result<(), Refusal> {
-        if self.is_of(instance) {
+    pub(super) fn must_be_of(&self, instance: Option<&InstanceId>) -> Result<(), Refusal> {
+        let (Some(then), Some(now)) = (&self.instance, instance.filter(|now| !self.is_of(Some(now)))) else {
             return Ok(());
-        }
-        let (then, now) = (self.instance.as_deref().unwrap_or_default(), instance.unwrap_or_default());
+        };
         Err(Refusal::Said {
             says: format!("the recipe kept here is that of `{then}`, and this is `{now}`"),
             hint: Some("`hostagent boot` asks for its own; or name a recipe".to_owned()),
@@ -108,17 +108,15 @@ impl Kept {
     }
 }
 
-fn is_ec2(host: &Look) -> Result<bool, Refusal> {
-    let facts = Facts::gather(host, &BTreeSet::from(["is_ec2".to_owned()]))?;
-    Ok(facts.value("is_ec2") == Some(Fact::Bool(true)))
-}
-
-/// Which instance this is, if that is known without asking anybody.
-pub(super) fn identity(host: &Look) -> Result<Option<String>, Refusal> {
-    let facts = Facts::gather(host, &BTreeSet::from(["instance_id".to_owned()]))?;
-    Ok(match facts.value("instance_id") {
-        Some(Fact::Text(id)) if id.starts_with("i-") => Some(id),
-        _ => None,
+/// Which instance this is, as far as that is known without asking anybody: what the firmware says, or what was last known.
+///
+/// # Errors
+/// When that cannot be read.
+pub(super) fn identity(host: &Look) -> Result<Option<InstanceId>, host::Error> {
+    Ok(match Platform::of(host)? {
+        Platform::Ec2(Some(id)) => Some(id),
+        Platform::Ec2(None) => Instance::last_known(host)?.map(|known| known.id),
+        Platform::Elsewhere => None,
     })
 }
 
@@ -129,18 +127,25 @@ mod tests {
     use super::*;
     use crate::host::{Host, programs};
 
-    fn kept(instance: Option<&str>) -> Kept {
-        Kept { instance: instance.map(str::to_owned), user_data: Some("format = 1\n".to_owned()), ..Kept::default() }
+    fn id(number: u8) -> InstanceId {
+        InstanceId::parse(&format!("i-0000000{number}")).unwrap()
+    }
+
+    fn kept(instance: Option<u8>) -> Kept {
+        Kept { instance: instance.map(id), user_data: Some("format = 1\n".to_owned()), ..Kept::default() }
     }
 
     #[test]
     fn an_identity_that_is_not_known_is_not_another_one() {
-        assert!(kept(Some("i-1")).is_of(Some("i-1")));
-        assert!(kept(Some("i-1")).is_of(None));
-        assert!(kept(None).is_of(Some("i-1")));
-        assert!(!kept(Some("i-1")).is_of(Some("i-2")));
-        let Err(Refusal::Said { says, exit, .. }) = kept(Some("i-1")).must_be_of(Some("i-2")) else { panic!("taken") };
-        assert_eq!((says.as_str(), exit), ("the recipe kept here is that of `i-1`, and this is `i-2`", Exit::UNASKED));
+        assert!(kept(Some(1)).is_of(Some(&id(1))));
+        assert!(kept(Some(1)).is_of(None));
+        assert!(kept(None).is_of(Some(&id(1))));
+        assert!(!kept(Some(1)).is_of(Some(&id(2))));
+        let Err(Refusal::Said { says, exit, .. }) = kept(Some(1)).must_be_of(Some(&id(2))) else { panic!("taken") };
+        assert_eq!(
+            (says.as_str(), exit),
+            ("the recipe kept here is that of `i-00000001`, and this is `i-00000002`", Exit::UNASKED)
+        );
     }
 
     #[test]
@@ -149,11 +154,11 @@ mod tests {
         let host = Host::at(root.path(), Box::new(programs::Real)).unwrap();
         assert_eq!(Kept::read(&host.look()).unwrap(), None);
         let inode = || {
-            kept(Some("i-1")).keep(&host.touch()).unwrap();
+            kept(Some(1)).keep(&host.touch()).unwrap();
             std::fs::metadata(root.path().join("var/lib/hostagent").join(FILE)).unwrap().ino()
         };
         assert_eq!(inode(), inode());
-        assert_eq!(Kept::read(&host.look()).unwrap(), Some(kept(Some("i-1"))));
+        assert_eq!(Kept::read(&host.look()).unwrap(), Some(kept(Some(1))));
         host.touch().write_state(FILE, b"{").unwrap();
         assert!(Kept::read(&host.look()).is_err());
     }

@@ -7,8 +7,10 @@ mod converge;
 mod exit;
 mod facts;
 mod kept;
+mod known;
 mod open;
 mod origin;
+mod patience;
 mod plan;
 mod refusal;
 mod schema;
@@ -119,17 +121,22 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour };
     crate::log::start(manner.debug);
+    let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_));
     let ended = match cli.verb {
         Verb::Check(check) => check.run(manner),
         Verb::Plan(plan) => plan.run(manner).await,
         Verb::Converge(converge) => converge.run(manner).await,
         Verb::Boot(boot) => boot.run(manner).await,
-        Verb::Facts(facts) => facts.run(),
+        Verb::Facts(facts) => facts.run().await,
         Verb::Status(status) => status.run(manner).await,
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),
     };
-    ended.unwrap_or_else(|refusal| refusal.print(colour))
+    let exit = ended.unwrap_or_else(|refusal| refusal.print(colour));
+    if is_run {
+        crate::log::stay_for_the_last_words().await;
+    }
+    exit
 }
 
 #[cfg(test)]

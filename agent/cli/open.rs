@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::aws::imds::{Imds, Unanswered};
 use crate::engine::Plan;
-use crate::facts::{Fact, Facts};
+use crate::facts::Facts;
+use crate::facts::ec2::Learned;
 use crate::host::files::{Found, Kind};
 use crate::host::{self, CONF_DIR, Host, Look};
 use crate::problem::{Problems, nearest};
@@ -15,7 +17,9 @@ use crate::recipe::loading::{BAKED, Bases, Document, load_over};
 use crate::report::json::About;
 use crate::report::out;
 
+use super::known::{all_answered, gathered};
 use super::origin::Origin;
+use super::patience::Patience;
 use super::refusal::Refusal;
 
 /// No recipe is larger, in bytes: this is another file.
@@ -32,6 +36,8 @@ pub(super) struct Wanted {
     /// Only this table of the recipe (`nginx`) or this resource (`file:/etc/motd`), and what it needs; may be repeated
     #[arg(long, value_name = "TABLE|ID")]
     pub only: Vec<String>,
+    #[command(flatten)]
+    pub patience: Patience,
 }
 
 impl Wanted {
@@ -140,6 +146,8 @@ pub(super) struct Opened {
     pub plan: Plan,
     /// The units that the whole recipe starts, also those that `--only` leaves out.
     pub services: Vec<String>,
+    /// Which EC2 instance this is, and what was learned of it.
+    pub learned: Learned,
     /// Of what a report of it speaks.
     pub about: About,
 }
@@ -154,31 +162,39 @@ impl Opened {
 }
 
 /// Reads, checks and compiles the recipe for this host.
-pub(super) fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
+pub(super) async fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
     let host = Host::here()?.look();
     let origin = Origin::of(wanted, &host)?;
-    let mut opened = open_from(wanted, &origin, verb)?;
+    let patience = wanted.patience.for_all();
+    let session = async || Imds::open(&host, patience.budget).await;
+    let mut opened = open_from(wanted, &origin, verb, session).await?;
     if origin.told().is_some() {
         opened.about.notes.insert(0, "the recipe is the one that was kept at the last boot".to_owned());
     }
     Ok(opened)
 }
 
-/// As [`open`], from a place that is known already.
-pub(super) fn open_from(wanted: &Wanted, origin: &Origin, verb: &str) -> Result<Opened, Refusal> {
+/// As [`open`], from a place that is known already, with a session with the metadata service.
+pub(super) async fn open_from(
+    wanted: &Wanted,
+    origin: &Origin,
+    verb: &str,
+    session: impl AsyncFnOnce() -> Result<Imds, Unanswered>,
+) -> Result<Opened, Refusal> {
     if origin.told().is_none() {
         wanted.must_be_there(verb)?;
     }
-    let host = Host::here()?.look();
-    let document = wanted.document(&host, origin)?;
-    let facts = Facts::gather(&host, &document.facts_read())?;
+    let host = Host::here()?;
+    let document = wanted.document(&host.look(), origin)?;
+    let (facts, learned) = gathered(&host, &document.facts_read(), session, wanted.patience.for_all()).await?;
+    all_answered(&learned)?;
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
     let mut about = About { recipe: origin.name(), only: wanted.only.clone(), ..About::default() };
     if let Some(lent) = origin.lent().filter(|_| !document.borrows()) {
         about.notes.push(format!("the {} ({}) is not used: the user-data says what its base is", lent.by, lent.base));
     }
     let (plan, services) = chosen(plan, wanted)?;
-    Ok(Opened { plan, services, about })
+    Ok(Opened { plan, services, learned, about })
 }
 
 /// What `--only` leaves of a plan.
@@ -205,12 +221,6 @@ pub(super) fn check(wanted: &Wanted) -> Result<(), Refusal> {
 /// The JSON Schema of recipes.
 pub(super) fn schema() -> serde_json::Value {
     recipe::schema()
-}
-
-/// What is true of this host, by the names that recipes use.
-pub(super) fn facts() -> Result<Vec<(&'static str, Option<Fact>)>, Refusal> {
-    let facts = Facts::gather_all(&Host::here()?.look())?;
-    Ok(Facts::names().map(|name| (name, facts.value(name))).collect())
 }
 
 fn unreadable(path: &Path, error: &host::Error) -> Refusal {
@@ -259,14 +269,15 @@ mod tests {
 
     #[test]
     fn only_leaves_out_steps_and_still_tells_every_unit_of_the_recipe() {
-        let wanted = Wanted { recipe: None, vars: Vec::new(), only: vec!["host".to_owned()] };
+        let wanted =
+            Wanted { recipe: None, vars: Vec::new(), only: vec!["host".to_owned()], patience: Patience::default() };
         let plan = compiled("format = 1\n[host]\npackages = [\"curl\"]\n[nginx]\n");
         let (plan, services) = chosen(plan, &wanted).unwrap();
         assert!(services.contains(&"nginx".to_owned()), "{services:?}");
         assert!(plan.ids().all(|id| id.kind() != "service"));
     }
     fn refused(path: PathBuf) -> (String, String) {
-        let wanted = Wanted { recipe: Some(path), vars: Vec::new(), only: Vec::new() };
+        let wanted = Wanted { recipe: Some(path), vars: Vec::new(), only: Vec::new(), patience: Patience::default() };
         match check(&wanted) {
             Err(Refusal::Said { says, hint, exit }) => {
                 assert_eq!(exit, super::super::Exit::WRONG);

@@ -48,7 +48,7 @@ impl Origin {
     pub(super) fn of(wanted: &Wanted, host: &Look) -> Result<Self, Refusal> {
         let kept = if wanted.recipe.is_some() { None } else { Kept::read(host)? };
         let Some(kept) = kept else { return Ok(Self::file(wanted)) };
-        kept.must_be_of(kept::identity(host)?.as_deref())?;
+        kept.must_be_of(kept::identity(host)?.as_ref())?;
         Ok(Self::instance(kept))
     }
 

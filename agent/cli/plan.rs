@@ -26,7 +26,8 @@ Examples:
   sudo hostagent plan --json | jq '.resources[].id'
 
 Without root it shows what it can; what may not be read is \"could not look\".
-Exit codes: 0 nothing to do · 3 changes are pending · 1 something could not be looked at · 2 the recipe is wrong"
+Exit codes: 0 nothing to do · 3 changes are pending · 1 something could not be looked at · 2 the recipe is wrong
+  5 EC2's metadata service did not answer what the recipe reads"
 )]
 pub(super) struct Plan {
     #[command(flatten)]
@@ -38,7 +39,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
-        let opened = open::open(&self.wanted, "plan")?;
+        let opened = open::open(&self.wanted, "plan").await?;
         if !self.json {
             opened.tell();
         }

@@ -1,5 +1,6 @@
 //! Why a verb did not do what it was asked to.
 
+use crate::aws::imds::Unanswered;
 use crate::host;
 use crate::problem::{Problems, Style};
 use crate::report::json::Trouble;
@@ -87,6 +88,16 @@ impl Refusal {
 impl From<host::Error> for Refusal {
     fn from(error: host::Error) -> Self {
         Self::Said { says: error.to_string(), hint: error.hint(), exit: Exit::FAILED }
+    }
+}
+
+impl Refusal {
+    /// The metadata service of EC2 did not answer what these facts need.
+    pub fn unanswered(names: &[&str], why: &Unanswered) -> Self {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let (what, verb) = if names.len() == 1 { ("fact", "is") } else { ("facts", "are") };
+        let says = format!("the {what} {} {verb} not known: {why}", names.join(", "));
+        Self::Said { says, hint: Some(why.hint.clone()), exit: Exit::UNASKED }
     }
 }
 

@@ -11,6 +11,21 @@ const UNIT: &str = "hostagent-boot.service";
 /// How often systemd is asked.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Waits until systemd has started everything that belongs to the boot; whether it has.
+///
+/// What is enabled may not run yet while the machine comes up, and would seem to have been stopped by somebody.
+pub(super) async fn for_start(host: &Look, patience: Duration) -> bool {
+    let until = Instant::now() + patience;
+    // Who has no systemd, or none that answers, has nothing to wait for.
+    while host.has_systemd() && host.is_booting().await.unwrap_or(false) {
+        if Instant::now() >= until {
+            return false;
+        }
+        sleep(PAUSE).await;
+    }
+    true
+}
+
 /// What came of waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Waited {

@@ -69,7 +69,8 @@ pub(super) async fn perform(opened: Opened, host: &Host, show: &Show) -> Result<
     if !show.json {
         opened.tell();
     }
-    let Opened { plan, services, about } = opened;
+    let Opened { plan, services, learned, about } = opened;
+    learned.remember(&host.touch())?;
     // Their packages leave their start to them, also to those that `--only` leaves out this time: they are not to run
     // with the configuration of the distribution.
     host.starts_units(services);

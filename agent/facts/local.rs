@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::{Fact, Os};
+use crate::aws::{Platform, instance};
 use crate::host::{Error, Look};
 
 /// Facts of one source.
@@ -22,7 +23,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { names: &["machine_id"], gather: machine_id },
     Group { names: &["interface", "private_ip", "private_ipv6"], gather: addresses },
     Group { names: &["mounts"], gather: mounts },
-    Group { names: &["is_ec2", "instance_id", "virtualization"], gather: platform },
+    Group { names: &["is_ec2", "virtualization"], gather: platform },
 ];
 
 pub(super) fn os(host: &Look) -> Result<Os, Error> {
@@ -130,30 +131,15 @@ fn mounts(host: &Look) -> Result<Found, Error> {
 }
 
 fn platform(host: &Look) -> Result<Found, Error> {
-    let dmi = |name: &str| -> Result<String, Error> {
-        // Some of these files are root's; who may not read them knows no more than that.
-        match host.read_text(&Path::new("/sys/devices/virtual/dmi/id").join(name)) {
-            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                Ok(String::new())
-            }
-            text => Ok(text?.unwrap_or_default().trim().to_owned()),
-        }
-    };
-    let (vendor, tag) = (dmi("sys_vendor")?, dmi("board_asset_tag")?);
-    let is_ec2 = vendor == "Amazon EC2" || is_instance_id(&tag);
-    let id = if is_instance_id(&tag) { tag.as_str() } else { "not-on-ec2" };
-    let mut found = vec![("is_ec2", Fact::Bool(is_ec2))];
-    // On the few instances of the Xen kind no file names the instance, and nothing is better than a wrong word.
-    if !is_ec2 || is_instance_id(&tag) {
-        found.push(("instance_id", text(id)));
-    }
+    let is_ec2 = Platform::of(host)?.is_ec2();
     let container = host.read_text(Path::new("/run/systemd/container"))?.map(|kind| kind.trim().to_owned());
     let docker = host.found(Path::new("/.dockerenv"))?.map(|_| "docker".to_owned());
-    let kind = container
-        .or(docker)
-        .unwrap_or_else(|| if is_ec2 { "ec2".to_owned() } else { machine_kind(&vendor).to_owned() });
-    found.push(("virtualization", text(&kind)));
-    Ok(found)
+    let kind = match container.or(docker) {
+        Some(container) => container,
+        None if is_ec2 => "ec2".to_owned(),
+        None => machine_kind(&instance::firmware(host, "sys_vendor")?).to_owned(),
+    };
+    Ok(vec![("is_ec2", Fact::Bool(is_ec2)), ("virtualization", text(&kind))])
 }
 
 /// The hypervisor by the name its firmware gives (systemd's `detect_vm_dmi`).
@@ -168,12 +154,6 @@ fn machine_kind(vendor: &str) -> &'static str {
         ("Google", "google"),
     ];
     known.iter().find(|(prefix, _)| vendor.starts_with(prefix)).map_or("none", |(_, kind)| kind)
-}
-
-fn is_instance_id(text: &str) -> bool {
-    text.strip_prefix("i-").is_some_and(|digits| {
-        (8..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
 }
 
 fn text(text: &str) -> Fact {

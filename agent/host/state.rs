@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::{Error, Look, STATE_DIR, Touch};
+use super::{Error, Look, RUN_DIR, STATE_DIR, Touch};
 
 /// Readable and writable by root alone.
 pub(super) const PRIVATE: u32 = 0o600;
@@ -23,6 +23,14 @@ impl Look {
     pub fn read_state(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         self.read(&Path::new(STATE_DIR).join(name))
     }
+
+    /// What was kept under this name since the boot, if anything.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_run(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.read(&Path::new(RUN_DIR).join(name))
+    }
 }
 
 impl Touch {
@@ -34,24 +42,31 @@ impl Touch {
     /// # Errors
     /// When it cannot be written.
     pub fn write_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.make_state_directory()?;
+        self.make_private(Path::new(STATE_DIR))?;
         self.write_whole(&Path::new(STATE_DIR).join(name), bytes, |_| Ok(()))
     }
 
-    fn make_state_directory(&self) -> Result<(), Error> {
-        let directory = Path::new(STATE_DIR);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(directory));
-        made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })
-    }
-
-    /// Keeps something under this name as [`Touch::write_state`] does, and waits until the disk has it: for what cannot be
-    /// made again.
+    /// The same, and when it returns no power cut takes it back.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_state_durably(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.make_state_directory()?;
+        self.make_private(Path::new(STATE_DIR))?;
         self.write_private(&Path::new(STATE_DIR).join(name), bytes)
+    }
+
+    /// Keeps something under this name until the next boot.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_run(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.make_private(Path::new(RUN_DIR))?;
+        self.write_whole(&Path::new(RUN_DIR).join(name), bytes, |_| Ok(()))
+    }
+
+    fn make_private(&self, directory: &Path) -> Result<(), Error> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(directory));
+        made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })
     }
 
     /// Writes a file of hostagent's own: durable, and not in the ledger.

@@ -18,10 +18,10 @@ enabled = true
 running = true
 "#;
 
-/// What people write when they want to come after it.
+/// What people write when they want to come after it. Were the run after the target, this would be a circle.
 const LATE: &str = "[Unit]\nAfter=hostagent-boot.service\nRequires=hostagent-boot.service\n\
                     [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n\
-                    [Install]\nWantedBy=hostagent-boot.service\n";
+                    [Install]\nWantedBy=multi-user.target\n";
 
 #[test]
 fn debian_12_lets_people_in_while_the_run_goes_on() {

@@ -117,6 +117,13 @@ impl Machine {
         said
     }
 
+    /// Expects that no command so far said this.
+    pub fn has_not_said(&self, text: &str) {
+        let conversation = self.conversation.lock().unwrap_or_else(PoisonError::into_inner);
+        let telling = conversation.iter().find(|said| said.contains(text));
+        assert!(telling.is_none(), "expected no word of `{text}` from\n{}", telling.map_or("", String::as_str));
+    }
+
     /// Prints the conversation so far, for the log of a test that failed.
     pub(super) fn tell_what_was_said(&self) {
         let conversation = self.conversation.lock().unwrap_or_else(PoisonError::into_inner);

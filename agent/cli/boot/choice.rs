@@ -30,7 +30,11 @@ pub(super) struct Ended {
 
 impl From<Refusal> for Ended {
     fn from(refusal: Refusal) -> Self {
-        let code = if matches!(refusal, Refusal::Recipe(_)) { RECIPE_IS_WRONG } else { "refused" };
+        let code = match &refusal {
+            Refusal::Recipe(_) => RECIPE_IS_WRONG,
+            Refusal::Said { exit: Exit::UNASKED, .. } => "imds-unanswered",
+            Refusal::Said { .. } => "refused",
+        };
         Self { code, refusal }
     }
 }
@@ -44,14 +48,13 @@ pub(super) fn of(answer: Answer, kept: Option<Kept>) -> Result<Choice, Ended> {
         Answer::Told(told) => {
             let told = accepted(told)?;
             let mut notes = Vec::new();
-            if let Some(then) = kept.filter(|kept| !kept.is_of(told.instance.as_deref())).and_then(|kept| kept.instance)
-            {
+            if let Some(then) = kept.filter(|kept| !kept.is_of(told.instance.as_ref())).and_then(|kept| kept.instance) {
                 notes.push(format!("this disk was that of `{then}`: what was kept of it is not used"));
             }
             Ok(Choice { told, is_new: true, notes })
         }
         // A host that was an instance and shows no sign of it now is more likely one whose firmware says less.
-        Answer::NotEc2 => Ok(match kept.filter(Kept::has_recipe) {
+        Answer::Elsewhere => Ok(match kept.filter(Kept::has_recipe) {
             Some(told) => {
                 let note = format!("nothing says that this is EC2: {}", used(&told));
                 Choice { told, is_new: false, notes: vec![note] }
@@ -59,12 +62,12 @@ pub(super) fn of(answer: Answer, kept: Option<Kept>) -> Result<Choice, Ended> {
             None => Choice { told: Kept::default(), is_new: false, notes: Vec::new() },
         }),
         Answer::None { instance, why } => match kept {
-            Some(told) if told.is_of(instance.as_deref()) => {
+            Some(told) if told.is_of(instance.as_ref()) => {
                 let note = format!("{} ({}): {}", why.says, why.code, used(&told));
                 Ok(Choice { told, is_new: false, notes: vec![note] })
             }
             _ => {
-                let refusal = Refusal::Said { says: why.says, hint: why.hint, exit: Exit::UNASKED };
+                let refusal = Refusal::Said { says: why.says, hint: Some(why.hint), exit: Exit::UNASKED };
                 Err(Ended { code: why.code, refusal })
             }
         },
@@ -96,28 +99,33 @@ fn accepted(told: Told) -> Result<Kept, Ended> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::platform::Why;
     use super::*;
+    use crate::aws::InstanceId;
+    use crate::aws::imds::Unanswered;
+
+    fn id(name: &str) -> Option<InstanceId> {
+        InstanceId::parse(name)
+    }
 
     fn told(instance: &str, user_data: &str, tags: &[(&str, &str)]) -> Answer {
         let tags = tags.iter().map(|(tag, value)| ((*tag).to_owned(), (*value).to_owned())).collect();
         let user_data = Some(user_data.as_bytes().to_vec());
-        Answer::Told(Told { instance: Some(instance.to_owned()), user_data, tags })
+        Answer::Told(Told { instance: id(instance), user_data, tags })
     }
 
     fn silence(instance: Option<&str>) -> Answer {
-        let why = Why { code: "imds-silent", says: "nobody answers".to_owned(), hint: None };
-        Answer::None { instance: instance.map(str::to_owned), why }
+        let (says, hint) = ("nobody answers".to_owned(), "wait".to_owned());
+        Answer::None { instance: instance.and_then(id), why: Unanswered { code: "imds-silent", says, hint } }
     }
 
     fn kept(instance: &str) -> Kept {
-        Kept { instance: Some(instance.to_owned()), user_data: Some("format = 1\n".to_owned()), ..Kept::default() }
+        Kept { instance: id(instance), user_data: Some("format = 1\n".to_owned()), ..Kept::default() }
     }
 
     #[test]
     fn what_is_told_now_counts_and_not_what_was_kept() {
         let tags = [("hostagent:recipe", "nano"), ("hostagent:var:domain", "example.org"), ("hostagent:note", "x")];
-        let choice = of(told("i-2", "", &tags), Some(kept("i-2"))).unwrap();
+        let choice = of(told("i-00000002", "", &tags), Some(kept("i-00000002"))).unwrap();
         assert!(choice.is_new && choice.notes.is_empty());
         assert_eq!((choice.told.user_data.as_deref(), choice.told.base.as_deref()), (None, Some("nano")));
         assert_eq!(choice.told.vars, BTreeMap::from([("domain".to_owned(), "example.org".to_owned())]));
@@ -125,16 +133,16 @@ mod tests {
 
     #[test]
     fn a_copy_of_an_instance_starts_with_its_own_recipe() {
-        let choice = of(told("i-2", "format = 1\n", &[]), Some(kept("i-1"))).unwrap();
-        assert_eq!(choice.told.instance.as_deref(), Some("i-2"));
-        assert_eq!(choice.notes, ["this disk was that of `i-1`: what was kept of it is not used"]);
+        let choice = of(told("i-00000002", "format = 1\n", &[]), Some(kept("i-00000001"))).unwrap();
+        assert_eq!(choice.told.instance, id("i-00000002"));
+        assert_eq!(choice.notes, ["this disk was that of `i-00000001`: what was kept of it is not used"]);
     }
 
     #[test]
     fn when_nobody_answers_what_was_kept_of_this_instance_is_used_and_said() {
-        for instance in [Some("i-1"), None] {
-            let choice = of(silence(instance), Some(kept("i-1"))).unwrap();
-            assert!(!choice.is_new && choice.told == kept("i-1"));
+        for instance in [Some("i-00000001"), None] {
+            let choice = of(silence(instance), Some(kept("i-00000001"))).unwrap();
+            assert!(!choice.is_new && choice.told == kept("i-00000001"));
             assert_eq!(
                 choice.notes,
                 ["nobody answers (imds-silent): the recipe that was kept at the last boot is used"]
@@ -144,22 +152,22 @@ mod tests {
 
     #[test]
     fn when_nobody_answers_and_nothing_was_kept_nothing_is_done() {
-        for kept in [None, Some(kept("i-1"))] {
-            let ended = of(silence(Some("i-2")), kept).unwrap_err();
+        for kept in [None, Some(kept("i-00000001"))] {
+            let ended = of(silence(Some("i-00000002")), kept).unwrap_err();
             assert_eq!((ended.code, ended.refusal.exit()), ("imds-silent", Exit::UNASKED));
         }
     }
 
     #[test]
     fn an_instance_that_was_told_nothing_remembers_that_too() {
-        let nothing = Kept { instance: Some("i-1".to_owned()), ..Kept::default() };
-        let choice = of(silence(Some("i-1")), Some(nothing)).unwrap();
+        let nothing = Kept { instance: id("i-00000001"), ..Kept::default() };
+        let choice = of(silence(Some("i-00000001")), Some(nothing)).unwrap();
         assert_eq!(choice.notes, ["nobody answers (imds-silent): the recipe is the host's own, as at the last boot"]);
     }
 
     #[test]
     fn user_data_of_another_form_is_a_wrong_recipe() {
-        let ended = of(told("i-1", "#!/bin/sh\n", &[]), Some(kept("i-1"))).unwrap_err();
+        let ended = of(told("i-00000001", "#!/bin/sh\n", &[]), Some(kept("i-00000001"))).unwrap_err();
         assert_eq!((ended.code, ended.refusal.exit()), (RECIPE_IS_WRONG, Exit::WRONG));
     }
 }

@@ -20,12 +20,17 @@ use crate::report::{journal, last_run, out};
 use super::kept::Kept;
 use super::open::{self, Opened, Wanted};
 use super::origin::Origin;
+use super::patience::Patience;
+use super::waiting;
 use super::work::{self, Show};
 use super::{Exit, Manner, Refusal};
 use choice::{Choice, Ended};
 
 /// How long a boot waits for another run to end: as long as a first converge may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_mins(30);
+
+/// How long the rest of the machine's start is waited for. Something of it may wait for this run: then not for ever.
+const START: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Make this instance what its user-data says
 ///
@@ -50,6 +55,8 @@ pub(super) struct Boot {
     /// Print JSON when it has ended
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl Boot {
@@ -64,8 +71,12 @@ impl Boot {
         let mut about = About { verb: Some("boot"), boot: host.look().boot_id(), ..About::default() };
         last_run::begin(&host.touch(), &about)?;
 
-        match prepared(&host, &mut about).await {
-            Ok(Some(opened)) => {
+        match prepared(&host, &mut about, self.patience).await {
+            Ok(Some(mut opened)) => {
+                if !waiting::for_start(&host.look(), START).await {
+                    let note = format!("the machine was still starting after {} s", START.as_secs());
+                    opened.about.notes.push(note);
+                }
                 last_run::begin(&host.touch(), &opened.about)?;
                 let show = Show { manner, json: self.json, again: "hostagent boot".to_owned() };
                 let exit = work::perform(opened, &host, &show).await?;
@@ -98,15 +109,15 @@ impl Boot {
 }
 
 /// What is to be done at this boot; `None` if there is no recipe. Notes what is to be known of it.
-async fn prepared(host: &Host, about: &mut About) -> Result<Option<Opened>, Ended> {
+async fn prepared(host: &Host, about: &mut About, patience: Patience) -> Result<Option<Opened>, Ended> {
     let look = host.look();
-    let answer = platform::ask(&look).await?;
+    let (answer, session) = platform::ask(&look, patience.for_all().budget).await.map_err(Refusal::from)?;
     // What is damaged can be had again, unless nobody answers: then there is nothing.
     let kept = Kept::read(&look).unwrap_or_default();
     let Choice { told, is_new, notes } = choice::of(answer, kept)?;
     about.notes = notes;
 
-    let wanted = Wanted { recipe: None, vars: Vec::new(), only: Vec::new() };
+    let wanted = Wanted { recipe: None, vars: Vec::new(), only: Vec::new(), patience };
     let origin = Origin::instance(told.clone());
     about.recipe = origin.name();
     if origin.told().is_none() && look.found_through(&origin.file).map_err(Refusal::from)?.is_none() {
@@ -120,7 +131,7 @@ async fn prepared(host: &Host, about: &mut About) -> Result<Option<Opened>, Ende
         }
         return Ok(None);
     }
-    let mut opened = open::open_from(&wanted, &origin, "boot")?;
+    let mut opened = open::open_from(&wanted, &origin, "boot", async || session).await?;
     if is_new {
         told.keep(&host.touch())?;
     }

@@ -1,11 +1,15 @@
 //! What the platform says at a boot.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::host::Look;
+use crate::aws::imds::{Imds, Unanswered};
+use crate::aws::{InstanceId, Platform};
+use crate::host::{self, Look};
 
-use super::super::Refusal;
-use super::super::kept;
+const INSTANCE: &str = "meta-data/instance-id";
+/// How the tags begin that are hostagent's.
+const TAGS: &str = "hostagent:";
 
 /// What came of asking.
 #[derive(Debug)]
@@ -13,43 +17,53 @@ pub(super) enum Answer {
     /// Everything that was asked.
     Told(Told),
     /// Nothing says that this is EC2, so nobody was asked.
-    NotEc2,
+    Elsewhere,
     /// Not everything: then nothing counts.
     None {
         /// Which instance this is, if that is known all the same.
-        instance: Option<String>,
-        why: Why,
+        instance: Option<InstanceId>,
+        why: Unanswered,
     },
 }
 
 /// What an instance is told.
 #[derive(Debug)]
 pub(super) struct Told {
-    pub(super) instance: Option<String>,
+    pub(super) instance: Option<InstanceId>,
     pub(super) user_data: Option<Vec<u8>>,
     /// Its tags that begin with `hostagent:`.
     pub(super) tags: BTreeMap<String, String>,
 }
 
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) struct Why {
-    /// A stable word, such as `imds-silent`.
-    pub(super) code: &'static str,
-    pub(super) says: String,
-    pub(super) hint: Option<String>,
-}
+/// A session with the metadata service, or why there is none.
+pub(super) type Session = Result<Imds, Unanswered>;
 
-/// Asks which instance this is and what it is told.
+/// Asks which instance this is and what it is told, and leaves the session for other questions.
 ///
 /// # Errors
-/// When the host cannot be looked at.
-pub(super) async fn ask(host: &Look) -> Result<Answer, Refusal> {
-    let instance = kept::identity(host)?;
-    if instance.is_none() {
-        return Ok(Answer::NotEc2);
-    }
-    let why = Why { code: "imds-silent", says: "nobody answers".to_owned(), hint: None };
-    drop(Told { instance: None, user_data: None, tags: BTreeMap::new() });
-    Ok(Answer::None { instance, why })
+/// When the firmware cannot be read.
+pub(super) async fn ask(host: &Look, budget: Duration) -> Result<(Answer, Session), host::Error> {
+    let by_firmware = match Platform::of(host)? {
+        Platform::Ec2(id) => id,
+        Platform::Elsewhere => return Ok((Answer::Elsewhere, Imds::open(host, budget).await)),
+    };
+    let mut session = match Imds::open(host, budget).await {
+        Ok(session) => session,
+        Err(why) => return Ok((Answer::None { instance: by_firmware, why: why.clone() }, Err(why))),
+    };
+    Ok(match told(&mut session, by_firmware.clone()).await {
+        Ok(told) => (Answer::Told(told), Ok(session)),
+        // Whoever asks more would wait as long again.
+        Err(why) => (Answer::None { instance: by_firmware, why: why.clone() }, Err(why)),
+    })
+}
+
+async fn told(session: &mut Imds, by_firmware: Option<InstanceId>) -> Result<Told, Unanswered> {
+    let instance = match by_firmware {
+        Some(id) => Some(id),
+        None => session.get(INSTANCE).await?.and_then(|bytes| InstanceId::parse(str::from_utf8(&bytes).ok()?.trim())),
+    };
+    let user_data = session.user_data().await?;
+    let tags = session.instance_tags(TAGS).await?;
+    Ok(Told { instance, user_data, tags })
 }
