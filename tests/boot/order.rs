@@ -18,9 +18,9 @@ enabled = true
 running = true
 "#;
 
-/// What people write when they want to come after it. Were the run after the target, this would be a circle.
+/// What people write when they want to come after it, and slow enough to be still starting when it looks. Were the run after the target, this would be a circle.
 const LATE: &str = "[Unit]\nAfter=hostagent-boot.service\nRequires=hostagent-boot.service\n\
-                    [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n\
+                    [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 3\n\
                     [Install]\nWantedBy=multi-user.target\n";
 
 #[test]
@@ -74,6 +74,8 @@ fn lets_people_in(debian: u8) {
     let begun = std::time::Instant::now();
     host.power_on();
     super::waits_for(&host, 0).says("at boot");
+    let report = super::report(&host, 0);
+    assert_eq!(report["changed"], 0, "what the machine starts is not started by the run: {report:#}");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert!(host.unit("late").is_active());
 }
