@@ -45,7 +45,7 @@ use token::Token;
 use unanswered::{Kind, Trouble};
 
 /// How long the service may take, in all, unless it is said.
-pub const BUDGET: Duration = Duration::from_secs(60);
+pub const BUDGET: Duration = Duration::from_mins(1);
 
 /// What the last of several tries has left.
 const LAST_TRY: Duration = Duration::from_secs(1);

@@ -35,20 +35,14 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) async fn run(self) -> Result<Exit, Refusal> {
         let (facts, answered) = known::facts(self.key.as_deref(), self.patience).await?;
-        let text = match &self.key {
-            Some(key) => {
-                answered?;
-                let value = facts.into_iter().next().and_then(|(_, value)| value);
-                let Some(value) = value else { return Err(not_known(key)) };
-                if self.json { format!("{}\n", json(Some(value))) } else { format!("{value}\n") }
-            }
-            None => {
-                out::print(&if self.json { object(facts) } else { table(&facts) })?;
-                answered?;
-                return Ok(Exit::AS_WANTED);
-            }
+        let Some(key) = &self.key else {
+            out::print(&if self.json { object(facts) } else { table(&facts) })?;
+            answered?;
+            return Ok(Exit::AS_WANTED);
         };
-        out::print(&text)?;
+        answered?;
+        let value = facts.into_iter().next().and_then(|(_, value)| value).ok_or_else(|| not_known(key))?;
+        out::print(&if self.json { format!("{}\n", json(Some(value))) } else { format!("{value}\n") })?;
         Ok(Exit::AS_WANTED)
     }
 }

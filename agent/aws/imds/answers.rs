@@ -156,6 +156,6 @@ mod tests {
                 read_all(&bytes);
             }
         }
-        assert!(read_all(&[b'['; 60_000]) <= 1, "deep nesting ends in an error");
+        assert!(read_all(&vec![b'['; 60_000]) <= 1, "deep nesting ends in an error");
     }
 }

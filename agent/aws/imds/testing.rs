@@ -8,8 +8,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::Endpoints;
 
-/// What is sent back; nothing at all for `None`. `cut` hangs up without a word.
-pub(crate) type Reply = Option<String>;
+/// What is done with a question.
+pub(crate) enum Reply {
+    /// These bytes are sent back.
+    Says(String),
+    /// Nothing is.
+    Silence,
+    /// The connection ends.
+    Cut,
+}
 
 /// What it was asked: the connection's number, and the head of the request.
 pub(crate) type Journal = Arc<Mutex<Vec<(usize, String)>>>;
@@ -23,12 +30,7 @@ pub(crate) struct Server {
 
 /// An answer.
 pub(crate) fn status(status: u16, body: &str) -> Reply {
-    Some(format!("HTTP/1.1 {status} -\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
-}
-
-/// Hangs up without an answer.
-pub(crate) fn cut() -> Reply {
-    Some(String::new())
+    Reply::Says(format!("HTTP/1.1 {status} -\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
 }
 
 impl Server {
@@ -95,9 +97,9 @@ async fn serve(
             before
         };
         match reply(before, method, path) {
-            Some(bytes) if bytes.is_empty() => return,
-            Some(bytes) => stream.write_all(bytes.as_bytes()).await.unwrap_or_default(),
-            None => {}
+            Reply::Says(bytes) => stream.write_all(bytes.as_bytes()).await.unwrap_or_default(),
+            Reply::Silence => {}
+            Reply::Cut => return,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use super::testing::{Server, cut, status};
+use super::testing::{Reply, Server, status};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ async fn a_token_that_is_not_known_any_more_is_replaced_at_once() {
 #[tokio::test]
 async fn a_server_that_asks_for_time_gets_it() {
     let server = Server::playing(|before, method, _| match (method, before) {
-        ("PUT", 0) => Some("HTTP/1.1 503 -\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        ("PUT", 0) => Reply::Says("HTTP/1.1 503 -\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("PUT", _) => status(200, "t"),
         (_, 0..2) => status(500, ""),
         _ => status(200, "x"),
@@ -89,9 +89,10 @@ async fn a_server_that_asks_for_time_gets_it() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_more_time_than_there_is_gets_none() {
-    let server =
-        Server::playing(|_, _, _| Some("HTTP/1.1 503 -\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n".to_owned()))
-            .await;
+    let server = Server::playing(|_, _, _| {
+        Reply::Says("HTTP/1.1 503 -\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n".to_owned())
+    })
+    .await;
     let begun = Instant::now();
     let error = Imds::at(server.endpoints(), 10 * SECOND).await.unwrap_err();
     assert_eq!(error.code, "imds-broken");
@@ -111,14 +112,14 @@ async fn an_error_for_ever_ends_with_the_budget() {
 
     assert_eq!(imds.get("meta-data/other").await.unwrap_err().code, "imds-broken");
     assert!(begun.elapsed() < Duration::from_millis(2200), "all together: {:?}", begun.elapsed());
-    sleep(Duration::from_millis(2000).saturating_sub(begun.elapsed())).await;
+    sleep(Duration::from_secs(2).saturating_sub(begun.elapsed())).await;
     let error = imds.get("meta-data/other").await.unwrap_err();
     assert!(error.says.ends_with("the 2 s for all questions are over"), "{error}");
 }
 
 #[tokio::test]
 async fn silence_is_told_apart_and_the_next_try_is_on_a_new_connection() {
-    let server = Server::playing(|_, _, _| None).await;
+    let server = Server::playing(|_, _, _| Reply::Silence).await;
     let begun = Instant::now();
     let error = Imds::at(server.endpoints(), 5 * SECOND).await.unwrap_err();
     let took = begun.elapsed();
@@ -129,7 +130,7 @@ async fn silence_is_told_apart_and_the_next_try_is_on_a_new_connection() {
     assert_eq!(server.asked().len(), server.connections());
     assert!((2..=3).contains(&server.connections()), "{}", server.connections());
 
-    let server = Server::with_tokens(|before, _| if before == 0 { None } else { status(200, "x") }).await;
+    let server = Server::with_tokens(|before, _| if before == 0 { Reply::Silence } else { status(200, "x") }).await;
     let mut imds = opened(&server).await;
     assert_eq!(imds.get("meta-data/mac").await.unwrap().unwrap(), b"x");
     assert_eq!(server.connections(), 2);
@@ -138,10 +139,10 @@ async fn silence_is_told_apart_and_the_next_try_is_on_a_new_connection() {
 #[tokio::test]
 async fn a_connection_that_ends_is_replaced() {
     let server = Server::with_tokens(|before, _| match before {
-        0 => cut(),
-        1 => Some("HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nx".to_owned()),
-        2 => Some("220 mail.example.org ESMTP\r\n\r\n".to_owned()),
-        _ => Some("HTTP/1.1 200 -\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".to_owned()),
+        0 => Reply::Cut,
+        1 => Reply::Says("HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nx".to_owned()),
+        2 => Reply::Says("220 mail.example.org ESMTP\r\n\r\n".to_owned()),
+        _ => Reply::Says("HTTP/1.1 200 -\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".to_owned()),
     })
     .await;
     let mut imds = Imds::at(server.endpoints(), 10 * SECOND).await.unwrap();
@@ -154,7 +155,7 @@ async fn a_connection_that_ends_is_replaced() {
 async fn what_never_ends_or_leads_elsewhere_is_not_followed() {
     let server = Server::with_tokens(|_, path| match path {
         "meta-data/mac" => status(200, &"x".repeat(65_537)),
-        _ => Some("HTTP/1.1 302 -\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        _ => Reply::Says("HTTP/1.1 302 -\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n".to_owned()),
     })
     .await;
     let mut imds = opened(&server).await;

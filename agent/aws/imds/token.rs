@@ -7,7 +7,7 @@ use hyper::header::HeaderValue;
 use tokio::time::Instant;
 
 /// How long it lives: as long as any run may be busy with the service, and no more (the most is six hours).
-pub(super) const TTL: Duration = Duration::from_secs(300);
+pub(super) const TTL: Duration = Duration::from_mins(5);
 
 /// A session token: without `Display`, and its `Debug` says nothing.
 pub(super) struct Token {

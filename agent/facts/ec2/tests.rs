@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::aws::imds::testing::{Reply, Server, cut, status};
+use crate::aws::imds::testing::{Reply, Server, status};
 use crate::host::{Host, programs::Real};
 
 const ID: &str = "i-0af01c0123456789a";
@@ -131,7 +131,7 @@ async fn an_instance_that_nobody_can_name_stays_the_one_it_was() {
     let is_dead = Arc::new(AtomicBool::new(true));
     let dead = Arc::clone(&is_dead);
     let server = Server::playing(move |_, method, path| match (dead.load(Ordering::Relaxed), method) {
-        (true, _) => cut(),
+        (true, _) => Reply::Cut,
         (false, "PUT") => status(200, "t"),
         (false, _) => leaf(path),
     })
