@@ -3,6 +3,13 @@
 //! A template names what it needs; an undefined variable is an error. Nothing is escaped: configurations are not HTML.
 
 use serde::Serialize;
+use tera::{Kwargs, State, TeraResult};
+
+/// The first line of every file that hostagent keeps as it is, in a comment: `place` is where a change of it belongs, such
+/// as `` `[ssh]` of the recipe``. A template writes it as `{{ managed(place="…") }}`.
+pub fn managed(place: &str) -> String {
+    format!("# managed by hostagent: changes here are put back; make them in {place}")
+}
 
 /// A template of the program, made by [`template!`](crate::template!).
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +47,9 @@ impl Template {
     pub fn render_with(&self, parts: &[Self], values: &impl Serialize) -> Result<String, String> {
         let mut tera = tera::Tera::default();
         tera.autoescape_on(Vec::<&str>::new());
+        tera.register_function("managed", |given: Kwargs, _: &State| -> TeraResult<String> {
+            Ok(managed(given.must_get("place")?))
+        });
         let all = parts.iter().chain([self]).map(|template| (template.name, template.text));
         tera.add_raw_templates(all).map_err(|error| self.cite(&error))?;
         let context = tera::Context::from_serialize(values).map_err(|error| self.cite(&error))?;

@@ -1,6 +1,6 @@
 //! What somebody changes on the host is told as drift, each thing by its name, and put right, each alone.
 
-use crate::evidence::{converged, drifted, having, ids};
+use crate::evidence::{converged, drifted, having, ids, on_each_debian, postgres_folder};
 use crate::lab::Machine;
 
 const RECIPE: &str = r#"
@@ -46,7 +46,7 @@ address = "10.0.0.0/16"
 method = "scram-sha-256"
 "#;
 
-/// What somebody does to the host, and the resource that must be named for it.
+/// What somebody does to the host, and the resource that must be named for it. `CLUSTER` is the folder of PostgreSQL's.
 const DEEDS: [(&str, &str); 9] = [
     ("echo hacked >> /etc/motd", "file:/etc/motd"),
     ("chmod 600 /etc/nginx/hostagent.d/api.conf", "config_set:nginx"),
@@ -54,16 +54,21 @@ const DEEDS: [(&str, &str); 9] = [
     ("systemctl disable nginx", "service:nginx"),
     (r#"runuser -u postgres -- psql -qc "alter role booking password 'other'""#, "pg_role:booking"),
     (r#"runuser -u postgres -- psql -qc "revoke connect on database booking from reader""#, "pg_grant:"),
-    ("echo 'host all all 0.0.0.0/0 trust' >> /etc/postgresql/15/main/pg_hba.conf", "config_set:postgres"),
+    ("echo 'host all all 0.0.0.0/0 trust' >> CLUSTER/pg_hba.conf", "config_set:postgres"),
     ("dpkg --remove zsh", "package:zsh"),
     ("usermod -s /bin/sh ops", "user:ops"),
 ];
 
-#[test]
-fn each_deed_is_named_as_drift_and_put_right_alone() {
-    let host = converged(12, RECIPE);
+on_each_debian![
+    each_deed_is_named_as_drift_and_put_right_alone,
+    all_deeds_together_are_named_and_put_right_together,
+    what_the_recipe_changes_is_no_drift,
+];
+
+fn each_deed_is_named_as_drift_and_put_right_alone(debian: u8) {
+    let host = converged(debian, RECIPE);
     for (deed, id) in DEEDS {
-        host.sh(deed).succeeds();
+        does(&host, debian, deed);
         let planned = host.agent("plan --json").exits(3);
         names(&planned, &[id], deed);
         let repaired = host.agent("converge --json").exits(0);
@@ -74,11 +79,10 @@ fn each_deed_is_named_as_drift_and_put_right_alone() {
     works(&host);
 }
 
-#[test]
-fn all_deeds_together_are_named_and_put_right_together() {
-    let host = converged(12, RECIPE);
+fn all_deeds_together_are_named_and_put_right_together(debian: u8) {
+    let host = converged(debian, RECIPE);
     for (deed, _) in DEEDS {
-        host.sh(deed).succeeds();
+        does(&host, debian, deed);
     }
     let wanted: Vec<&str> = DEEDS.iter().map(|(_, id)| *id).collect();
     let planned = host.agent("plan --json").exits(3);
@@ -90,13 +94,16 @@ fn all_deeds_together_are_named_and_put_right_together() {
     works(&host);
 }
 
-#[test]
-fn what_the_recipe_changes_is_no_drift() {
-    let host = converged(12, RECIPE);
+fn what_the_recipe_changes_is_no_drift(debian: u8) {
+    let host = converged(debian, RECIPE);
     host.recipe(&RECIPE.replace("welcome", "good day"));
     let planned = host.agent("plan --json").exits(3);
     assert_eq!(having(&planned, "pending"), ids(["file:/etc/motd"]));
     assert_eq!(drifted(&planned), ids([]));
+}
+
+fn does(host: &Machine, debian: u8, deed: &str) {
+    host.sh(&deed.replace("CLUSTER", &postgres_folder(debian))).succeeds();
 }
 
 /// The drift that is told is of these resources, each of them and no other.

@@ -11,6 +11,19 @@ pub(crate) const NANO: &str = include_str!("../recipes/nano.toml");
 /// The two Debians that everything is shown on.
 pub(crate) const DEBIANS: [u8; 2] = [12, 13];
 
+/// Makes promises, functions of a Debian's number, two tests each: `debian_12::NAME` and `debian_13::NAME`, side by side.
+macro_rules! on_each_debian {
+    ($($promise:ident),+ $(,)?) => {
+        mod debian_12 {
+            $(#[test] fn $promise() { super::$promise(12); })+
+        }
+        mod debian_13 {
+            $(#[test] fn $promise() { super::$promise(13); })+
+        }
+    };
+}
+pub(crate) use on_each_debian;
+
 /// PostgreSQL's major version in a Debian.
 pub(crate) fn postgres_of(debian: u8) -> u8 {
     if debian == 12 { 15 } else { 17 }
@@ -32,6 +45,35 @@ pub(crate) fn converged(debian: u8, recipe: &str) -> Machine {
     host.recipe(recipe);
     host.agent("converge").exits(0);
     host
+}
+
+/// Converges: what the plan foresaw is what changed, and again changes nothing. Returns what changed.
+pub(crate) fn changes(host: &Machine, recipe: &str) -> BTreeSet<String> {
+    host.recipe(recipe);
+    let planned = host.agent("plan --json");
+    let converged = host.agent("converge --json").exits(0);
+    assert_eq!(
+        having(&converged, "changed"),
+        having(&planned, "pending"),
+        "what changed is what the plan said:\n{recipe}"
+    );
+    assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0, "again changes nothing:\n{recipe}");
+    having(&converged, "changed")
+}
+
+/// Converges, and shows that a failure stays one until it is cured.
+pub(crate) fn fails(host: &Machine, recipe: &str) -> Said {
+    host.recipe(recipe);
+    host.agent("converge").exits(1);
+    host.agent("converge").exits(1)
+}
+
+/// What PostgreSQL answers to its superuser.
+pub(crate) fn sql(host: &Machine, database: &str, statement: &str) -> String {
+    host.write("/run/statement.sql", statement);
+    let said =
+        host.sh(&format!("runuser -u postgres -- psql -qAtX -v ON_ERROR_STOP=1 -d '{database}' -f /run/statement.sql"));
+    said.succeeds().text().to_owned()
 }
 
 /// The ids in a JSON report that have a verdict.
@@ -65,6 +107,11 @@ pub(crate) fn as_it_runs(host: &Machine, unit: &str) -> (crate::lab::unit::Start
 /// The name of PostgreSQL's unit.
 pub(crate) fn postgres_unit(debian: u8) -> String {
     format!("postgresql@{}-main", postgres_of(debian))
+}
+
+/// Where the configuration of PostgreSQL's cluster is.
+pub(crate) fn postgres_folder(debian: u8) -> String {
+    format!("/etc/postgresql/{}/main", postgres_of(debian))
 }
 
 fn id(resource: &Value) -> String {

@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::evidence::{NANO, as_it_runs, converged, having, ids, nano};
+use crate::evidence::{NANO, as_it_runs, converged, having, ids, nano, on_each_debian, postgres_folder, postgres_unit};
 use crate::lab::Machine;
 
 const SITE: &str = r#"
@@ -15,10 +15,20 @@ server_name = ["api.example.org"]
 return = { code = 200, text = "old" }
 "#;
 
+on_each_debian![
+    k1_a_run_that_failed_between_writing_and_reloading_is_made_good_by_the_next,
+    k3_a_broken_file_is_red_every_time_and_nginx_can_still_restart,
+    k4_settings_with_a_common_prefix_are_written_once_and_restart_once,
+    k5_a_plan_on_a_bare_host_is_true,
+    k6_a_changed_password_and_attribute_are_seen_and_put_right,
+    k7_a_first_drop_in_is_loaded_by_the_restart_it_needs,
+    k8_every_lock_of_apt_is_waited_for_and_its_holder_named,
+    a_changed_site_is_one_reload,
+];
+
 /// K1: Ansible writes the site, fails later in another role, and never reloads nginx again.
-#[test]
-fn k1_a_run_that_failed_between_writing_and_reloading_is_made_good_by_the_next() {
-    let host = converged(12, SITE);
+fn k1_a_run_that_failed_between_writing_and_reloading_is_made_good_by_the_next(debian: u8) {
+    let host = converged(debian, SITE);
     host.recipe(&format!(
         "{}\n[[run]]\nname = \"later\"\ncommand = [\"false\"]\nonce = true\n",
         SITE.replace("old", "new")
@@ -39,9 +49,8 @@ fn k1_a_run_that_failed_between_writing_and_reloading_is_made_good_by_the_next()
 }
 
 /// K3: a role without `nginx -t` leaves a broken file behind, and its second run says ok.
-#[test]
-fn k3_a_broken_file_is_red_every_time_and_nginx_can_still_restart() {
-    let host = converged(12, SITE);
+fn k3_a_broken_file_is_red_every_time_and_nginx_can_still_restart(debian: u8) {
+    let host = converged(debian, SITE);
     let broken = SITE.replace("return =", "snippet = \"broken {\"\nreturn =");
     host.recipe(&broken);
     for _ in 0..3 {
@@ -64,31 +73,30 @@ fn k3_a_broken_file_is_red_every_time_and_nginx_can_still_restart() {
 }
 
 /// K4: two settings of which one is the other's prefix make a role restart PostgreSQL on every run, for ever.
-#[test]
-fn k4_settings_with_a_common_prefix_are_written_once_and_restart_once() {
-    let host = converged(12, "format = 1\n[postgres]\n");
-    let before = host.unit("postgresql@15-main").invocation_id();
+fn k4_settings_with_a_common_prefix_are_written_once_and_restart_once(debian: u8) {
+    let host = converged(debian, "format = 1\n[postgres]\n");
+    let before = host.unit(&postgres_unit(debian)).invocation_id();
     host.recipe("format = 1\n[postgres]\nsettings = { hot_standby = \"on\", hot_standby_feedback = true, max_connections = 41 }\n");
     host.agent("converge").exits(0);
-    let after = host.unit("postgresql@15-main").invocation_id();
+    let after = host.unit(&postgres_unit(debian)).invocation_id();
     assert_ne!(after, before, "max_connections needs a restart");
     for _ in 0..3 {
         assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0);
     }
-    assert_eq!(host.unit("postgresql@15-main").invocation_id(), after);
-    host.sh("cat /etc/postgresql/15/main/conf.d/*.conf | grep -c '^hot_standby '").prints("1");
+    assert_eq!(host.unit(&postgres_unit(debian)).invocation_id(), after);
+    let files = format!("{}/conf.d/*.conf", postgres_folder(debian));
+    host.sh(&format!("cat {files} | grep -c '^hot_standby '")).prints("1");
 
     // A setting that needs no restart gets none.
     host.recipe("format = 1\n[postgres]\nsettings = { hot_standby = \"on\", hot_standby_feedback = true, max_connections = 41, work_mem = \"5MB\" }\n");
     host.agent("converge").exits(0);
-    assert_eq!(host.unit("postgresql@15-main").invocation_id(), after);
+    assert_eq!(host.unit(&postgres_unit(debian)).invocation_id(), after);
     host.sh("runuser -u postgres -- psql -Atc 'show work_mem'").prints("5MB");
 }
 
 /// K5: `--check` on a bare host fails: "could not find the requested service nginx".
-#[test]
-fn k5_a_plan_on_a_bare_host_is_true() {
-    let host = Machine::debian(12).boot();
+fn k5_a_plan_on_a_bare_host_is_true(debian: u8) {
+    let host = Machine::debian(debian).boot();
     host.recipe(NANO);
     let planned = host.agent("plan --json").exits(3);
     assert_eq!(having(&planned, "failed"), ids([]));
@@ -103,9 +111,8 @@ fn k5_a_plan_on_a_bare_host_is_true() {
 }
 
 /// K6: a tool that only looks whether the role exists says ok to a changed password and to CREATEDB.
-#[test]
-fn k6_a_changed_password_and_attribute_are_seen_and_put_right() {
-    let host = nano(12);
+fn k6_a_changed_password_and_attribute_are_seen_and_put_right(debian: u8) {
+    let host = nano(debian);
     host.sh("runuser -u postgres -- psql -qc \"alter role booking password 'x' createdb\"").succeeds();
     host.agent("plan").exits(3).says("pg_role:booking").says("password").says("createdb");
     host.agent("converge").exits(0);
@@ -116,27 +123,23 @@ fn k6_a_changed_password_and_attribute_are_seen_and_put_right() {
 }
 
 /// K7: systemd says `NeedDaemonReload=no` for a first drop-in, and a restart runs without it.
-#[test]
-fn k7_a_first_drop_in_is_loaded_by_the_restart_it_needs() {
-    for debian in crate::evidence::DEBIANS {
-        let host = converged(debian, SITE);
-        host.recipe(&format!(
-            "{SITE}\n[[service]]\nname = \"nginx\"\ndrop_in = {{ Service = {{ LimitNOFILE = 4321 }} }}\n"
-        ));
-        host.agent("converge").exits(0);
-        let pid = host.unit("nginx").pid();
-        host.sh(&format!("grep 'Max open files' /proc/{pid}/limits")).succeeds().says("4321");
-        let start = host.unit("nginx").start();
-        host.agent("plan").exits(0);
-        host.agent("converge").exits(0);
-        assert_eq!(host.unit("nginx").start(), start);
-    }
+fn k7_a_first_drop_in_is_loaded_by_the_restart_it_needs(debian: u8) {
+    let host = converged(debian, SITE);
+    host.recipe(&format!(
+        "{SITE}\n[[service]]\nname = \"nginx\"\ndrop_in = {{ Service = {{ LimitNOFILE = 4321 }} }}\n"
+    ));
+    host.agent("converge").exits(0);
+    let pid = host.unit("nginx").pid();
+    host.sh(&format!("grep 'Max open files' /proc/{pid}/limits")).succeeds().says("4321");
+    let start = host.unit("nginx").start();
+    host.agent("plan").exits(0);
+    host.agent("converge").exits(0);
+    assert_eq!(host.unit("nginx").start(), start);
 }
 
 /// K8: apt waits for none of its locks by default, and for the lists' lock never.
-#[test]
-fn k8_every_lock_of_apt_is_waited_for_and_its_holder_named() {
-    let host = Machine::debian(12).with_packages(["python3"]).boot();
+fn k8_every_lock_of_apt_is_waited_for_and_its_holder_named(debian: u8) {
+    let host = Machine::debian(debian).with_packages(["python3"]).boot();
     host.sh("apt-get update").succeeds();
     let locks = [
         "/var/lib/dpkg/lock-frontend",
@@ -160,9 +163,8 @@ fn k8_every_lock_of_apt_is_waited_for_and_its_holder_named() {
 }
 
 /// A reload is one reload: nginx keeps its process, and gets new workers once.
-#[test]
-fn a_changed_site_is_one_reload() {
-    let host = converged(12, SITE);
+fn a_changed_site_is_one_reload(debian: u8) {
+    let host = converged(debian, SITE);
     let (start, workers) = as_it_runs(&host, "nginx");
     host.recipe(&SITE.replace("old", "new"));
     host.agent("converge").exits(0);

@@ -6,10 +6,14 @@
 #[path = "lab/mod.rs"]
 mod lab;
 
+mod analyze;
 mod beginning;
 mod boot;
+mod clusters;
+mod cut_off;
 mod drift;
 mod evidence;
+mod harmless;
 mod idempotence;
 mod inside;
 mod laws;
@@ -17,6 +21,7 @@ mod layers;
 mod leaving;
 mod market;
 mod metadata;
+mod packages;
 mod ported;
 mod problems;
 mod recipes;

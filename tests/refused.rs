@@ -9,6 +9,7 @@ format = 1
 [[user]]
 name = "ops"
 sudo = "ALL=(ALL) NOPASSWD:ALL"
+ssh_authorized_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ops"]
 [ssh]
 settings = { PasswordAuthentication = "no" }
 [[nginx.site]]

@@ -39,7 +39,7 @@ pub(super) struct Converge {
 
 impl Converge {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
-        let open = async || open::open(&self.wanted, "converge").await;
+        let mut lead = manner.lead();
         if !state::is_root() {
             // What is wrong with the command is told before who gave it.
             self.wanted.named_must_be_there("converge")?;
@@ -49,20 +49,22 @@ impl Converge {
                 format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
             ));
         }
-        let mut opened = open().await?;
+        let mut opened = open::open(&self.wanted, "converge", &mut lead).await?;
         let patience = Duration::from_secs(u64::from(self.wait));
         let command = format!("hostagent converge{}", self.wanted.argument());
         // Held until the report is written.
         let (_lock, waited) = work::lock(patience, &command).await?;
+        lead.passed("lock");
         if waited {
             // The recipe and what is true of the host may have changed meanwhile.
-            opened = open().await?;
+            opened = open::open(&self.wanted, "converge", &mut lead).await?;
         }
         // Only now: what the run before this one remembered is known when it has ended.
         let host = Host::here()?;
         opened.about.verb = Some("converge");
         opened.about.boot = host.look().boot_id();
         last_run::begin(&host.touch(), &opened.about)?;
-        work::perform(opened, &host, &Show { manner, json: self.json, again: self.wanted.again() }).await
+        let show = Show { manner, json: self.json, again: self.wanted.again() };
+        work::perform(opened, &host, lead, &show).await
     }
 }

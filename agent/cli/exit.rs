@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// An exit code of hostagent. Numbers are never given another meaning.
+/// An exit code of hostagent. Numbers are never given another meaning, and one is kept for what is still to come: 194, as it
+/// means "reboot, and run me again" to SSM Run Command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(u8);
 
@@ -19,14 +20,10 @@ impl Exit {
     pub const LOCKED: Self = Self(4);
     /// The platform could not be asked: instance metadata, credentials.
     pub const UNASKED: Self = Self(5);
-    /// Reserved: to SSM Run Command it means "reboot, and run me again".
-    pub const REBOOT: Self = Self(194);
-}
 
-impl Exit {
     /// The exit code that a report of a run notes. One that nobody knows is that of a failure.
     pub fn noted(code: u8) -> Self {
-        let known = [Self::AS_WANTED, Self::WRONG, Self::LOCKED, Self::UNASKED, Self::REBOOT];
+        let known = [Self::AS_WANTED, Self::WRONG, Self::LOCKED, Self::UNASKED];
         known.into_iter().find(|exit| exit.0 == code).unwrap_or(Self::FAILED)
     }
 

@@ -1,5 +1,6 @@
 //! The command line: one file a verb. A verb returns its exit code or a refusal; nothing here calls `exit`.
 
+mod analyze;
 mod boot;
 mod check;
 mod completions;
@@ -20,13 +21,14 @@ mod waiting;
 mod work;
 
 use std::ffi::OsString;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 pub use refusal::Refusal;
 
-use crate::report::{Colour, Ink, out};
+use crate::report::{Colour, Ink, Lead, out};
 
 /// Makes this host what its recipe says, and keeps it so.
 ///
@@ -69,6 +71,7 @@ enum Verb {
     Boot(boot::Boot),
     Facts(facts::Facts),
     Status(status::Status),
+    Analyze(analyze::Analyze),
     Schema(schema::Schema),
     Completions(completions::Completions),
 }
@@ -88,9 +91,18 @@ struct Manner {
     /// Whether looks are logged.
     debug: bool,
     colour: Colour,
+    /// When the process began its work.
+    begun: Instant,
 }
 
 impl Manner {
+    /// What came before a run until now: the command line.
+    fn lead(self) -> Lead {
+        let mut lead = Lead::since(self.begun);
+        lead.passed("arguments");
+        lead
+    }
+
     fn ink(self) -> Ink {
         Ink::for_stdout(self.colour)
     }
@@ -98,6 +110,7 @@ impl Manner {
 
 /// Reads a command line and does what it says.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let begun = Instant::now();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(usage) => {
@@ -119,7 +132,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         When::Always => Colour::Always,
         When::Never => Colour::Never,
     };
-    let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour };
+    let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour, begun };
     crate::log::start(manner.debug);
     let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_));
     let ended = match cli.verb {
@@ -129,6 +142,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Boot(boot) => boot.run(manner).await,
         Verb::Facts(facts) => facts.run().await,
         Verb::Status(status) => status.run(manner).await,
+        Verb::Analyze(analyze) => analyze.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),
     };

@@ -14,6 +14,7 @@ use crate::host::{self, CONF_DIR, Host, Look};
 use crate::problem::{Problems, nearest};
 use crate::recipe;
 use crate::recipe::loading::{BAKED, Bases, Document, load_over};
+use crate::report::Lead;
 use crate::report::json::About;
 use crate::report::out;
 
@@ -162,12 +163,12 @@ impl Opened {
 }
 
 /// Reads, checks and compiles the recipe for this host.
-pub(super) async fn open(wanted: &Wanted, verb: &str) -> Result<Opened, Refusal> {
+pub(super) async fn open(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Opened, Refusal> {
     let host = Host::here()?.look();
     let origin = Origin::of(wanted, &host)?;
     let patience = wanted.patience.for_all();
     let session = async || Imds::open(&host, patience.budget).await;
-    let mut opened = open_from(wanted, &origin, verb, session).await?;
+    let mut opened = open_from(wanted, &origin, verb, session, lead).await?;
     if origin.told().is_some() {
         opened.about.notes.insert(0, "the recipe is the one that was kept at the last boot".to_owned());
     }
@@ -180,20 +181,24 @@ pub(super) async fn open_from(
     origin: &Origin,
     verb: &str,
     session: impl AsyncFnOnce() -> Result<Imds, Unanswered>,
+    lead: &mut Lead,
 ) -> Result<Opened, Refusal> {
     if origin.told().is_none() {
         wanted.must_be_there(verb)?;
     }
     let host = Host::here()?;
     let document = wanted.document(&host.look(), origin)?;
+    lead.passed("recipe");
     let (facts, learned) = gathered(&host, &document.facts_read(), session, wanted.patience.for_all()).await?;
     all_answered(&learned)?;
+    lead.passed("facts");
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
     let mut about = About { recipe: origin.name(), only: wanted.only.clone(), ..About::default() };
     if let Some(lent) = origin.lent().filter(|_| !document.borrows()) {
         about.notes.push(format!("the {} ({}) is not used: the user-data says what its base is", lent.by, lent.base));
     }
     let (plan, services) = chosen(plan, wanted)?;
+    lead.passed("plan");
     Ok(Opened { plan, services, learned, about })
 }
 

@@ -39,7 +39,8 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
-        let opened = open::open(&self.wanted, "plan").await?;
+        let mut lead = manner.lead();
+        let opened = open::open(&self.wanted, "plan", &mut lead).await?;
         if !self.json {
             opened.tell();
         }
@@ -47,7 +48,7 @@ impl Plan {
         let host = Host::here()?;
         let outcome = run::preview(&plan, &host, &mut |_event| {}).await;
         if self.json {
-            out::print(&Report::of(&outcome, &about).text())?;
+            out::print(&Report::of(&outcome, &about).after(&lead, &outcome).text())?;
         } else {
             let detail = if manner.full { Detail::Full } else { Detail::Diffs };
             let page = Page::for_ids(manner.ink(), detail, &self.wanted.again(), plan.ids());

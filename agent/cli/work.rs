@@ -9,7 +9,7 @@ use crate::engine::{Outcome, Plan};
 use crate::host::Host;
 use crate::host::lock::{Lock, NoLock};
 use crate::report::terminal::Page;
-use crate::report::{Detail, Report, Screen, journal, last_run, out};
+use crate::report::{Detail, Lead, Report, Screen, journal, last_run, out};
 
 use super::open::Opened;
 use super::signals::Signals;
@@ -65,7 +65,7 @@ pub(super) async fn lock(patience: Duration, command: &str) -> Result<(Lock, boo
 ///
 /// # Errors
 /// When its report cannot be kept or shown.
-pub(super) async fn perform(opened: Opened, host: &Host, show: &Show) -> Result<Exit, Refusal> {
+pub(super) async fn perform(opened: Opened, host: &Host, mut lead: Lead, show: &Show) -> Result<Exit, Refusal> {
     if !show.json {
         opened.tell();
     }
@@ -76,11 +76,12 @@ pub(super) async fn perform(opened: Opened, host: &Host, show: &Show) -> Result<
     host.starts_units(services);
 
     let screen = Rc::new(RefCell::new(show.screen(&plan)));
+    lead.passed("state");
     let outcome = converge(&plan, host, &screen).await?;
 
     journal::end(&outcome);
     let exit = if outcome.is_good() { Exit::AS_WANTED } else { Exit::FAILED };
-    let report = Report::of(&outcome, &about).exits(exit.code());
+    let report = Report::of(&outcome, &about).after(&lead, &outcome).exits(exit.code());
     let kept = last_run::finish(&host.touch(), &report);
     if show.json {
         out::print(&report.text())?;

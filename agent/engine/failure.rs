@@ -27,7 +27,7 @@ impl Cause {
 
     /// Whether nothing that is still to come can change it.
     pub fn is_final(&self) -> bool {
-        matches!(self.code, "wrong-kind" | "pg-fixed")
+        matches!(self.code, "wrong-kind" | "pg-fixed" | "ssh-lockout")
     }
 
     /// Adds what to do about it.

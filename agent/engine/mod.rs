@@ -3,6 +3,7 @@
 //! It knows no feature and no kind of resource.
 
 pub mod changes;
+pub mod course;
 pub mod failure;
 mod order;
 pub mod outcome;
@@ -15,7 +16,7 @@ pub use changes::{Change, Changes, Shown};
 pub use failure::{Cause, Failure, Phase};
 pub use outcome::{Outcome, Verdict};
 pub use plan::{Draft, Plan};
-pub use resource::{Id, Resource};
+pub use resource::{Id, LeftOut, Resource};
 
 #[cfg(test)]
 mod tests;

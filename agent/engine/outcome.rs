@@ -1,8 +1,9 @@
 //! What came of a plan or a run: plain data, for the terminal, the journal and JSON alike.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::changes::{Change, Changes};
+use super::course::{Course, Part};
 use super::failure::{Cause, Failure};
 use super::resource::Id;
 
@@ -59,6 +60,8 @@ pub struct Told {
     pub started: Duration,
     /// How long its looks and its apply took.
     pub took: Duration,
+    /// What it waited for and what was done with it when; told when the run has ended.
+    pub course: Course,
 }
 
 /// What came of a whole run.
@@ -78,6 +81,10 @@ pub struct Outcome {
     pub trouble: Option<Cause>,
     /// When it began.
     pub began: SystemTime,
+    /// The same by the clock that its times are counted with.
+    pub since: Instant,
+    /// Its parts, in order, and when each ended.
+    pub parts: Vec<(Part, Duration)>,
     /// How long it took.
     pub took: Duration,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::order::Order;
 use super::resource::{AnyResource, Id, Resource};
@@ -31,8 +32,40 @@ pub(crate) struct Step {
     pub(crate) at: KeyPath,
     /// Must be in the plan, and right, first.
     after: BTreeSet<Id>,
-    /// Indices of the steps that come first.
-    pub(crate) first: BTreeSet<usize>,
+    /// The steps that come first.
+    pub(crate) first: First,
+}
+
+/// The steps that come before another, by their indices.
+#[derive(Debug, Default)]
+pub(crate) struct First {
+    /// Those it names.
+    pub(crate) named: BTreeSet<usize>,
+    /// All of some kinds, of which any may bring what it needs. One list for all who name the kind: ten thousand files
+    /// come after the same packages.
+    pub(crate) kinds: Vec<Rc<[usize]>>,
+}
+
+impl First {
+    /// All of them; some may come twice.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.named.iter().copied().chain(self.of_kinds())
+    }
+
+    /// Those of the kinds.
+    pub(crate) fn of_kinds(&self) -> impl Iterator<Item = usize> + '_ {
+        self.kinds.iter().flat_map(|kind| kind.iter()).copied()
+    }
+}
+
+impl Step {
+    /// The table of the recipe that asked for it.
+    pub(crate) fn table(&self) -> &str {
+        match self.at.steps().first() {
+            Some(KeyStep::Key(table)) => table,
+            _ => "",
+        }
+    }
 }
 
 /// What is wanted, in an order that respects every edge. Steps that are applied as one stand together in one [`Work`].
@@ -109,7 +142,7 @@ impl Draft {
                     wanted,
                     at: self.here.clone(),
                     after: BTreeSet::new(),
-                    first: BTreeSet::new(),
+                    first: First::default(),
                 };
                 self.steps.push(step);
                 self.steps.len() - 1
@@ -177,15 +210,16 @@ impl Draft {
     pub fn finish(mut self) -> Result<Plan, Vec<Problem>> {
         self.resolve();
         self.one_owner_each();
-        let works = self.works();
-        let order = sorted(&works).unwrap_or_else(|ring| {
-            let names =
-                ring.iter().filter_map(|&work| works.get(work)).filter_map(|work| self.steps.get(*work.steps.first()?));
-            let ids: Vec<String> = names.map(|step| format!("`{}`", step.id)).collect();
-            let says = format!("these wait for each other: {}", ids.join(" -> "));
-            self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
-            Vec::new()
-        });
+        let (alone, lists) = self.each_alone();
+        let (works, order) = match sorted(&alone) {
+            Ok(order) => {
+                let order: Vec<usize> = order.into_iter().filter_map(|number| number.checked_sub(lists)).collect();
+                let works = self.works(&order);
+                let order = sorted(&works).unwrap_or_else(|ring| self.wait_for_each_other(&works, &ring));
+                (works, order)
+            }
+            Err(ring) => (Vec::new(), self.wait_for_each_other(&alone, &ring)),
+        };
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
@@ -198,28 +232,71 @@ impl Draft {
         Ok(Plan { steps: self.steps, works, partial: false })
     }
 
+    /// Each step as a work of its own, and before those a work that does nothing for each list of all of a kind, of which
+    /// it says how many there are: as many edges as steps, instead of as many as there are pairs.
+    fn each_alone(&self) -> (Vec<Work>, usize) {
+        let mut lists: BTreeMap<*const usize, usize> = BTreeMap::new();
+        let mut works = Vec::new();
+        for kind in self.steps.iter().flat_map(|step| &step.first.kinds) {
+            lists.entry(kind.as_ptr()).or_insert_with(|| {
+                works.push(Work { steps: Vec::new(), first: kind.iter().copied().collect() });
+                works.len() - 1
+            });
+        }
+        let count = works.len();
+        // They are known only now: the steps are numbered behind them.
+        for work in &mut works {
+            work.first = work.first.iter().map(|step| step + count).collect();
+        }
+        works.extend(self.steps.iter().enumerate().map(|(index, step)| {
+            let named = step.first.named.iter().map(|step| step + count);
+            let kinds = step.first.kinds.iter().filter_map(|kind| lists.get(&kind.as_ptr()).copied());
+            Work { steps: vec![index], first: named.chain(kinds).collect() }
+        }));
+        (works, count)
+    }
+
+    /// Complains of a ring, which has no order.
+    fn wait_for_each_other(&mut self, works: &[Work], ring: &[usize]) -> Vec<usize> {
+        let ring = ring.iter().filter_map(|&work| self.steps.get(*works.get(work)?.steps.first()?));
+        let ids: Vec<String> = ring.map(|step| format!("`{}`", step.id)).collect();
+        let says = format!("these wait for each other: {}", ids.join(" -> "));
+        self.problems.push(Problem::new(Place::Nowhere, says).hint("let one of them not need the other"));
+        Vec::new()
+    }
+
     /// Turns ids into edges.
     fn resolve(&mut self) {
-        let mut edges: Vec<BTreeSet<usize>> = Vec::with_capacity(self.steps.len());
+        let mut edges: Vec<First> = Vec::with_capacity(self.steps.len());
+        let mut kinds: BTreeMap<Id, Rc<[usize]>> = BTreeMap::new();
         for (index, step) in self.steps.iter().enumerate() {
-            let mut first = BTreeSet::new();
+            let mut first = First::default();
             for id in &step.after {
                 if let Some(&before) = self.by_id.get(id) {
-                    first.insert(before);
+                    first.named.insert(before);
                 } else {
                     let at = self.named_at.get(id).unwrap_or(&step.at).clone();
                     let says = format!("nothing in this recipe declares `{id}`");
                     self.problems.push(Problem::new(at, says).hint(self.nearest(id)));
                 }
             }
-            first.extend(step.resource.needs().iter().flat_map(|id| self.named(id)));
-            first.remove(&index);
+            for id in step.resource.needs() {
+                if !id.as_str().ends_with(":*") || id.kind() == step.id.kind() {
+                    first.named.extend(self.named(&id));
+                    continue;
+                }
+                let all = kinds.entry(id).or_insert_with_key(|id| self.named(id).into());
+                if !all.is_empty() {
+                    first.kinds.push(Rc::clone(all));
+                }
+            }
+            first.named.remove(&index);
             edges.push(first);
         }
         for (index, step) in self.steps.iter().enumerate() {
             for later in step.resource.precedes().iter().flat_map(|id| self.named(id)).filter(|&later| later != index) {
                 if let Some(first) = edges.get_mut(later) {
-                    first.insert(index);
+                    first.named.insert(index);
                 }
             }
         }
@@ -274,8 +351,9 @@ impl Draft {
         }
     }
 
-    /// Joins the steps that are applied together, and lifts the edges to the joined ones.
-    fn works(&self) -> Vec<Work> {
+    /// Joins the steps that are applied together, and lifts the edges to the joined ones. Within one work the steps stand
+    /// in the given order: there, too, what is needed comes first.
+    fn works(&self, order: &[usize]) -> Vec<Work> {
         let mut works: Vec<Work> = Vec::new();
         let mut together: BTreeMap<String, usize> = BTreeMap::new();
         let mut of_step = Vec::with_capacity(self.steps.len());
@@ -291,13 +369,20 @@ impl Draft {
             }
             of_step.push(work);
         }
+        let rank: BTreeMap<usize, usize> = order.iter().enumerate().map(|(rank, &step)| (step, rank)).collect();
+        let mut lifted: BTreeMap<*const usize, BTreeSet<usize>> = BTreeMap::new();
+        let work_of = |step: &usize| of_step.get(*step).copied();
         for (number, work) in works.iter_mut().enumerate() {
-            let steps = work.steps.iter().filter_map(|&step| self.steps.get(step));
-            work.first = steps
-                .flat_map(|step| &step.first)
-                .filter_map(|&before| of_step.get(before).copied())
-                .filter(|&w| w != number)
-                .collect();
+            work.steps.sort_by_key(|step| rank.get(step));
+            for step in work.steps.iter().filter_map(|&step| self.steps.get(step)) {
+                work.first.extend(step.first.named.iter().filter_map(work_of));
+                for kind in &step.first.kinds {
+                    let of_kind =
+                        lifted.entry(kind.as_ptr()).or_insert_with(|| kind.iter().filter_map(work_of).collect());
+                    work.first.extend(of_kind.iter().copied());
+                }
+            }
+            work.first.remove(&number);
         }
         works
     }
@@ -367,7 +452,7 @@ impl Plan {
         let mut kept = BTreeSet::new();
         while let Some(index) = left.pop() {
             if kept.insert(index) {
-                left.extend(self.steps.get(index).into_iter().flat_map(|step| &step.first));
+                left.extend(self.steps.get(index).into_iter().flat_map(|step| step.first.iter()));
             }
         }
         for work in &mut self.works {
@@ -383,10 +468,10 @@ impl Plan {
         let (Some(first), Some(then)) = (index(first), index(then)) else { return false };
         let (mut seen, mut left) = (BTreeSet::new(), vec![then]);
         while let Some(step) = left.pop().and_then(|index| self.steps.get(index)) {
-            if step.first.contains(&first) {
+            if step.first.iter().any(|before| before == first) {
                 return true;
             }
-            left.extend(step.first.iter().filter(|&&before| seen.insert(before)));
+            left.extend(step.first.iter().filter(|&before| seen.insert(before)));
         }
         false
     }

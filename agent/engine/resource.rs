@@ -29,7 +29,9 @@ impl Id {
         Self::new(kind, path.display())
     }
 
-    /// Every resource of a kind; only for [`Resource::needs`] and [`Resource::precedes`].
+    /// Every resource of a kind, as any of them may bring what is needed; only for [`Resource::needs`] and
+    /// [`Resource::precedes`]. Where all of a kind are applied together, one that failed alone holds up nobody who did
+    /// not name it.
     pub fn every(kind: &str) -> Self {
         Self::new(kind, "*")
     }
@@ -73,7 +75,8 @@ impl fmt::Display for Id {
 /// it. What it serialises to is what the recipe wants of it: the engine keeps a digest of that to tell drift (somebody
 /// changed the host) from change (somebody changed the recipe). Secrets serialise as references.
 pub trait Resource: fmt::Debug + Serialize + 'static {
-    /// Whether all resources of this type in a plan are applied as one, by [`Resource::apply_all`].
+    /// Whether all resources of this type in a plan are applied as one, by [`Resource::apply_all`]. All of them are
+    /// looked at before any is applied, so what one finds must not depend on another.
     const TOGETHER: bool = false;
 
     /// Names this thing and no other, such as `file:/etc/nginx/nginx.conf`.
@@ -102,16 +105,17 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
     /// When it cannot be made so; what was there still works then.
     fn apply(&self, host: &Touch) -> impl Future<Output = Result<(), Cause>>;
 
-    /// Makes several of one type so in one go; only called when [`Resource::TOGETHER`].
+    /// Makes all that differ of one type so in one go; only called when [`Resource::TOGETHER`]. Names those that had to be
+    /// left out, and why: they alone have failed.
     ///
     /// # Errors
-    /// When they cannot be made so.
-    fn apply_all(all: &[&Self], host: &Touch) -> impl Future<Output = Result<(), Cause>> {
+    /// When none of them can be made so.
+    fn apply_all(all: &[&Self], host: &Touch) -> impl Future<Output = Result<LeftOut, Cause>> {
         async move {
             for one in all {
                 one.apply(host).await?;
             }
-            Ok(())
+            Ok(LeftOut::new())
         }
     }
 
@@ -146,6 +150,9 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
     }
 }
 
+/// What was left out when several were applied together: each with its reason.
+pub type LeftOut = Vec<(Id, Cause)>;
+
 /// A future on this thread.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -156,7 +163,7 @@ pub(crate) trait AnyResource: fmt::Debug {
     fn precedes(&self) -> Vec<Id>;
     fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>>;
     fn apply<'a>(&'a self, host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
-    fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
+    fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<LeftOut, Cause>>;
     fn together(&self) -> bool;
     fn when_absent(&self) -> Changes;
     fn settle(&self, host: &Touch) -> Result<(), Cause>;
@@ -188,7 +195,7 @@ impl<R: Resource> AnyResource for R {
         Box::pin(Resource::apply(self, host))
     }
 
-    fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<(), Cause>> {
+    fn apply_all<'a>(&'a self, all: &[&'a dyn AnyResource], host: &'a Touch) -> Boxed<'a, Result<LeftOut, Cause>> {
         let same: Vec<&'a R> = all.iter().filter_map(|one| one.as_any().downcast_ref()).collect();
         Box::pin(async move { R::apply_all(&same, host).await })
     }

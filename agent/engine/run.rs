@@ -17,6 +17,7 @@ use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::changes::Changes;
+use super::course::{Course, Doing, Part, Span};
 use super::failure::{Cause, Failure};
 use super::order::Order;
 use super::outcome::{Outcome, Told, Verdict};
@@ -79,6 +80,7 @@ pub async fn preview(plan: &Plan, host: &Host, watch: Watch<'_>) -> Outcome {
     for gone in leaving.removals {
         run.ended(gone.preview(&host.look(), run.began));
     }
+    run.passed(Part::Survey);
     run.outcome(true, Vec::new(), leaving.released, false)
 }
 
@@ -87,17 +89,24 @@ pub async fn converge(plan: &Plan, host: &Host, stop: &Stop, watch: Watch<'_>) -
     let run = Run::new(plan, host, watch);
     run.tell(Event::Began { resources: plan.len() });
     let healed = run.heal().await;
+    run.passed(Part::Healing);
     let leaving = removal::leaving(plan, &host.look());
     leaving.removals.iter().for_each(|gone| gone.foresee(host));
     run.survey().await;
     host.expect_nothing();
+    run.passed(Part::Survey);
     let (first, last): (Vec<_>, Vec<_>) = leaving.removals.into_iter().partition(Removal::goes_first);
     run.take_away(first, stop).await;
+    run.passed(Part::Removals);
     run.act(stop).await;
+    run.passed(Part::Act);
     let last = if run.failed() { run.hold_back(last) } else { last };
-    if run.take_away(last, stop).await {
+    let gone = run.take_away(last, stop).await;
+    run.passed(Part::Removals);
+    if gone {
         // Whoever read what is gone now has to load that.
         run.act_again(stop).await;
+        run.passed(Part::Again);
     }
     for id in &leaving.released {
         run.remember(host.touch().ledger_mut().released(id.as_str()).map_err(Cause::from));
@@ -112,8 +121,13 @@ struct Seen {
     changes: Changes,
     state: State,
     drift: bool,
+    /// Whether it failed together with all that were applied with it, and not by itself.
+    broke_all: bool,
     started: Option<Instant>,
     took: Duration,
+    spans: Vec<Span>,
+    /// When the act was done with it.
+    ended: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -133,7 +147,10 @@ struct Run<'r, 'w> {
     began: Instant,
     clock: SystemTime,
     seen: RefCell<Vec<Seen>>,
+    /// Whether nothing failed or was left out so far.
+    all_well: Cell<bool>,
     extra: RefCell<Vec<Told>>,
+    parts: RefCell<Vec<(Part, Duration)>>,
     /// A ledger that cannot be written is a failure of the run, told once.
     trouble: RefCell<Option<Cause>>,
 }
@@ -149,13 +166,27 @@ impl<'r, 'w> Run<'r, 'w> {
             changes: Changes::none(),
             state: State::Unseen,
             drift: false,
+            broke_all: false,
             started: None,
             took: Duration::ZERO,
+            spans: Vec::new(),
+            ended: None,
         };
         let seen = RefCell::new(plan.steps.iter().map(|_| unseen()).collect());
         let watch = RefCell::new(watch);
-        let (extra, trouble) = (RefCell::default(), RefCell::default());
-        Self { plan, host, watch, began: Instant::now(), clock: SystemTime::now(), seen, extra, trouble }
+        let (extra, parts, trouble) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self {
+            plan,
+            host,
+            watch,
+            began: Instant::now(),
+            clock: SystemTime::now(),
+            seen,
+            all_well: Cell::new(true),
+            extra,
+            parts,
+            trouble,
+        }
     }
 
     /// Puts right what a killed run left behind.
@@ -207,6 +238,7 @@ impl<'r, 'w> Run<'r, 'w> {
             notes: seen.changes.notes().to_vec(),
             started: seen.started.map_or_else(Default::default, |at| at.saturating_duration_since(self.began)),
             took: seen.took,
+            course: Course::default(),
         }
     }
 
@@ -217,10 +249,20 @@ impl<'r, 'w> Run<'r, 'w> {
 
     fn outcome(self, preview: bool, healed: Vec<String>, released: Vec<Id>, interrupted: bool) -> Outcome {
         let seen = self.seen.borrow();
-        let order = self.plan.works.iter().flat_map(|work| &work.steps);
-        let mut resources: Vec<Told> = order
-            .filter_map(|&index| Some(self.told(self.plan.steps.get(index)?, seen.get(index)?, preview)))
-            .collect();
+        let mut resources = Vec::with_capacity(seen.len());
+        for work in &self.plan.works {
+            let course = self.course(work, &seen);
+            for &index in &work.steps {
+                let (Some(step), Some(seen)) = (self.plan.steps.get(index), seen.get(index)) else { continue };
+                let course = Course {
+                    table: step.table().to_owned(),
+                    ended: seen.ended,
+                    spans: seen.spans.clone(),
+                    ..course.clone()
+                };
+                resources.push(Told { course, ..self.told(step, seen, preview) });
+            }
+        }
         resources.append(&mut self.extra.borrow_mut());
         let trouble = self.trouble.borrow_mut().take();
         Outcome {
@@ -231,13 +273,42 @@ impl<'r, 'w> Run<'r, 'w> {
             interrupted,
             trouble,
             began: self.clock,
+            since: self.began,
+            parts: self.parts.take(),
             took: self.began.elapsed(),
         }
+    }
+
+    /// What the steps of a work have in common.
+    fn course(&self, work: &Work, seen: &[Seen]) -> Course {
+        let before = work.first.iter().filter_map(|&number| self.plan.works.get(number)).flat_map(|work| &work.steps);
+        let ended = before.filter_map(|&index| seen.get(index)?.ended).max();
+        let began =
+            self.parts.borrow().iter().rev().skip_while(|(part, _)| *part != Part::Act).nth(1).map(|(_, at)| *at);
+        Course {
+            needs: self.plan.awaited_by(work),
+            with: self.plan.name_of(work).filter(|_| work.steps.len() > 1),
+            ready: began.map(|began| ended.unwrap_or(began)),
+            ..Course::default()
+        }
+    }
+
+    /// What was done from then until now.
+    fn span(&self, doing: Doing, from: Instant) -> Span {
+        Span { doing, from: from.saturating_duration_since(self.began), till: self.began.elapsed() }
+    }
+
+    /// Notes that a part of the run has ended.
+    fn passed(&self, part: Part) {
+        self.parts.borrow_mut().push((part, self.began.elapsed()));
     }
 
     fn note(&self, index: usize, change: impl FnOnce(&mut Seen)) {
         if let Some(seen) = self.seen.borrow_mut().get_mut(index) {
             change(seen);
+            if matches!(seen.state, State::Failed(_) | State::Skipped(_)) {
+                self.all_well.set(false);
+            }
         }
     }
 

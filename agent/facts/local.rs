@@ -22,6 +22,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { names: &["hostname", "fqdn"], gather: names },
     Group { names: &["machine_id"], gather: machine_id },
     Group { names: &["interface", "private_ip", "private_ipv6"], gather: addresses },
+    Group { names: &["ipv6"], gather: ipv6 },
     Group { names: &["mounts"], gather: mounts },
     Group { names: &["is_ec2", "virtualization"], gather: platform },
 ];
@@ -89,6 +90,11 @@ fn addresses(host: &Look) -> Result<Found, Error> {
     found.extend(on(v4, IpAddr::is_ipv4).map(|ip| ("private_ip", ip)));
     found.extend(on(v6, is_global6).map(|ip| ("private_ipv6", ip)));
     Ok(found)
+}
+
+/// The kernel keeps this table from the moment it knows the protocol, also while no interface has an address.
+fn ipv6(host: &Look) -> Result<Found, Error> {
+    Ok(vec![("ipv6", Fact::Bool(host.found(Path::new("/proc/self/net/if_inet6"))?.is_some()))])
 }
 
 fn is_global6(ip: &IpAddr) -> bool {

@@ -27,6 +27,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("instance_id", "the EC2 instance's ID, such as `i-0123456789abcdef0`; elsewhere `not-on-ec2`"),
     ("instance_type", "the EC2 instance's type, such as `t3a.nano`"),
     ("interface", "the network interface of the default route"),
+    ("ipv6", "whether the host has IPv6 at all, if only on itself"),
     ("is_ec2", "whether this is an EC2 instance"),
     ("kernel", "the kernel's release, such as `6.1.0-35-cloud-amd64`"),
     ("lifecycle", "how the EC2 instance is paid for: `on-demand`, `spot`, …"),
@@ -46,6 +47,8 @@ pub const NAMES: &[(&str, &str)] = &[
     ("region", "where the EC2 instance is, such as `eu-central-1`"),
     ("virtualization", "`ec2`, `kvm`, …, or the container's kind, such as `docker`; `none` where nothing says so"),
 ];
+
+const IPV6: &str = "ipv6";
 
 /// What is true of this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,8 +95,8 @@ impl fmt::Display for Fact {
 }
 
 impl Facts {
-    /// Gathers the facts of these names, and the operating system. What a metadata service did not answer has no value
-    /// here, and its reason in [`Learned::unanswered`].
+    /// Gathers the facts of these names, and those that tables of the recipe go by: the operating system, and IPv6. What a
+    /// metadata service did not answer has no value here, and its reason in [`Learned::unanswered`].
     ///
     /// # Errors
     /// When a file that holds one is there and cannot be read.
@@ -112,7 +115,9 @@ impl Facts {
         each: Duration,
     ) -> Result<(Self, Learned), Error> {
         let mut facts = Self { os: local::os(host)?, known: BTreeMap::new() };
-        for group in local::GROUPS.iter().filter(|group| group.names.iter().any(|name| wanted.contains(*name))) {
+        for group in
+            local::GROUPS.iter().filter(|group| group.names.iter().any(|name| *name == IPV6 || wanted.contains(*name)))
+        {
             let all = (group.gather)(host)?;
             facts.known.extend(all.into_iter().map(|(name, fact)| (name.to_owned(), fact)));
         }
@@ -137,6 +142,7 @@ impl Facts {
             ("instance_id", text("i-0123456789abcdef0")),
             ("instance_type", text("t3a.nano")),
             ("interface", text("ens5")),
+            ("ipv6", Fact::Bool(true)),
             ("is_ec2", Fact::Bool(true)),
             ("kernel", text("6.1.0-35-cloud-amd64")),
             ("lifecycle", text("on-demand")),
@@ -157,6 +163,11 @@ impl Facts {
             os: Os { id: "debian".to_owned(), version: "12".to_owned(), codename: "bookworm".to_owned() },
             known: known.map(|(name, fact)| (name.to_owned(), fact)).into(),
         }
+    }
+
+    /// Whether the host has IPv6; so it has unless something says otherwise.
+    pub fn has_ipv6(&self) -> bool {
+        self.value(IPV6) != Some(Fact::Bool(false))
     }
 
     /// Facts written down, for a host that is not at hand: `hostname = "web"` and so on.

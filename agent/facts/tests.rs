@@ -50,7 +50,7 @@ fn the_operating_system_is_always_known() {
         (facts.os.id.as_str(), facts.os.version.as_str(), facts.os.codename.as_str()),
         ("debian", "12", "bookworm")
     );
-    assert!(facts.known.is_empty(), "nothing else was asked for");
+    assert_eq!(facts.known.keys().collect::<Vec<_>>(), ["ipv6"], "nothing else was asked for");
 }
 
 #[test]
@@ -92,6 +92,13 @@ fn the_interface_is_that_of_the_best_default_route() {
     let route = format!("{none} 00 {none} 00 {none} 00000400 00000001 00000000 00450003     ens5\n");
     assert_eq!(text(&all(&[("/proc/net/ipv6_route", &nowhere)]), "interface"), None);
     assert_eq!(text(&all(&[("/proc/net/ipv6_route", &(nowhere + &route))]), "interface").unwrap(), "ens5");
+}
+
+#[test]
+fn a_host_has_ipv6_when_its_kernel_keeps_a_table_of_addresses() {
+    assert!(!all(&[]).has_ipv6());
+    assert!(all(&[("/proc/self/net/if_inet6", "")]).has_ipv6());
+    assert!(Facts::default().has_ipv6(), "what nobody looked up is as usual");
 }
 
 #[test]

@@ -19,14 +19,10 @@ use crate::problem::KeyPath;
 use crate::resources::apt_source::{AptSource, Key, KeyFrom};
 use crate::terms::{AbsolutePath, Fingerprint};
 
-/// Sources of packages beside the distribution's own.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct AptSources(Vec<Source>);
-
 /// A source of packages. Before the next installation its package lists are fetched.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AptSource")]
 pub struct Source {
     /// Names its files, `/etc/apt/sources.list.d/NAME.sources` and `/etc/apt/keyrings/NAME.gpg`: letters, digits, `_`,
     /// `-` and `.`.
@@ -48,6 +44,7 @@ pub struct Source {
 /// The OpenPGP keys that sign a source: exactly one of `armored`, `file` and `url`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AptKey")]
 pub struct SourceKey {
     /// The keys themselves: a text that begins with `-----BEGIN PGP PUBLIC KEY BLOCK-----`.
     /// One of `armored`, `file` and `url` is needed.
@@ -64,11 +61,11 @@ pub struct SourceKey {
     fingerprints: Vec<Fingerprint>,
 }
 
-impl Feature for AptSources {
+impl Feature for Vec<Source> {
     const TABLE: &'static str = "apt_source";
 
     fn compile(&self, facts: &Facts, plan: &mut Draft) {
-        for (index, source) in self.0.iter().enumerate() {
+        for (index, source) in self.iter().enumerate() {
             let here = KeyPath::root().key(Self::TABLE).index(index);
             plan.at(here.clone());
             source.compile(facts, &here, plan);
@@ -194,7 +191,7 @@ mod tests {
     fn compiled(text: &str) -> Result<String, Vec<String>> {
         #[derive(Deserialize)]
         struct Recipe {
-            apt_source: AptSources,
+            apt_source: Vec<Source>,
         }
         let recipe: Recipe = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
         let (mut draft, mut facts) = (Draft::default(), Facts::default());

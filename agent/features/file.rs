@@ -1,7 +1,8 @@
 //! `[[file]]`: a file whose content stands in the recipe or on a server.
 //!
-//! A file with a `check` is written as a set of one, which its checker must like or it is put back. Files that can lock
-//! people out have theirs without being asked, by their paths: rules of sudo, and the configuration of the SSH server.
+//! A file with a `check` is written as a set of one, which its checker must like: before it is written if it can be given a
+//! copy, else or it is put back. Files that can lock people out have theirs without being asked, by their paths: rules of
+//! sudo, and the configuration of the SSH server.
 
 use std::path::Path;
 
@@ -9,13 +10,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Feature, holds_login, needs_package};
+use crate::engine::plan::Added;
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources;
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
+use crate::resources::config_set::{sshd, sudoers};
 use crate::resources::download::Download;
-use crate::resources::{sshd, sudoers};
 use crate::terms::{AbsolutePath, AccountName, Mode};
 
 /// A file. Exactly one of `content` and `source` says what is in it.
@@ -40,8 +42,9 @@ pub struct File {
     /// Which group owns it. Default: `"root"`.
     #[serde(default = "AccountName::root")]
     pub group: AccountName,
-    /// A command that exits with 0 if the file is good; `%s` stands for its path. If it is not good, the old file is put back.
-    /// Default: none. What sudo and the SSH server read is checked by `visudo` and `sshd -t` in any case.
+    /// A command that exits with 0 if the file is good; `%s` stands for a copy of it, and the file is not written before that
+    /// is good. Without a `%s` the file is written, and the old one is put back if it is not good. Default: none. What sudo
+    /// and the SSH server read is checked by `visudo` and `sshd -t` in any case.
     #[serde(default)]
     pub check: Option<Vec<String>>,
     /// Whether its content stays out of plans and reports. Not for a file that is checked. Default: `false`.
@@ -55,6 +58,7 @@ pub struct File {
 /// A file on a server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FileSource")]
 pub struct Source {
     /// `https://…`, `http://…`, or `file://…` on this host, without a user name or password.
     pub url: String,
@@ -107,8 +111,12 @@ impl File {
 
     /// The check of its own, if it has one.
     fn own_check(&self) -> Option<ConfigCheck> {
-        let path = self.path.to_string();
-        self.check.as_ref().map(|argv| ConfigCheck::program(argv.iter().map(|arg| arg.replace("%s", &path))))
+        let argv = self.check.as_ref()?;
+        Some(if argv.iter().any(|word| word.contains("%s")) {
+            ConfigCheck::copy(argv, self.path.as_path())
+        } else {
+            ConfigCheck::program(argv)
+        })
     }
 
     /// The checks of a file that has any, those of the SSH server apart.
@@ -116,7 +124,7 @@ impl File {
         let mut checks = Vec::new();
         if self.reader() == Some(Reader::Sudo) {
             checks.extend(sudoers::rules("", self.path.as_path(), "").checks);
-            checks.push(sudoers::all_together());
+            checks.extend([sudoers::all_together(), sudoers::as_they_stand()]);
         }
         checks.extend(self.own_check());
         checks
@@ -175,9 +183,7 @@ impl File {
     }
 
     fn add_content(&self, content: &str, plan: &mut Draft) {
-        if self.reader() == Some(Reader::Sudo) {
-            needs_package(plan, "sudo");
-        }
+        let package = (self.reader() == Some(Reader::Sudo)).then(|| needs_package(plan, "sudo"));
         let checks = self.checks();
         if checks.is_empty() {
             plan.add(resources::file::File {
@@ -192,7 +198,7 @@ impl File {
             return;
         }
         let set = ConfigSet { checks, ..ConfigSet::new(self.path.to_string(), vec![self.config_file(content)]) };
-        plan.add(set);
+        package.iter().fold(plan.add(set), Added::after);
     }
 
     fn add_download(&self, source: &Source, here: &KeyPath, plan: &mut Draft) {
@@ -274,11 +280,11 @@ impl Feature for Vec<File> {
         }
         // One set for all of them: the server reads them together, and one may only make sense beside another.
         if !read_by_ssh.is_empty() {
-            needs_package(plan, sshd::PACKAGE);
+            let package = needs_package(plan, sshd::PACKAGE);
             let needs = plan.add(sshd::privilege_separation()).id();
             let mut set = sshd::drop_ins(sshd::FILES, read_by_ssh);
             set.checks.extend(own_checks);
-            let set: Id = plan.add(set).after(&needs).id();
+            let set: Id = plan.add(set).after(&package).after(&needs).id();
             plan.add(sshd::service()).after(&set);
         }
     }
@@ -323,7 +329,7 @@ mod tests {
         assert_eq!(plan(recipe).unwrap(), ["package:sudo", "config_set:/etc/sudoers.d/deploy"]);
         let file: Recipe = toml::from_str(recipe).unwrap();
         assert_eq!(file.file[0].mode(), Mode::new(0o440));
-        assert_eq!(file.file[0].checks().len(), 2);
+        assert_eq!(file.file[0].checks().len(), 3);
         assert_eq!(plan(&recipe.replace("deploy\"", "my.rules\"")).unwrap_err(), ["sudo passes over `my.rules`"]);
     }
 
@@ -343,7 +349,7 @@ mod tests {
         assert_eq!(plan(&one("/etc/sudoers", content)).unwrap(), ["package:sudo", "config_set:/etc/sudoers"]);
         let of = |recipe: &str| toml::from_str::<Recipe>(recipe).unwrap().file.remove(0);
         let main = of(&one("/etc/sudoers", "content = \"\"\ncheck = [\"true\"]"));
-        assert_eq!((main.mode(), main.checks().len()), (Mode::new(0o440), 3));
+        assert_eq!((main.mode(), main.checks().len()), (Mode::new(0o440), 4));
 
         let both = one("/etc/ssh/sshd_config", content)
             + &one("/etc/ssh/sshd_config.d/a.conf", "content = \"\"\ncheck = [\"grep\", \"x\", \"%s\"]");
@@ -351,7 +357,7 @@ mod tests {
         let mut draft = Draft::default();
         recipe.file.compile(&Facts::default(), &mut draft);
         let (set, _) = draft.added::<ConfigSet>(&Id::new("config_set", sshd::FILES)).unwrap();
-        assert_eq!((set.files.len(), set.checks.len()), (2, 2));
+        assert_eq!((set.files.len(), set.checks.len()), (2, 3));
         assert!(draft.has(&Id::new("service", "ssh")));
 
         let sum = "0".repeat(64);

@@ -22,7 +22,7 @@ use crate::resources::package::Package;
 use crate::resources::swap::Swap;
 use crate::resources::sysctl::Sysctl;
 use crate::resources::timezone::Timezone;
-use crate::terms::{AbsolutePath, HostName, PackageName, Size};
+use crate::terms::{AbsolutePath, HostName, PackageName, Size, TextOrNumber};
 
 /// The host itself.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -56,12 +56,12 @@ pub struct Host {
 
 /// A package and how it is wanted; a name alone stands for `{ name = … }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageWish(Detailed);
+pub struct PackageWish(PackageTable);
 
 /// A package and how it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Detailed {
+struct PackageTable {
     /// Its name.
     name: PackageName,
     /// Its version, or a pattern such as `"1.22.*"`. Default: any; a new one gets the newest there is.
@@ -92,11 +92,11 @@ impl<'de> Visitor<'de> for PackageVisitor {
 
     fn visit_str<E: Error>(self, name: &str) -> Result<PackageWish, E> {
         let name = PackageName::try_from(name.to_owned()).map_err(E::custom)?;
-        Ok(PackageWish(Detailed { name, version: None, absent: false, recommends: false }))
+        Ok(PackageWish(PackageTable { name, version: None, absent: false, recommends: false }))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PackageWish, A::Error> {
-        Ok(PackageWish(Detailed::deserialize(MapAccessDeserializer::new(map))?))
+        Ok(PackageWish(PackageTable::deserialize(MapAccessDeserializer::new(map))?))
     }
 }
 
@@ -106,53 +106,25 @@ impl JsonSchema for PackageWish {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let table = generator.subschema_for::<Detailed>();
+        let table = generator.subschema_for::<PackageTable>();
         json_schema!({ "anyOf": [generator.subschema_for::<PackageName>(), table] })
     }
 }
 
 /// A kernel value: a number, or text such as `"4096 131072 6291456"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "TextOrNumber")]
+#[schemars(with = "TextOrNumber")]
 pub struct KernelValue(String);
 
-impl<'de> Deserialize<'de> for KernelValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KernelValueVisitor)
-    }
-}
+impl TryFrom<TextOrNumber> for KernelValue {
+    type Error = String;
 
-struct KernelValueVisitor;
-
-impl Visitor<'_> for KernelValueVisitor {
-    type Value = KernelValue;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number or a string")
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<KernelValue, E> {
-        Ok(KernelValue(number.to_string()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<KernelValue, E> {
-        Ok(KernelValue(number.to_string()))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<KernelValue, E> {
+    fn try_from(TextOrNumber(text): TextOrNumber) -> Result<Self, String> {
         if text.contains(['\n', '\r']) || text.trim().is_empty() {
-            return Err(E::custom("a kernel value is one line\nhint: numbers with blanks between, or a word"));
+            return Err("a kernel value is one line\nhint: numbers with blanks between, or a word".to_owned());
         }
-        Ok(KernelValue(text.trim().to_owned()))
-    }
-}
-
-impl JsonSchema for KernelValue {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "KernelValue".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["integer", "string"] })
+        Ok(Self(text.trim().to_owned()))
     }
 }
 

@@ -28,9 +28,11 @@ pub trait Feature {
     fn compile(&self, facts: &Facts, plan: &mut Draft);
 }
 
-/// Adds a package that a feature cannot do without, unless the recipe names it itself, perhaps with a version.
-pub(crate) fn needs_package(plan: &mut Draft, name: &str) {
-    match plan.added::<Package>(&Id::new("package", name)) {
+/// Adds a package that a feature cannot do without, unless the recipe names it itself, perhaps with a version. What cannot
+/// be there without it comes after the id.
+pub(crate) fn needs_package(plan: &mut Draft, name: &str) -> Id {
+    let id = Id::new("package", name);
+    match plan.added::<Package>(&id) {
         None => drop(plan.add(Package::named(name))),
         Some((wanted, place)) if wanted.absent => {
             let says = format!("the package `{name}` is needed here, and `{place}` wants it absent");
@@ -38,6 +40,7 @@ pub(crate) fn needs_package(plan: &mut Draft, name: &str) {
         }
         Some(_) => {}
     }
+    id
 }
 
 /// Whether a URL holds a user name or password, which the recipe, plans and errors would tell to everybody.

@@ -1,7 +1,6 @@
 //! `[[run]]`: the escape hatch, a command with a guard.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources;
 use crate::resources::run::Guard;
-use crate::terms::{AbsolutePath, AccountName};
+use crate::terms::{AbsolutePath, AccountName, Period};
 
 /// A command of your own. It needs one guard, `creates`, `unless` or `once`, which tells whether it is still to be run.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -37,22 +36,21 @@ pub struct Run {
     pub user: AccountName,
     /// Where it runs. Default: `"/"`.
     #[serde(default)]
-    pub directory: Option<AbsolutePath>,
+    pub working_directory: Option<AbsolutePath>,
     /// Its environment beside `PATH`, `HOME` and `LC_ALL`. Default: none.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// How many seconds it may take before it is ended. Default: `600`.
+    /// How long it may take before it is ended. Default: `"10m"`.
     #[serde(default = "timeout")]
-    #[schemars(range(min = 1))]
-    pub timeout: u32,
+    pub timeout: Period,
     /// What it comes after, by id, such as `"service:nginx"`; packages, files, directories, links and its user come
     /// first anyway. Default: nothing else.
     #[serde(default)]
     pub after: Vec<String>,
 }
 
-fn timeout() -> u32 {
-    600
+fn timeout() -> Period {
+    Period::known("10m")
 }
 
 impl Run {
@@ -84,8 +82,8 @@ impl Run {
                 "say what the command is for, such as `warm the cache`",
             );
         }
-        if self.timeout == 0 {
-            let hint = "at least 1; leave it out for 600";
+        if self.timeout.duration().is_zero() {
+            let hint = "such as `\"1h\"`; leave it out for ten minutes";
             plan.problem_at(here.key("timeout"), "in no time at all nothing can be done", hint);
         }
         for name in self.environment.keys().filter(|name| name.is_empty() || name.contains(['=', '\n', '\r', '\0'])) {
@@ -108,9 +106,9 @@ impl Run {
             command: self.command.clone(),
             guard,
             user: self.user.clone(),
-            directory: self.directory.clone().map_or_else(|| "/".into(), Into::into),
+            directory: self.working_directory.clone().map_or_else(|| "/".into(), Into::into),
             environment: self.environment.clone(),
-            timeout: Duration::from_secs(self.timeout.into()),
+            timeout: self.timeout.duration(),
         });
         let after: Vec<Id> = self.after.iter().map(|id| Id::from(id.as_str())).collect();
         after.iter().fold(run, crate::engine::plan::Added::after);
@@ -159,7 +157,7 @@ mod tests {
         };
         let nameless = "[[run]]\nname = \"\"\ncommand = [\"true\"]\nonce = true\n";
         assert_eq!(of(nameless), ["a name is one line of text"]);
-        assert_eq!(problems("once = true\ntimeout = 0\n"), ["in no time at all nothing can be done"]);
+        assert_eq!(problems("once = true\ntimeout = \"0s\"\n"), ["in no time at all nothing can be done"]);
         assert_eq!(
             problems("once = true\nenvironment = { \"A=B\" = \"\", \"A\\nB\" = \"\", FINE = \"a=b\" }\n"),
             ["`A\\nB` is not the name of a variable", "`A=B` is not the name of a variable"]

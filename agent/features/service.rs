@@ -22,16 +22,12 @@ use crate::terms::{AbsolutePath, UnitName, UnitSettings};
 /// The name of the drop-in that a recipe writes.
 const DROP_IN: &str = "hostagent";
 
-/// Units of systemd, and whether they run.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Services(Vec<ServiceTable>);
-
 /// A unit of systemd. For one that another table runs, such as nginx, only `drop_in` may be said here. Its own file comes
 /// with a package, or with the recipe, as a `[[file]]` in `/etc/systemd/system/`: then a changed one restarts it if need be.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ServiceTable {
+#[schemars(rename = "Service")]
+pub struct Unit {
     /// Its name, such as `nginx`, `postgresql@15-main` or `docker.socket`; without a suffix it is a service.
     name: UnitName,
     /// Whether it starts at boot. Default: true, and false if it is masked.
@@ -57,6 +53,7 @@ pub struct ServiceTable {
 /// What makes a unit load a changed file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "OnChange")]
 pub enum OnChangeWord {
     /// A reload, or a restart if the unit knows none.
     #[default]
@@ -67,13 +64,13 @@ pub enum OnChangeWord {
     None,
 }
 
-impl Feature for Services {
+impl Feature for Vec<Unit> {
     const TABLE: &'static str = "service";
 
     fn compile(&self, _: &Facts, plan: &mut Draft) {
         // Whether a unit runs is for the table that configures it to say, such as `[nginx]`.
-        let theirs: Vec<bool> = self.0.iter().map(|service| plan.has(&service.id())).collect();
-        for ((index, service), of_another) in self.0.iter().enumerate().zip(theirs) {
+        let theirs: Vec<bool> = self.iter().map(|service| plan.has(&service.id())).collect();
+        for ((index, service), of_another) in self.iter().enumerate().zip(theirs) {
             let here = KeyPath::root().key(Self::TABLE).index(index);
             plan.at(here.clone());
             if of_another {
@@ -86,7 +83,7 @@ impl Feature for Services {
     }
 }
 
-impl ServiceTable {
+impl Unit {
     fn compile(&self, here: &KeyPath, plan: &mut Draft) {
         for (field, value) in [("enabled", self.enabled), ("running", self.running)] {
             if self.masked && value == Some(true) {
@@ -163,7 +160,7 @@ mod tests {
     fn compiled(toml: &str) -> Result<Plan, Vec<Problem>> {
         #[derive(Deserialize)]
         struct Recipe {
-            service: Services,
+            service: Vec<Unit>,
         }
         let mut draft = Draft::default();
         toml::from_str::<Recipe>(toml).unwrap().service.compile(&Facts::default(), &mut draft);
@@ -186,7 +183,7 @@ mod tests {
         let of = |path: &str| {
             let mut draft = Draft::default();
             draft.add(crate::resources::file::File::new(path, "[Service]\nExecStart=/bin/a\n"));
-            Services(vec![toml::from_str("name = \"a@1\"").unwrap()]).compile(&Facts::default(), &mut draft);
+            vec![toml::from_str::<Unit>("name = \"a@1\"").unwrap()].compile(&Facts::default(), &mut draft);
             let plan = draft.finish().unwrap();
             let step = plan.steps.iter().find(|step| step.id.as_str() == "service:a@1").unwrap();
             let service: &Service = step.resource.as_any().downcast_ref().unwrap();
@@ -209,7 +206,7 @@ mod tests {
         let compiled = |toml: &str| {
             let mut draft = Draft::default();
             draft.add(Service { enabled: None, ..Service::running("a") });
-            Services(vec![toml::from_str(toml).unwrap()]).compile(&Facts::default(), &mut draft);
+            vec![toml::from_str::<Unit>(toml).unwrap()].compile(&Facts::default(), &mut draft);
             draft.finish()
         };
         let plan = compiled("name = \"a\"\ndrop_in = { Service = { Nice = 1 } }\n").unwrap();

@@ -4,19 +4,21 @@
 //! `PermitRootLogin`, and so on: every setting has the server's own name. `security_sudoers_passwordless` is
 //! `[[user]] sudo = true`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::{Feature, needs_package};
 use crate::engine::Draft;
 use crate::facts::Facts;
 use crate::problem::KeyPath;
-use crate::resources::config_set::ConfigFile;
-use crate::resources::sshd;
+use crate::resources::config_set::ssh_access::{Access, ELSEWHERE};
+use crate::resources::config_set::{ConfigFile, ConfigSet, sshd};
+use crate::template::managed;
+use crate::terms::{OneOrMany, SettingValue};
 
 /// The SSH server. Its package is installed and its service runs; settings are checked by `sshd -t` before it reloads, and
 /// whoever is logged in stays so.
@@ -30,11 +32,16 @@ pub struct Ssh {
     /// Settings for some connections only. Default: none.
     #[serde(default, rename = "match")]
     pub matches: Vec<Match>,
+    /// Whether it is meant that settings let nobody in: else they are refused where they turn passwords off and neither root
+    /// nor anybody who may use sudo has a key, and where they cut off the login by SSH that runs hostagent. Default: `false`.
+    #[serde(default)]
+    pub lockout_is_meant: bool,
 }
 
 /// Settings for some connections.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SshMatch")]
 pub struct Match {
     /// What it is for.
     pub name: String,
@@ -44,66 +51,18 @@ pub struct Match {
     pub settings: BTreeMap<String, Setting>,
 }
 
-/// The value of a setting: text, a number, `true` or `false` for `yes` or `no`, or a list for a setting that is given
-/// several times.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting(Vec<String>);
+/// The value of a setting, with `true` and `false` for `yes` and `no`, or a list for a setting that is given several times.
+type Setting = OneOrMany<SettingValue>;
 
-impl<'de> Deserialize<'de> for Setting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SettingVisitor)
-    }
-}
-
-struct SettingVisitor;
-
-impl<'de> Visitor<'de> for SettingVisitor {
-    type Value = Setting;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, a whole number, a boolean, or an array of strings")
-    }
-
-    fn visit_bool<E>(self, yes: bool) -> Result<Setting, E> {
-        Ok(Setting(vec![if yes { "yes" } else { "no" }.to_owned()]))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Setting, E> {
-        Ok(Setting(vec![number.to_string()]))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Setting, E> {
-        Ok(Setting(vec![number.to_string()]))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Setting, E> {
-        Ok(Setting(vec![text.to_owned()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Setting, A::Error> {
-        let mut all = Vec::new();
-        while let Some(one) = seq.next_element::<String>()? {
-            all.push(one);
-        }
-        Ok(Setting(all))
-    }
-}
-
-impl JsonSchema for Setting {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "SshSetting".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer", "boolean", "array"], "items": { "type": "string" } })
-    }
+fn words(setting: &Setting) -> impl Iterator<Item = Cow<'_, str>> {
+    setting.iter().map(|value| value.text("yes", "no"))
 }
 
 impl Ssh {
     fn text(&self) -> String {
-        let mut text = "# Written by hostagent from its recipe; changes here are undone.\n".to_owned();
+        let mut text = managed("`[ssh]` of the recipe") + "\n";
         let add = |text: &mut String, indent: &str, settings: &BTreeMap<String, Setting>| {
-            for (name, value) in settings.iter().flat_map(|(name, all)| all.0.iter().map(move |value| (name, value))) {
+            for (name, value) in settings.iter().flat_map(|(name, all)| words(all).map(move |value| (name, value))) {
                 let _ = writeln!(text, "{indent}{name} {value}");
             }
         };
@@ -117,6 +76,29 @@ impl Ssh {
             text += "\nMatch all\n";
         }
         text
+    }
+
+    /// What the settings for everybody say of who may log in.
+    fn access(&self) -> Access {
+        let words = |name: &str| {
+            let named = self.settings.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+            let texts = named.flat_map(|(_, value)| words(value));
+            texts.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let says = |name: &str, value: &str| words(name).first().is_some_and(|is| is.eq_ignore_ascii_case(value));
+        // Then somebody may get in whom nobody here can see.
+        let elsewhere =
+            ELSEWHERE.iter().any(|name| words(name).first().is_some_and(|value| value != "no" && value != "none"));
+        Access {
+            no_passwords: says("PasswordAuthentication", "no") && !elsewhere,
+            no_keys: says("PubkeyAuthentication", "no"),
+            no_root: says("PermitRootLogin", "no") || says("PermitRootLogin", "forced-commands-only"),
+            ports: words("Port").iter().filter_map(|port| port.parse().ok()).collect(),
+            allow_users: words("AllowUsers"),
+            deny_users: words("DenyUsers"),
+            allow_groups: words("AllowGroups"),
+            deny_groups: words("DenyGroups"),
+        }
     }
 
     fn problems(&self, here: &KeyPath, plan: &mut Draft) {
@@ -149,7 +131,7 @@ fn settings_problems(settings: &BTreeMap<String, Setting>, here: &KeyPath, plan:
                 format!("`{name}` is not a setting of sshd_config(5)"),
                 "it is one word of letters, such as `PermitRootLogin`",
             );
-        } else if value.0.iter().any(|text| text.contains(['\n', '\r']) || text.trim().is_empty()) {
+        } else if words(value).any(|text| text.contains(['\n', '\r']) || text.trim().is_empty()) {
             plan.problem_at(here, "a value is one line", "a list gives a setting several times");
         }
     }
@@ -162,10 +144,12 @@ impl Feature for Ssh {
         let here = KeyPath::root().key(Self::TABLE);
         plan.at(here.clone());
         self.problems(&here, plan);
-        needs_package(plan, sshd::PACKAGE);
+        let package = needs_package(plan, sshd::PACKAGE);
         let needs = plan.add(sshd::privilege_separation()).id();
         let file = ConfigFile::new(format!("{}/10-hostagent.conf", sshd::DIRECTORY), self.text());
-        let set = plan.add(sshd::drop_ins(sshd::SET, vec![file])).after(&needs).id();
+        let guard = (!self.lockout_is_meant).then(|| self.access().guard());
+        let set = ConfigSet { guard, ..sshd::drop_ins(sshd::SET, vec![file]) };
+        let set = plan.add(set).after(&package).after(&needs).id();
         plan.add(sshd::service()).after(&set);
     }
 }
@@ -188,6 +172,42 @@ mod tests {
                         # drop box\nMatch Group sftponly\n    ForceCommand internal-sftp\n\nMatch all\n";
         let expected = format!("MaxAuthTries 3\n{expected}");
         assert_eq!(ssh.text().split_once('\n').unwrap().1, expected);
+    }
+
+    #[test]
+    fn who_may_log_in_is_read_from_the_settings() {
+        let access = |settings: &str| ssh(&format!("settings = {{ {settings} }}")).access();
+        let one = access(
+            "passwordauthentication = false, PermitRootLogin = \"no\", Port = [\"22\", \"2222\"], AllowUsers = \"a b\"",
+        );
+        assert!(one.no_passwords && one.no_root && !one.no_keys);
+        assert_eq!((one.ports, one.allow_users), (vec![22, 2222], vec!["a".to_owned(), "b".to_owned()]));
+        assert!(!access("PasswordAuthentication = true, Port = 22").no_passwords);
+        assert!(!access("PasswordAuthentication = false, TrustedUserCAKeys = \"/etc/ssh/ca\"").no_passwords);
+        assert!(access("PasswordAuthentication = false, GSSAPIAuthentication = false").no_passwords);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn settings_that_let_nobody_in_are_refused_unless_that_is_meant() {
+        use crate::engine::run::preview;
+        use crate::resources::laws::Play;
+        let told = async |more: &str| {
+            let play = Play::new().file("/var/lib/dpkg/status", "");
+            let mut plan = Draft::default();
+            ssh(&format!("settings = {{ PasswordAuthentication = false }}\n{more}"))
+                .compile(&Facts::default(), &mut plan);
+            let outcome = preview(&plan.finish().unwrap(), &play.host, &mut |_| {}).await;
+            let set = outcome.resources.into_iter().find(|told| told.id.as_str() == "config_set:sshd").unwrap();
+            match set.verdict {
+                crate::engine::Verdict::Failed(failure) => failure.cause.says,
+                other => other.word().to_owned(),
+            }
+        };
+        assert_eq!(
+            told("").await,
+            "with these settings no password logs in, and neither root nor anybody who may use sudo has a key that does"
+        );
+        assert_eq!(told("lockout_is_meant = true").await, "pending");
     }
 
     #[test]

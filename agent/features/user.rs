@@ -13,9 +13,10 @@ use crate::facts::Facts;
 use crate::problem::KeyPath;
 use crate::resources;
 use crate::resources::authorized_keys::AuthorizedKeys;
-use crate::resources::sudoers;
+use crate::resources::config_set::sudoers;
 use crate::resources::user::Login;
 use crate::secret::SecretRef;
+use crate::template::managed;
 use crate::terms::{AbsolutePath, AccountName, SshKey};
 
 /// A user. Made if missing, kept as written here, never deleted.
@@ -65,7 +66,7 @@ pub struct User {
     pub ssh_authorized_keys: Vec<SshKey>,
     /// Whether keys that others put into that file are taken out. Default: `false`.
     #[serde(default)]
-    pub exclusive_keys: bool,
+    pub exact_keys: bool,
     /// What the user may do with sudo: a rule such as `"ALL=(ALL) NOPASSWD:ALL"`, which is what `true` stands for. Default:
     /// `false`: nothing from here.
     #[serde(default)]
@@ -173,10 +174,13 @@ impl User {
     }
 
     fn rules(&self, plan: &mut Draft, rule: &str) {
-        needs_package(plan, "sudo");
+        let package = needs_package(plan, "sudo");
         let path = format!("{}/hostagent-{}", sudoers::DIRECTORY, self.name);
-        let text = format!("# Written by hostagent from its recipe; changes here are undone.\n{} {rule}\n", self.name);
-        plan.add(sudoers::rules(format!("sudoers-{}", self.name), path, text)).after(&Id::new("user", &self.name));
+        let head = managed(&format!("the user `{}` of the recipe", self.name));
+        let text = format!("{head}\n{} {rule}\n", self.name);
+        plan.add(sudoers::rules(format!("sudoers-{}", self.name), path, text))
+            .after(&package)
+            .after(&Id::new("user", &self.name));
     }
 }
 
@@ -191,7 +195,7 @@ impl Feature for Vec<User> {
             plan.add(user.account());
             // Also without keys: those that the recipe had earlier must go.
             plan.at(here.key("ssh_authorized_keys"));
-            let (keys, exclusive) = (user.ssh_authorized_keys.clone(), user.exclusive_keys);
+            let (keys, exclusive) = (user.ssh_authorized_keys.clone(), user.exact_keys);
             plan.add(AuthorizedKeys { user: user.name.clone(), keys, exclusive });
             if let Some(rule) = &user.sudo.0 {
                 plan.at(here.key("sudo"));

@@ -2,6 +2,9 @@
 //!
 //! Nothing is removed that the recipe does not name: apt is told so, and where it is to remove something it is first asked
 //! what else would go.
+//!
+//! apt does nothing at all if it does not know one of the names it is given, and says which. Those are then left out, and
+//! the others installed. It costs a look into its cache, and only where a name is wrong.
 
 mod lists;
 pub mod locks;
@@ -13,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use self::lists::Lists;
 use self::locks::Turns;
-use self::refusal::{Refusal, refusal, refused};
+use self::refusal::{Refusal, not_known, refusal, refused};
 use super::held_starts::VARIABLE;
-use super::packages::{Transaction, Wanted};
+use super::packages::{Installed, Transaction, Unknown, Wanted};
 use super::programs::{Output, Program};
-use super::{Error, STATE_DIR, Touch};
+use super::{Error, Look, STATE_DIR, Touch};
 
 /// How long one call of apt may take.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -25,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(30);
 const UNDER_WAY: &str = "apt-under-way";
 
 impl Touch {
-    pub(super) async fn apt_transaction(&self, wanted: &[Wanted], how: Transaction) -> Result<(), Error> {
+    pub(super) async fn apt_transaction(&self, wanted: &[Wanted], how: Transaction) -> Result<Vec<Unknown>, Error> {
         let until = Instant::now() + how.wait;
         self.wait_for_apt_locks(until).await?;
         let held = self.hold_starts().await?;
@@ -58,9 +61,7 @@ impl Touch {
         let half_done = self.dpkg()?.broken().next().is_some() || !self.unmerged()?.is_empty();
         if half_done {
             let held = self.hold_starts().await?;
-            if !self.configure().await? {
-                self.complete(&Lists::AsFound).await?;
-            }
+            self.make_whole(&[], &Lists::AsFound).await?;
             drop(held);
         }
         self.unmark_under_way()?;
@@ -81,33 +82,42 @@ impl Touch {
         }
     }
 
-    async fn installed(&self, wanted: &[Wanted], until: Instant) -> Result<(), Error> {
+    async fn installed(&self, wanted: &[Wanted], until: Instant) -> Result<Vec<Unknown>, Error> {
         let whole = self.finish_interrupted().await?;
         let mut lists = Lists::AsFound;
         if let Some(why) = self.lists_are_stale()? {
             tracing::debug!(why, "refreshing the package lists");
             lists = self.refresh(until).await?;
         }
-        if !whole {
-            self.complete(&lists).await?;
+        let all: Vec<&Wanted> = wanted.iter().collect();
+        let again = self.unpacked_in_part(&all)?;
+        if !whole || !again.is_empty() {
+            self.complete(&again, &lists).await?;
         }
         // Those that want recommended packages go by themselves, as apt knows only one way for all.
+        let mut unknown = Vec::new();
         for recommends in [false, true] {
-            let some: Vec<&Wanted> = wanted.iter().filter(|one| one.recommends == recommends).collect();
-            if !some.is_empty() {
-                self.install_like(&some, recommends, until, &mut lists).await?;
+            let mut some: Vec<&Wanted> = wanted.iter().filter(|one| one.recommends == recommends).collect();
+            while !some.is_empty() {
+                let left_out = self.install_like(&some, recommends, until, &mut lists).await?;
+                if left_out.is_empty() {
+                    break;
+                }
+                some.retain(|one| !left_out.iter().any(|unknown| unknown.name == one.name));
+                unknown.extend(left_out);
             }
         }
-        Ok(())
+        Ok(unknown)
     }
 
+    /// Installs and removes them; or, if there are some that apt does not know, does nothing and says which.
     async fn install_like(
         &self,
         some: &[&Wanted],
         recommends: bool,
         until: Instant,
         lists: &mut Lists,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Unknown>, Error> {
         let option = format!("APT::Install-Recommends={recommends}");
         let removes = some.iter().any(|one| one.absent);
         let call = |how: &[&str]| {
@@ -123,7 +133,7 @@ impl Touch {
                 self.removes_only_what_is_named(&output, some)?;
                 output = self.try_run(&install).await?;
                 if output.succeeded() {
-                    return Ok(());
+                    return Ok(Vec::new());
                 }
             }
             match refusal(&output) {
@@ -131,9 +141,11 @@ impl Touch {
                 Refusal::NotThere if matches!(lists, Lists::AsFound) => *lists = self.refresh(until).await?,
                 Refusal::Interrupted if !mended => {
                     mended = true;
-                    if !self.configure().await? {
-                        self.complete(lists).await?;
-                    }
+                    self.make_whole(some, lists).await?;
+                }
+                // Lists that could not be fetched may lack what is there, and then all of it has to wait.
+                Refusal::NotThere if matches!(lists, Lists::Refreshed) && !not_known(&output, some).is_empty() => {
+                    return Ok(not_known(&output, some));
                 }
                 _ => {
                     let names = quoted(some.iter().map(|one| one.name.as_str()));
@@ -154,6 +166,13 @@ impl Touch {
         self.configure().await
     }
 
+    /// Finishes whatever dpkg was interrupted at.
+    async fn make_whole(&self, wanted: &[&Wanted], lists: &Lists) -> Result<(), Error> {
+        let configured = self.configure().await?;
+        let again = self.unpacked_in_part(wanted)?;
+        if configured && again.is_empty() { Ok(()) } else { self.complete(&again, lists).await }
+    }
+
     /// Configures what is unpacked; says whether all of it could be. What waits for a package that was not unpacked any
     /// more could not.
     async fn configure(&self) -> Result<bool, Error> {
@@ -162,14 +181,32 @@ impl Touch {
         Ok(output.succeeded())
     }
 
-    /// Installs what is missing to packages that are there in part.
-    async fn complete(&self, lists: &Lists) -> Result<(), Error> {
-        let output = self.try_run(&program().args(["--no-remove", "--fix-broken", "install"])).await?;
+    /// Installs what is missing to packages that are there in part, and again those that dpkg was killed at while it
+    /// unpacked them: of these there is nothing to configure, and apt takes them for installed.
+    async fn complete(&self, again: &[String], lists: &Lists) -> Result<(), Error> {
+        let options = program().args(["--no-remove", "--fix-broken", "--reinstall", "install"]);
+        let output = self.try_run(&options.args(again.iter().cloned())).await?;
         if output.succeeded() {
             Ok(())
         } else {
             Err(refused("apt could not finish what it was interrupted at", &output, lists))
         }
+    }
+}
+
+impl Look {
+    /// The packages of which dpkg has unpacked only a part, but for those that somebody was removing and nobody wants.
+    fn unpacked_in_part(&self, wanted: &[&Wanted]) -> Result<Vec<String>, Error> {
+        let dpkg = self.dpkg()?;
+        let native = dpkg.find("dpkg").map_or("", |dpkg| dpkg.architecture.as_str());
+        let is_wanted = |one: &Installed| wanted.iter().any(|wanted| wanted.name == one.name && !wanted.absent);
+        let again = dpkg.broken().filter(|one| one.broken.as_deref() == Some("half-installed"));
+        let again = again.filter(|one| !one.going || is_wanted(one));
+        let name = |one: &Installed| match one.architecture.as_str() {
+            own if own == "all" || own == native => one.name.clone(),
+            other => format!("{}:{other}", one.name),
+        };
+        Ok(again.map(name).collect())
     }
 }
 

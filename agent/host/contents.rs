@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::coming::Coming;
 use super::files::{Kind, sha256_of};
-use super::systemd::Coming;
 use super::{Error, Look};
 
 /// How fine the kernel's file times are: it stamps with the last tick, and a slow clock ticks 100 times a second.

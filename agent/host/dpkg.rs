@@ -27,6 +27,8 @@ pub struct Installed {
     pub broken: Option<String>,
     /// Whether a person told dpkg to leave its version alone.
     pub held: bool,
+    /// Whether somebody told dpkg to remove it.
+    pub going: bool,
 }
 
 /// Everything dpkg has on this host.
@@ -130,6 +132,7 @@ impl Packages {
             architecture: architecture.to_owned(),
             broken: (state != "installed" || flag != Some("ok")).then(|| state.to_owned()),
             held: want == "hold",
+            going: matches!(want, "deinstall" | "purge"),
         });
         if let (Some(provides), true) = (paragraph.provides, installed.is_some()) {
             self.provides.push((provides.to_owned(), format!("{name}:{architecture}")));

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::files::Kind;
+
 /// A failure to read or change the machine. Names the object; [`Error::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,14 +18,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A path holds something else than what is to be managed there.
-    #[error("`{}` is {found}, not {wanted}", path.display())]
+    #[error("`{}` is {}, not {}", path.display(), found.name(), wanted.name())]
     Kind {
         /// The path as the recipe would name it.
         path: PathBuf,
-        /// What stands there, such as `a symbolic link`.
-        found: &'static str,
+        /// What stands there.
+        found: Kind,
         /// What should stand there.
-        wanted: &'static str,
+        wanted: Kind,
     },
     /// Following a path would pass a symbolic link in a directory that others than root may write.
     #[error("`{}` passes a symbolic link that someone other than root could have placed", path.display())]
@@ -86,9 +88,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File { source, path, .. } => file_hint(source, path),
-            Self::Kind { path, .. } => {
-                Some(format!("move `{}` away, or name another path in the recipe", path.display()))
-            }
+            Self::Kind { path, .. } => Some(format!("move it away: `mv {0} {0}.old`", path.display())),
             Self::Unsafe { path } => Some(format!(
                 "look at `namei -l {}`, and make its directories root's or remove the link",
                 path.display()

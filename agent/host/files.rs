@@ -65,6 +65,16 @@ pub struct Found {
     pub identity: (u64, u64),
 }
 
+impl Found {
+    /// Refuses to go on where something else than what is wanted stands at `path`.
+    ///
+    /// # Errors
+    /// When it is of another kind.
+    pub fn must_be(&self, wanted: Kind, path: &Path) -> Result<(), Error> {
+        if self.kind == wanted { Ok(()) } else { Err(Error::Kind { path: path.into(), found: self.kind, wanted }) }
+    }
+}
+
 /// Who owns a file and what they may do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
@@ -169,9 +179,7 @@ impl Touch {
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
         let old = found_at(&directory, name, path)?;
-        if let Some(other) = old.as_ref().filter(|old| old.kind != Kind::File) {
-            return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a file" });
-        }
+        old.as_ref().map_or(Ok(()), |old| old.must_be(Kind::File, path))?;
         self.ledger_mut().writing(path, &sha256_of(bytes), old.is_none())?;
 
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
@@ -186,6 +194,7 @@ impl Touch {
                 .map_err(fail("set the owner of"))?;
             fchmod(&file, Mode::from_bits_truncate(access.mode)).map_err(fail("set the mode of"))?;
             fsync(&file).map_err(fail("write"))?;
+            self.ledger_mut().sync_made()?;
             renameat(&directory, temporary.as_str(), &directory, name).map_err(fail("write"))
         })();
         if written.is_err() {
@@ -203,10 +212,16 @@ impl Touch {
         self.wrote();
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
-        match mkdirat(&directory, name, Mode::from_bits_truncate(0o700)) {
-            Ok(()) => self.ledger_mut().made(path)?,
-            Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(fail("make")(errno)),
+        if found_at(&directory, name, path)?.is_none() {
+            self.ledger_mut().made(path)?;
+            self.ledger_mut().sync_made()?;
+            if let Err(errno) = mkdirat(&directory, name, Mode::from_bits_truncate(0o700)) {
+                // Whatever is there was made by somebody else.
+                self.ledger_mut().removed(path)?;
+                if errno != Errno::EEXIST {
+                    return Err(fail("make")(errno));
+                }
+            }
         }
         give(&directory, name, path, access, Some(Kind::Directory))
     }
@@ -250,11 +265,12 @@ impl Touch {
                 if ours { self.ledger_mut().made(path)? } else { self.ledger_mut().removed(path)? }
             }
             None => self.ledger_mut().made(path)?,
-            Some(other) => return Err(Error::Kind { path: path.into(), found: other.kind.name(), wanted: "a link" }),
+            Some(other) => other.must_be(Kind::Link, path)?,
         }
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
         symlinkat(target, &directory, temporary.as_str()).map_err(fail)?;
+        self.ledger_mut().sync_made()?;
         renameat(&directory, temporary.as_str(), &directory, name).map_err(fail)?;
         fsync(&directory).map_err(fail)
     }
@@ -303,7 +319,7 @@ fn give(directory: &OwnedFd, name: &OsStr, path: &Path, access: Access, wanted: 
     let stat = fstat(&it).map_err(fail("look at"))?;
     let kind = found(&stat).kind;
     if let Some(wanted) = wanted.filter(|&wanted| wanted != kind) {
-        return Err(Error::Kind { path: path.into(), found: kind.name(), wanted: wanted.name() });
+        return Err(Error::Kind { path: path.into(), found: kind, wanted });
     }
     if kind != Kind::Directory && stat.st_nlink > 1 && !only_root_writes(directory.as_fd()).map_err(fail("look at"))? {
         let says = format!("`{}` has a second name that someone other than root could have given it", path.display());
@@ -366,118 +382,4 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use super::*;
-    use crate::host::Host;
-    use crate::host::programs::Real;
-
-    fn host() -> (tempfile::TempDir, Touch) {
-        let root = tempfile::tempdir().unwrap();
-        let touch = Host::at(root.path(), Box::new(Real)).unwrap().touch();
-        (root, touch)
-    }
-
-    fn own(mode: u32) -> Access {
-        Access { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw(), mode }
-    }
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().mode() & 0o7777
-    }
-
-    #[test]
-    fn a_link_that_is_swapped_in_meanwhile_never_leads_a_mode_elsewhere() {
-        let (root, touch) = host();
-        let at = |name: &str| root.path().join(name);
-        fs::create_dir(at("home")).unwrap();
-        fs::write(at("shadow"), "").unwrap();
-        fs::set_permissions(at("shadow"), fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(at("home/name"), "").unwrap();
-        let ended = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !ended.load(Ordering::Relaxed) {
-                    symlink(at("shadow"), at("home/link")).unwrap();
-                    fs::rename(at("home/link"), at("home/name")).unwrap();
-                    fs::write(at("home/file"), "").unwrap();
-                    fs::rename(at("home/file"), at("home/name")).unwrap();
-                }
-            });
-            for _ in 0..5000 {
-                touch.set_access(Path::new("/home/name"), own(0o666)).unwrap();
-            }
-            ended.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(mode(&at("shadow")), 0o600);
-    }
-
-    #[test]
-    fn a_second_name_of_a_file_keeps_its_mode_where_others_could_have_placed_it() {
-        let (root, touch) = host();
-        let at = |name: &str| root.path().join(name);
-        fs::create_dir(at("home")).unwrap();
-        fs::write(at("shadow"), "").unwrap();
-        fs::set_permissions(at("shadow"), fs::Permissions::from_mode(0o600)).unwrap();
-        fs::hard_link(at("shadow"), at("home/name")).unwrap();
-        let set = |bits| touch.set_access(Path::new("/home/name"), own(bits));
-
-        fs::set_permissions(at("home"), fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(set(0o644).unwrap_err().code(), "unsafe-path");
-        assert_eq!(mode(&at("shadow")), 0o600);
-        fs::set_permissions(at("home"), fs::Permissions::from_mode(0o755)).unwrap();
-        set(0o640).unwrap();
-        assert_eq!(mode(&at("shadow")), 0o640);
-    }
-
-    /// Only the walk takes the link's target for a path of this host: whatever looks along the whole path errs here.
-    #[test]
-    fn what_stands_at_a_name_is_asked_of_the_directory_that_is_written_to() {
-        let (root, touch) = host();
-        let at = |name: &str| root.path().join(name);
-        fs::create_dir_all(at("only/here/directory")).unwrap();
-        fs::write(at("only/here/file"), "").unwrap();
-        symlink("/only/here", at("data")).unwrap();
-
-        let kind = |result: Result<(), Error>| assert_eq!(result.unwrap_err().code(), "wrong-kind");
-        kind(touch.replace(Path::new("/data/directory"), b"", own(0o600)));
-        kind(touch.link(Path::new("/data/file"), Path::new("/target")));
-        kind(touch.make_directory(Path::new("/data/file"), own(0o755)));
-        touch.set_access(Path::new("/data/file"), own(0o604)).unwrap();
-        assert_eq!(mode(&at("only/here/file")), 0o604);
-        touch.remove(Path::new("/data/file")).unwrap();
-        assert!(!at("only/here/file").exists());
-    }
-
-    #[test]
-    fn removing_what_is_not_there_makes_no_directories() {
-        let (root, touch) = host();
-        touch.remove(Path::new("/no/such/file")).unwrap();
-        assert!(touch.set_access(Path::new("/no/such/file"), own(0o600)).is_err());
-        assert!(!root.path().join("no").exists());
-    }
-
-    #[test]
-    fn a_link_replaces_a_file_only_where_that_is_asked_for() {
-        let (root, touch) = host();
-        let path = Path::new("/file");
-        fs::write(root.path().join("file"), "").unwrap();
-        assert_eq!(touch.link(path, Path::new("/target")).unwrap_err().code(), "wrong-kind");
-        touch.link_over(path, Path::new("/target")).unwrap();
-        assert_eq!(touch.link_target(path).unwrap().unwrap(), Path::new("/target"));
-        assert!(touch.ledger().written(path).is_none(), "somebody else's file is not made by hostagent");
-    }
-
-    #[test]
-    fn a_pipe_in_the_place_of_a_file_does_not_stop_a_read() {
-        let (root, touch) = host();
-        nix::unistd::mkfifo(&root.path().join("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
-        symlink("/dev/null", root.path().join("masked")).unwrap();
-        assert_eq!(touch.read(Path::new("/pipe")).unwrap_err().code(), "wrong-kind");
-        assert_eq!(touch.sha256(Path::new("/pipe")).unwrap_err().code(), "wrong-kind");
-        assert_eq!(touch.read_part(Path::new("/pipe"), 0, 9).unwrap_err().code(), "wrong-kind");
-        assert_eq!(touch.read(Path::new("/masked")).unwrap().unwrap(), b"");
-    }
-}
+mod tests;

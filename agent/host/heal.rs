@@ -7,7 +7,8 @@ use super::{Error, Touch};
 /// # Errors
 /// When something cannot be put right; the run goes on and tells of it.
 pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
-    let mut healed = Vec::new();
+    // First: what they are at is not to be put right under their hands.
+    let mut healed = host.wait_for_orphans().await?;
     let mut trouble = None;
     // One thing that cannot be healed keeps no other from it.
     for put_back in host.put_back_unchecked()? {
@@ -16,6 +17,8 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
             Err(error) => trouble = Some(error),
         }
     }
+    // Nobody reads them: not worth a word.
+    host.clear_stages()?;
     healed.extend(host.heal_packages().await?);
     trouble.map_or(Ok(healed), Err)
 }

@@ -3,7 +3,8 @@
 //! It answers three questions that the host itself cannot: was this file made by hostagent (so that it may remove it),
 //! was this value once as wanted (so that a difference is drift and not a new wish), and what has a server loaded.
 //! One JSON line a fact, appended before the act it speaks of, so that a kill loses nothing but an unused line;
-//! a torn last line is passed over. It is rewritten whole when more than half of it is history.
+//! a torn last line is passed over. That something was made is on the disk before the thing itself is: after a power cut
+//! nobody else knows that it may be taken away again. It is rewritten whole when more than half of it is history.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -78,6 +79,8 @@ enum Line {
 pub struct Ledger {
     path: PathBuf,
     file: Option<File>,
+    /// Whether a line says that something was made, and may not be on the disk yet.
+    unsynced: bool,
     lines: usize,
     resources: BTreeMap<String, Record>,
     paths: BTreeMap<PathBuf, Written>,
@@ -141,7 +144,8 @@ impl Ledger {
         if self.made_account(name) {
             return Ok(());
         }
-        self.put(Line::Account { account: name.to_owned() })
+        self.put(Line::Account { account: name.to_owned() })?;
+        self.sync_made()
     }
 
     /// Remembers what was applied for a resource; writes only what is new.
@@ -181,14 +185,6 @@ impl Ledger {
     /// When the ledger cannot be written.
     pub fn made(&mut self, path: &Path) -> Result<(), Error> {
         self.path_is(path, Written { sha256: None, made: true, opaque: false })
-    }
-
-    /// Notes that hostagent makes a file, where nothing stood, whose content is nobody's to edit.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub fn made_opaque(&mut self, path: &Path) -> Result<(), Error> {
-        self.path_is(path, Written { sha256: None, made: true, opaque: true })
     }
 
     /// Forgets a path that is gone.
@@ -237,6 +233,19 @@ impl Ledger {
         self.put(Line::Unit { unit, loaded: None })
     }
 
+    /// Makes durable what was noted of things that are about to be made. What is noted of others may be lost in a power
+    /// cut: then it is found out again.
+    ///
+    /// # Errors
+    /// When it cannot be written: then nothing may be made.
+    pub fn sync_made(&mut self) -> Result<(), Error> {
+        if let (true, Some(file)) = (self.unsynced, &self.file) {
+            file.sync_data().map_err(|source| self.fail(source))?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
     /// Makes what was appended durable, and rewrites the file if most of it is history.
     ///
     /// # Errors
@@ -247,9 +256,11 @@ impl Ledger {
             return self.rewrite().map_err(|source| self.fail(source));
         }
         match &self.file {
-            Some(file) => file.sync_data().map_err(|source| self.fail(source)),
-            None => Ok(()),
+            Some(file) => file.sync_data().map_err(|source| self.fail(source))?,
+            None => return Ok(()),
         }
+        self.unsynced = false;
+        Ok(())
     }
 
     fn path_is(&mut self, path: &Path, written: Written) -> Result<(), Error> {
@@ -261,6 +272,14 @@ impl Ledger {
 
     fn put(&mut self, line: Line) -> Result<(), Error> {
         self.append(&line).map_err(|source| self.fail(source))?;
+        self.unsynced |= match &line {
+            Line::Path { path, written } => {
+                written.as_ref().is_some_and(|written| written.made)
+                    && !self.paths.get(path).is_some_and(|known| known.made)
+            }
+            Line::Account { .. } => true,
+            Line::Resource { .. } | Line::Unit { .. } => false,
+        };
         self.lines += 1;
         self.take(line);
         Ok(())
@@ -271,9 +290,13 @@ impl Ledger {
             let directory = self.path.parent().unwrap_or(Path::new("/"));
             fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
             let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
-            // A kill may have torn the last line; what follows must not be glued to it.
             if file.metadata()?.len() > 0 {
+                // A kill may have torn the last line; what follows must not be glued to it.
                 file.write_all(b"\n")?;
+            } else {
+                // A new one: its lines are on the disk only if its name is.
+                super::files::sync_directory(directory)?;
+                super::files::sync_directory(directory.parent().unwrap_or(Path::new("/")))?;
             }
             self.file = Some(file);
         }
@@ -309,6 +332,7 @@ impl Ledger {
         file.sync_all()?;
         fs::rename(&fresh, &self.path)?;
         self.file = None;
+        self.unsynced = false;
         self.lines = lines;
         super::files::sync_directory(self.path.parent().unwrap_or(Path::new("/")))
     }
@@ -359,6 +383,32 @@ mod tests {
             Some(&Written { sha256: Some("aa".into()), made: true, opaque: false })
         );
         assert!(ledger.written(Path::new("/srv/www")).unwrap().made);
+    }
+
+    #[test]
+    fn that_something_is_made_is_on_the_disk_before_it_is() {
+        use crate::host::files::Access;
+        use crate::host::{Host, programs::Real};
+        let root = tempfile::tempdir().unwrap();
+        let touch = Host::at(root.path(), Box::new(Real)).unwrap().touch();
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        let own = Access { uid, gid, mode: 0o755 };
+        let durable = || !touch.ledger().unsynced;
+        touch.make_directory(Path::new("/above/made"), own).unwrap();
+        assert!(
+            durable()
+                && ["/above", "/above/made"].iter().all(|path| touch.ledger().written(path.as_ref()).unwrap().made)
+        );
+        touch.replace(Path::new("/file"), b"", own).unwrap();
+        assert!(durable());
+        touch.link(Path::new("/link"), Path::new("/file")).unwrap();
+        assert!(durable());
+        touch.ledger_mut().made(Path::new("/another")).unwrap();
+        assert!(!durable());
+        // One that is there already is nobody's news.
+        std::fs::create_dir(root.path().join("theirs")).unwrap();
+        touch.make_directory(Path::new("/theirs"), own).unwrap();
+        assert!(touch.ledger().written(Path::new("/theirs")).is_none());
     }
 
     #[test]

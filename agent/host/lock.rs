@@ -39,9 +39,13 @@ impl Lock {
     /// # Errors
     /// [`NoLock::Held`] when the other run is still going after that.
     pub async fn take(patience: Duration, command: &str) -> Result<Self, NoLock> {
-        let path = Path::new(RUN_DIR).join("lock");
+        Self::take_in(Path::new(RUN_DIR), patience, command).await
+    }
+
+    async fn take_in(directory: &Path, patience: Duration, command: &str) -> Result<Self, NoLock> {
+        let path = directory.join("lock");
         let fail = |source| NoLock::Failed(Error::File { doing: "lock", path: path.clone(), source });
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(RUN_DIR).map_err(fail)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
         let until = tokio::time::Instant::now() + patience;
         loop {
             // Rust opens with O_CLOEXEC, so no daemon that a run starts keeps the lock.
@@ -68,7 +72,11 @@ impl Lock {
 /// Whether a run is going on, and which: as it signed the lock. Asks the kernel's list and not for the lock, so that a
 /// run that starts at this moment is not turned away.
 pub fn holder() -> Option<String> {
-    let path = Path::new(RUN_DIR).join("lock");
+    holder_in(Path::new(RUN_DIR))
+}
+
+fn holder_in(directory: &Path) -> Option<String> {
+    let path = directory.join("lock");
     let meta = fs::metadata(&path).ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
     // `1: FLOCK  ADVISORY  WRITE 1234 00:19:1044 0 EOF` (proc_locks(5)); the device is in hex.
@@ -90,7 +98,24 @@ fn sign(file: &mut fs::File, command: &str) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
+
+    const COMMAND: &str = "hostagent converge web.toml";
+
+    /// In memory, as /run is: other file systems may show another device than the kernel's list of locks does.
+    fn directory() -> tempfile::TempDir {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+    }
+
+    async fn held_by(directory: &Path, patience: Duration) -> String {
+        match Lock::take_in(directory, patience, COMMAND).await {
+            Err(NoLock::Held(holder)) => holder,
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn a_lock_is_signed_with_what_it_was_given_and_nothing_else_of_the_command_line() {
@@ -101,5 +126,65 @@ mod tests {
         file.read_to_string(&mut text).unwrap();
         let start = format!("process {} (`hostagent converge web.toml`), since ", std::process::id());
         assert!(text.starts_with(&start), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_second_run_is_told_who_holds_the_lock_and_gets_it_afterwards() {
+        let directory = directory();
+        let run = directory.path().join("run");
+        assert_eq!(holder_in(&run), None);
+        let lock = Lock::take_in(&run, Duration::ZERO, COMMAND).await.unwrap();
+        let own = format!("process {} (`{COMMAND}`), since ", std::process::id());
+        assert!(held_by(&run, Duration::ZERO).await.starts_with(&own));
+        assert!(holder_in(&run).unwrap().starts_with(&own));
+        let inode = fs::metadata(run.join("lock")).unwrap();
+        assert_eq!((inode.mode() & 0o7777, fs::metadata(&run).unwrap().mode() & 0o7777), (0o600, 0o700));
+
+        drop(lock);
+        assert_eq!(holder_in(&run), None);
+        let _again = Lock::take_in(&run, Duration::ZERO, COMMAND).await.unwrap();
+        assert_eq!(fs::metadata(run.join("lock")).unwrap().ino(), inode.ino(), "whoever waits would hold another file");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_waits_gets_the_lock_when_the_other_ends_and_not_before() {
+        let directory = directory();
+        let lock = Lock::take_in(directory.path(), Duration::ZERO, COMMAND).await.unwrap();
+        let began = std::time::Instant::now();
+        held_by(directory.path(), Duration::from_millis(250)).await;
+        assert!(began.elapsed() >= Duration::from_millis(250));
+        let ends = async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            drop(lock);
+        };
+        let (waited, ()) = tokio::join!(Lock::take_in(directory.path(), Duration::from_secs(10), COMMAND), ends);
+        assert!(waited.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_lock_of_a_run_that_was_killed_is_free_and_no_program_it_started_keeps_it() {
+        let directory = directory();
+        let file = directory.path().join("lock");
+        fs::write(&file, "process 7 (`hostagent converge`)\n").unwrap();
+        assert_eq!(holder_in(directory.path()), None, "what is written there says nothing");
+        let mut other = Command::new("flock").arg(&file).args(["sleep", "300"]).stdin(Stdio::null()).spawn().unwrap();
+        while holder_in(directory.path()).is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(held_by(directory.path(), Duration::ZERO).await, "process 7 (`hostagent converge`)");
+        // Its own child has the lock too: that one is not of a run.
+        let child = fs::read_to_string(format!("/proc/{0}/task/{0}/children", other.id())).unwrap();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        let child = nix::unistd::Pid::from_raw(child.trim().parse().unwrap());
+        nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
+
+        let lock = Lock::take_in(directory.path(), Duration::from_secs(5), COMMAND).await.unwrap();
+        let mut daemon = Command::new("sleep").arg("300").spawn().unwrap();
+        drop(lock);
+        let again = Lock::take_in(directory.path(), Duration::ZERO, COMMAND).await;
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+        assert!(again.is_ok());
     }
 }

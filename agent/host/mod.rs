@@ -3,15 +3,27 @@
 //! A [`Host`] lends two handles. [`Look`] reads and has no method that writes, so a plan is safe by type;
 //! [`Touch`] adds the writing ones. Files are always real: a test gives a temporary directory as root.
 //! Only processes are scripted in unit tests, through [`programs::Runner`].
+//!
+//! | what | where |
+//! |---|---|
+//! | files | `files` `reading` `contents`; kept for later: `undo` `originals` |
+//! | what hostagent remembers | `ledger` `state` |
+//! | programs and processes | `programs` `processes` `identity` |
+//! | packages | `packages`, and behind it `apt` `dpkg` `deb_version` `held_starts` `fetch` |
+//! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `probe` is a question to one |
+//! | people | `users` `login_keys` |
+//! | the machine | `machine` `kernel` `swap` `locales` |
+//! | a run | `lock` `heal` `coming` `news`; what it is asked to write down: `output` |
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub mod apt;
+mod at_work;
+pub mod coming;
 pub mod contents;
 pub mod deb_version;
 pub mod dpkg;
@@ -28,12 +40,17 @@ pub mod lock;
 pub mod login_keys;
 pub mod machine;
 mod news;
+pub mod nginx;
 pub mod originals;
+pub mod output;
 pub mod packages;
 pub mod postgres;
+pub mod probe;
 pub mod processes;
 pub mod programs;
 pub mod reading;
+pub mod refused;
+pub mod staged;
 pub mod state;
 pub mod swap;
 pub mod systemd;
@@ -41,6 +58,7 @@ mod tail;
 pub mod undo;
 pub mod users;
 
+use coming::Coming;
 pub use error::Error;
 use ledger::Ledger;
 use programs::Runner;
@@ -62,7 +80,7 @@ struct Inner {
     runner: Box<dyn Runner>,
     ledger: RefCell<Ledger>,
     expected: RefCell<BTreeSet<String>>,
-    foreseen: RefCell<BTreeMap<String, systemd::Coming>>,
+    foreseen: RefCell<BTreeMap<String, Coming>>,
     /// Paths that resources of this run's plan want there.
     wanted: RefCell<BTreeSet<PathBuf>>,
     writes: Cell<u64>,
@@ -123,28 +141,6 @@ impl Host {
     pub fn writes(&self) -> u64 {
         self.0.writes.get()
     }
-
-    /// Says that this run is going to bring `id`, so that later looks count on it.
-    pub fn expect(&self, id: &impl Display) {
-        self.0.expected.borrow_mut().insert(id.to_string());
-    }
-
-    /// Says which paths the plan of this run wants there: whichever resource had them before, nobody takes them away.
-    pub fn wants(&self, paths: impl IntoIterator<Item = PathBuf>) {
-        self.0.wanted.borrow_mut().extend(paths);
-    }
-
-    /// Says which units (`nginx`, `postgresql@15-main`) this run starts itself, when their configuration is there: a
-    /// package that brings one does not start it. What other units packages bring is started as Debian does.
-    pub fn starts_units(&self, names: impl IntoIterator<Item = String>) {
-        self.0.units.borrow_mut().extend(names);
-    }
-
-    /// Forgets every expectation; from here on the host speaks for itself.
-    pub fn expect_nothing(&self) {
-        self.0.expected.borrow_mut().clear();
-        self.0.foreseen.borrow_mut().clear();
-    }
 }
 
 /// Reads the host. Has no method that writes.
@@ -152,35 +148,6 @@ impl Host {
 pub struct Look(Rc<Inner>);
 
 impl Look {
-    /// Tells whether this run is going to bring `id` (such as `user:ops`) although it is not there yet.
-    pub fn expects(&self, id: &impl Display) -> bool {
-        self.0.expected.borrow().contains(&id.to_string())
-    }
-
-    /// Every id this run is going to bring whose text begins with this, such as `file:/etc/nginx/`.
-    pub fn expected_under(&self, beginning: &str) -> Vec<String> {
-        let expected = self.0.expected.borrow();
-        let from = expected.range(beginning.to_owned()..);
-        from.take_while(|id| id.starts_with(beginning)).cloned().collect()
-    }
-
-    /// Says what `id` will put at a path when it is applied (nothing: it will be gone), so that a plan knows who has to
-    /// load it. It counts while `id` is expected, and no longer.
-    pub fn foresee(&self, id: &impl Display, path: &Path, content: Option<&[u8]>) {
-        let mut foreseen = self.0.foreseen.borrow_mut();
-        foreseen.entry(id.to_string()).or_default().insert(path.to_owned(), content.map(<[u8]>::to_vec));
-    }
-
-    /// What an expected id will put where, if it said so.
-    pub fn foreseen(&self, id: &impl Display) -> Option<systemd::Coming> {
-        self.expects(id).then(|| self.0.foreseen.borrow().get(&id.to_string()).cloned()).flatten()
-    }
-
-    /// Whether a resource of this run's plan wants something at this path.
-    pub fn is_wanted(&self, path: &Path) -> bool {
-        self.0.wanted.borrow().contains(path)
-    }
-
     /// What hostagent remembers of its own work here.
     pub fn ledger(&self) -> std::cell::Ref<'_, Ledger> {
         self.0.ledger.borrow()

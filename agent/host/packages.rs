@@ -23,6 +23,15 @@ pub struct Wanted {
     pub recommends: bool,
 }
 
+/// A package that no source has, or not in the version that is wanted. It was left out, and the others were not.
+#[derive(Debug)]
+pub struct Unknown {
+    /// Its name, as it was wanted.
+    pub name: String,
+    /// What is told of it.
+    pub error: Error,
+}
+
 /// How a transaction is done.
 #[derive(Debug, Clone, Copy)]
 pub struct Transaction {
@@ -56,13 +65,14 @@ impl Look {
 }
 
 impl Touch {
-    /// Installs and removes packages in one go. Nothing starts by itself meanwhile, see [`super::held_starts`].
+    /// Installs and removes packages in one go, without those that no source has. Nothing starts by itself meanwhile, see
+    /// [`super::held_starts`].
     ///
     /// # Errors
     /// When others hold apt's locks for too long, or apt refuses: in its words.
-    pub async fn install(&self, wanted: &[Wanted], how: Transaction) -> Result<(), Error> {
+    pub async fn install(&self, wanted: &[Wanted], how: Transaction) -> Result<Vec<Unknown>, Error> {
         self.has_dpkg()?;
-        if wanted.is_empty() { Ok(()) } else { self.apt_transaction(wanted, how).await }
+        if wanted.is_empty() { Ok(Vec::new()) } else { self.apt_transaction(wanted, how).await }
     }
 
     /// Finishes what a killed run left of a transaction: waits for its apt if that is still at it, has dpkg configure

@@ -2,6 +2,7 @@
 //!
 //! A program never reads the terminal. Its output is kept (the last [`KEPT`] bytes of each stream) and cited in errors.
 //! It runs in a process group of its own, so that Ctrl-C reaches hostagent alone, and a deadline ends the whole group.
+//! Should hostagent be killed, it goes on, and the next run waits for it: see [`super::at_work`].
 //! Secrets go in on stdin or in a file, never in an argument: arguments are public (`ps`).
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use futures_util::future::FusedFuture;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::{Error, Look, Touch};
+use super::{Error, Look, Touch, at_work};
 
 /// How much of each stream is kept: enough for any error message, little enough for a nano.
 pub const KEPT: usize = 1 << 20;
@@ -242,6 +243,9 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         .current_dir(&program.directory)
         .process_group(0)
         .kill_on_drop(true);
+    if !program.only_asks {
+        command.env(at_work::MARK, at_work::mark(program.patience));
+    }
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some((uid, gid)) = program.user {
@@ -262,7 +266,10 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1));
     };
     let waited = tokio::time::timeout(program.patience, Box::pin(until_it_ends(&mut child, talk))).await;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| {
+        let last = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
+        String::from_utf8_lossy(last).into_owned()
+    };
     let output = Output { status: None, stdout: text(&kept.0), stderr: text(&kept.1) };
     match waited {
         Ok(status) => Ok(Output { status: status.map_err(start)?.code(), ..output }),
@@ -345,6 +352,10 @@ impl Touch {
     /// When it cannot be started or ran out of time.
     pub async fn try_run(&self, program: &Program) -> Result<Output, Error> {
         self.wrote();
+        let _at_work = self.note_at_work(program)?;
         Ok(self.0.0.runner.run(program).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,8 +75,13 @@ impl Look {
                 Ok(next) => here = next,
                 Err(Errno::ENOENT) => {
                     let Some(maker) = walk.maker else { return Ok(None) };
-                    mkdirat(&here, step.as_os_str(), Mode::from_bits_truncate(0o755)).map_err(fail)?;
-                    maker.ledger_mut().made(&walked.join(&step))?;
+                    let missing = walked.join(&step);
+                    maker.ledger_mut().made(&missing)?;
+                    maker.ledger_mut().sync_made()?;
+                    if let Err(errno) = mkdirat(&here, step.as_os_str(), Mode::from_bits_truncate(0o755)) {
+                        maker.ledger_mut().removed(&missing)?;
+                        return Err(fail(errno));
+                    }
                     here = openat(&here, step.as_os_str(), open, Mode::empty()).map_err(fail)?;
                     fchmod(&here, Mode::from_bits_truncate(0o755)).map_err(fail)?;
                 }
@@ -118,7 +123,7 @@ impl Look {
             Kind::File => Ok(Some(file)),
             // What is masked is a link there: it reads as empty.
             Kind::Other if is_null(stat.st_mode, stat.st_rdev) => Ok(Some(file)),
-            other => Err(Error::Kind { path: path.into(), found: other.name(), wanted: "a file" }),
+            other => Err(Error::Kind { path: path.into(), found: other, wanted: Kind::File }),
         }
     }
 

@@ -20,6 +20,9 @@ const SIGNATURE: &[u8] = b"SWAPSPACE2";
 /// Where it writes the number of the last page.
 const LAST_PAGE: usize = 1024 + 4;
 
+/// How long swapon and swapoff may take: what is swapped out must come back into memory first.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
+
 /// The bytes of a page of memory, which swap is made of.
 pub fn page() -> u64 {
     let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
@@ -76,6 +79,20 @@ impl Look {
 }
 
 impl Touch {
+    /// Has the kernel no longer swap to the file at `path`, if it does: it would not let it be removed. systemd stops its
+    /// unit, but where a link leads to the file, it knows the swap by another path, and takes the unit for down.
+    ///
+    /// # Errors
+    /// When the kernel refuses, as what is swapped out does not fit into memory.
+    pub async fn swap_off(&self, path: &Path) -> Result<(), Error> {
+        if !self.swaps_to(path)? {
+            return Ok(());
+        }
+        let place = self.swap_place(path)?;
+        let program = super::programs::Program::does("swapoff").arg(place.display().to_string()).patience(PATIENCE);
+        self.run(&program).await.map(drop)
+    }
+
     /// Makes a file of `size` bytes at `path` for root alone, every byte of it on the disk: swap must have no holes.
     /// What stood there goes.
     ///
@@ -91,6 +108,7 @@ impl Touch {
         let made = found_at(directory, name, path)?.is_none()
             || self.ledger().written(path).is_some_and(|written| written.made);
         self.ledger_mut().written_again(path, Some(Written { sha256: None, made, opaque: true }))?;
+        self.ledger_mut().sync_made()?;
         match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(fail(errno.into())),

@@ -6,6 +6,7 @@
 
 mod bus;
 mod files;
+mod init_script;
 mod jobs;
 mod settings;
 mod unit;
@@ -17,7 +18,7 @@ use super::{Error, Look, Touch};
 pub(super) use bus::Bus;
 use bus::{Manager, refused};
 pub use files::is_unit_file;
-pub use files::{Coming, written_by_people};
+pub use files::written_by_people;
 pub use settings::Settings;
 pub use unit::Unit;
 
@@ -63,7 +64,8 @@ impl Look {
     pub async fn unit(&self, name: &str) -> Result<Unit, Error> {
         let unit = full_name(name);
         let found = self.0.bus.ask(self, async |connection| unit::look(connection, &unit).await).await;
-        found.map_err(|error| error.into_host("look at", &unit))
+        let found = found.map_err(|error| error.into_host("look at", &unit))?;
+        Ok(Unit { init_script: self.init_script(&found)?, ..found })
     }
 
     /// Whether the machine is still coming up: systemd has not yet started everything that belongs to the boot.
@@ -137,6 +139,9 @@ impl Touch {
     /// When systemd refuses.
     pub async fn enable(&self, name: &str) -> Result<(), Error> {
         let unit = full_name(name);
+        if self.enable_init_script(&unit, true).await? {
+            return Ok(());
+        }
         let done = self.told(async |manager| manager.enable_unit_files(&[&unit], false, false).await.map(drop)).await;
         done.map_err(|error| error.into_host("enable", &unit))
     }
@@ -147,6 +152,9 @@ impl Touch {
     /// When systemd refuses.
     pub async fn disable(&self, name: &str) -> Result<(), Error> {
         let unit = full_name(name);
+        if self.enable_init_script(&unit, false).await? {
+            return Ok(());
+        }
         for runtime in [false, true] {
             let done = self.told(async |manager| manager.disable_unit_files(&[&unit], runtime).await.map(drop)).await;
             done.map_err(|error| error.into_host("disable", &unit))?;

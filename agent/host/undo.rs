@@ -76,7 +76,7 @@ impl Touch {
                     Was::Link { target: self.link_target(path)?.unwrap_or_default() }
                 }
                 Some(found) => {
-                    return Err(Error::Kind { path: path.clone(), found: found.kind.name(), wanted: "a file" });
+                    return Err(Error::Kind { path: path.clone(), found: found.kind, wanted: Kind::File });
                 }
                 None => Was::Absent,
             };
@@ -115,7 +115,7 @@ impl Touch {
                 Was::File { copy, uid, gid, mode } => {
                     let copy = directory.join(copy);
                     // Rather leave what is there than put an empty file in its place.
-                    let bytes = self.read(&copy)?.ok_or_else(|| gone(&copy))?;
+                    let bytes = self.read(&copy)?.ok_or_else(|| copy_gone(&old.path, &copy, &directory))?;
                     if self.found(&old.path)?.is_some_and(|found| found.kind == Kind::Link) {
                         self.remove(&old.path)?;
                     }
@@ -228,3 +228,12 @@ pub(super) fn escaped(text: &str) -> String {
 fn gone(path: &Path) -> Error {
     Error::File { doing: "read", path: path.into(), source: std::io::ErrorKind::NotFound.into() }
 }
+
+fn copy_gone(path: &Path, copy: &Path, all: &Path) -> Error {
+    let says = format!("the old version of `{}` is gone: there is no `{}`", path.display(), copy.display());
+    let hint = format!("look whether the file is as it should be, and then remove `{}`", all.display());
+    Error::said_with_hint("undo", says, hint)
+}
+
+#[cfg(test)]
+mod tests;

@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(port.get("pattern"), Some(&json!(REFERENCE)));
         let path = schema.pointer("/definitions/AbsolutePath/pattern").unwrap();
         assert_eq!(path, r"\{\{|^/");
-        let kind = schema.pointer("/definitions/HbaType/anyOf/0/enum").unwrap();
+        let kind = schema.pointer("/definitions/PostgresHbaType/anyOf/0/enum").unwrap();
         assert_eq!(kind, &json!(["local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc"]));
         assert_eq!(schema.pointer("/properties/format/type"), Some(&json!("integer")));
         assert_eq!(schema.pointer("/properties/user/type"), Some(&json!("array")));

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::engine::{Draft, Plan};
 use crate::facts::{self, Fact, Facts};
 use crate::features::Feature;
-use crate::features::apt_source::AptSources;
+use crate::features::apt_source::Source as AptSource;
 use crate::features::directory::Directory;
 use crate::features::file::File;
 use crate::features::group::Group;
@@ -15,9 +15,9 @@ use crate::features::link::Link;
 use crate::features::nginx::Nginx;
 use crate::features::postgres::Postgres;
 use crate::features::run::Run;
-use crate::features::service::Services;
+use crate::features::service::Unit;
 use crate::features::ssh::Ssh;
-use crate::features::timer::Timers;
+use crate::features::timer::Timer;
 use crate::features::user::User;
 use crate::problem::Problems;
 
@@ -45,7 +45,7 @@ pub struct Recipe {
     /// The host itself: its name, time zone, locale, packages, swap and kernel parameters.
     pub host: Option<Host>,
     /// Sources of packages beside the distribution's own.
-    pub apt_source: Option<AptSources>,
+    pub apt_source: Option<Vec<AptSource>>,
     /// Groups.
     pub group: Option<Vec<Group>>,
     /// Users, their groups, keys and sudo rights. Never deleted.
@@ -59,9 +59,9 @@ pub struct Recipe {
     /// The SSH server's settings.
     pub ssh: Option<Ssh>,
     /// Services of the host: whether they run, start at boot, and what their units say.
-    pub service: Option<Services>,
+    pub service: Option<Vec<Unit>>,
     /// Commands that run by the calendar.
-    pub timer: Option<Timers>,
+    pub timer: Option<Vec<Timer>>,
     /// The web server and its sites.
     pub nginx: Option<Nginx>,
     /// The PostgreSQL server, its roles, databases, grants and client authentication.

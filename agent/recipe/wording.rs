@@ -201,6 +201,10 @@ impl Subject<'_> {
                 let is_octal = !octal.is_empty() && octal.bytes().all(|b| (b'0'..=b'7').contains(&b));
                 is_octal.then(|| format!("write `{key}\"{octal:0>4}\"`"))
             }
+            Value::Integer(number @ 0..) if wanted.starts_with("a time in quotes") => {
+                Some(format!("write `{key}\"{number}s\"` if it is seconds"))
+            }
+            Value::Integer(number @ 0..) if wanted.starts_with("a size in quotes") => Some(size(&key, *number, wanted)),
             Value::String(text) if wants("integer") && text.parse::<i64>().is_ok() => {
                 Some(format!("write `{key}{text}`, without quotes"))
             }
@@ -288,6 +292,18 @@ impl Subject<'_> {
     fn text(&self) -> &str {
         self.sources.text(&self.node.span)
     }
+}
+
+/// How to write a number that has no unit: with the unit of the example in what is wanted, unless it looks like bytes.
+fn size(key: &str, number: i64, wanted: &str) -> String {
+    let unit = wanted.trim_end_matches('"').trim_start_matches(|c: char| !c.is_ascii_digit());
+    let unit = unit.trim_start_matches(|c: char| c.is_ascii_digit());
+    // Nobody writes hundreds of GiB: the smaller unit was meant.
+    let unit = if unit == "GiB" && number >= 100 { "MiB" } else { unit };
+    if number == 0 || number >= 1 << 20 {
+        return format!("write `{key}\"{number}{}\"`, which is bytes", if unit.ends_with('B') { "B" } else { "" });
+    }
+    format!("write `{key}\"{number}{unit}\"`; without a unit it would be {number} bytes")
 }
 
 /// serde's name for what it wants, in TOML's terms. Words of hand-written visitors stay.

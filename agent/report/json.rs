@@ -5,14 +5,17 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::engine::course::{Doing, Part};
 use crate::engine::outcome::Told;
 use crate::engine::{Cause, Change, Outcome, Phase, Shown, Verdict};
 use crate::host::files::sha256_of;
 
+use super::lead::Lead;
+use super::moment::Moment;
 use super::words::rfc3339;
 
 /// The version of this shape.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 /// Bytes of a text that are put into a report; of a longer one only the digest is.
 const LONGEST: usize = 64 * 1024;
 /// The code of the trouble that a recipe is wrong.
@@ -69,8 +72,24 @@ pub struct Report {
     /// The exit code of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<u8>,
+    /// Its parts, in order: `arguments recipe facts plan lock state`, of a boot also `metadata start`, before it began, at
+    /// negative times; then `healing survey removals act again end`. Some may be missing, or come twice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Stretch>,
     /// Every resource, in the plan's order.
     pub resources: Vec<Entry>,
+}
+
+/// A piece of a run's time, in milliseconds since it began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stretch {
+    /// What was done: a part of the run, or with a resource `surveying`, `looking`, `applying`, `verifying`.
+    pub doing: String,
+    /// When it began.
+    pub from_ms: Moment,
+    /// When it ended.
+    pub till_ms: Moment,
 }
 
 /// One resource of a report.
@@ -100,6 +119,24 @@ pub struct Entry {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
+    /// The table of the recipe that asked for it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub table: String,
+    /// What it waited for, without what these waited for themselves. `package:*`: all that are applied as one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// What it was applied as one with: `package:*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+    /// When all that it needs was done with, in milliseconds since the run began; missing if it was only looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_ms: Option<Moment>,
+    /// When it was done with, and what needs it could go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<Moment>,
+    /// What was done with it, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Stretch>,
 }
 
 /// One difference: `null` stands for nothing there, `"(hidden)"` for a secret.
@@ -171,6 +208,7 @@ impl Report {
             healed: outcome.healed.clone(),
             released: outcome.released.iter().map(ToString::to_string).collect(),
             trouble: outcome.trouble.as_ref().map(|cause| trouble(cause, None)),
+            parts: parts(outcome),
             resources: outcome.resources.iter().map(Entry::of).collect(),
             ..Self::about(about)
         }
@@ -192,6 +230,13 @@ impl Report {
     #[must_use]
     pub fn exits(self, code: u8) -> Self {
         Self { exit: Some(code), ..self }
+    }
+
+    /// Adds what came before the run.
+    #[must_use]
+    pub fn after(mut self, lead: &Lead, outcome: &Outcome) -> Self {
+        self.parts.splice(0..0, lead.parts(outcome.since));
+        self
     }
 
     /// Its text, with a line end.
@@ -236,7 +281,60 @@ impl Entry {
             notes: told.notes.clone(),
             reason,
             error,
+            ..Self::gone_through(told)
         }
+    }
+
+    /// What a report says of a resource's way through the run.
+    fn gone_through(told: &Told) -> Self {
+        let course = &told.course;
+        let stretch = |span: &crate::engine::course::Span| Stretch {
+            doing: doing_word(span.doing).to_owned(),
+            from_ms: span.from.into(),
+            till_ms: span.till.into(),
+        };
+        // What was only looked at kept nobody waiting: ten thousand files need not say so.
+        let waited = course.spans.len() > 1 || told.verdict.word() == "skipped";
+        Self {
+            table: course.table.clone(),
+            needs: course.needs.iter().map(ToString::to_string).collect(),
+            with: course.with.as_ref().map(ToString::to_string),
+            ready_ms: course.ready.filter(|_| waited).map(Moment::from),
+            ended_ms: course.ended.filter(|_| waited).map(Moment::from),
+            spans: course.spans.iter().map(stretch).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// The parts of a run; the last is what came after the last that has a name.
+fn parts(outcome: &Outcome) -> Vec<Stretch> {
+    let mut from = Moment::default();
+    let named = outcome.parts.iter().map(|(part, till)| (part_word(*part), Moment::from(*till)));
+    let end = (!outcome.parts.is_empty()).then(|| ("end", Moment::from(outcome.took)));
+    let stretches = named.chain(end).map(|(doing, till_ms)| {
+        let from_ms = std::mem::replace(&mut from, till_ms);
+        Stretch { doing: doing.to_owned(), from_ms, till_ms }
+    });
+    stretches.collect()
+}
+
+fn part_word(part: Part) -> &'static str {
+    match part {
+        Part::Healing => "healing",
+        Part::Survey => "survey",
+        Part::Removals => "removals",
+        Part::Act => "act",
+        Part::Again => "again",
+    }
+}
+
+fn doing_word(doing: Doing) -> &'static str {
+    match doing {
+        Doing::Surveying => "surveying",
+        Doing::Looking => "looking",
+        Doing::Applying => "applying",
+        Doing::Verifying => "verifying",
     }
 }
 

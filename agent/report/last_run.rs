@@ -6,7 +6,8 @@ use crate::host::{Error, Look, Touch};
 
 use super::json::{About, Report};
 
-const NAME: &str = "last-run.json";
+/// Its name among what hostagent keeps for itself.
+pub const NAME: &str = "last-run.json";
 
 /// What is known of the last run.
 #[derive(Debug, Clone, PartialEq, Eq)]

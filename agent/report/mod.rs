@@ -2,14 +2,17 @@
 //!
 //! Only this folder and `cli` print. Everything is a text first, so that tests read what a person reads.
 
+pub mod analysis;
 pub mod colour;
 mod diff;
 mod entry;
 pub mod journal;
 pub mod json;
 pub mod last_run;
+pub mod lead;
 mod live;
 pub mod message_ids;
+pub mod moment;
 pub mod out;
 pub mod screen;
 mod sheet;
@@ -23,5 +26,6 @@ mod words;
 
 pub use colour::{Colour, Ink};
 pub use json::Report;
+pub use lead::Lead;
 pub use screen::Screen;
 pub use terminal::Detail;

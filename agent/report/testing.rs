@@ -1,14 +1,16 @@
 //! Hand-made outcomes for the tests of this folder.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::engine::course::Course;
 use crate::engine::outcome::Told;
 use crate::engine::{Cause, Changes, Failure, Id, Outcome, Phase, Verdict};
 
 pub(super) fn told(id: &str, verdict: Verdict) -> Told {
     let notes = Vec::new();
     let (started, took) = (Duration::from_millis(1), Duration::from_millis(2));
-    Told { id: Id::from(id), verdict, drift: false, removal: false, notes, started, took }
+    let course = Course::default();
+    Told { id: Id::from(id), verdict, drift: false, removal: false, notes, started, took, course }
 }
 
 pub(super) fn ok(id: &str) -> Told {
@@ -45,6 +47,8 @@ pub(super) fn run(resources: Vec<Told>) -> Outcome {
         interrupted: false,
         trouble: None,
         began: SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_006),
+        since: Instant::now(),
+        parts: Vec::new(),
         took: Duration::from_millis(14_200),
     }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
+use super::moment::Moment;
+
 /// The longest list of names that is shown whole.
 const NAMES: usize = 3;
 
@@ -31,6 +33,32 @@ pub(crate) fn took(time: Duration) -> String {
         secs @ 60..3600 => format!("{} min {} s", secs / 60, secs % 60),
         secs => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
     }
+}
+
+/// `0.42 ms`, `8.13 ms`, `124 ms`, `2.39 s`, `13.3 s`, `3 min 20 s`: for times that are compared.
+pub(crate) fn measured(time: Moment) -> String {
+    let ms = time.ms();
+    // Each bound is where the words before it would round to a number too many.
+    match ms {
+        ..9.995 => format!("{ms:.2} ms"),
+        ..999.5 => format!("{ms:.0} ms"),
+        ..9_995.0 => format!("{:.2} s", ms / 1000.0),
+        ..59_950.0 => format!("{:.1} s", ms / 1000.0),
+        _ => took(time.length()),
+    }
+}
+
+/// `84%`, `<1%`, `0%`.
+pub(crate) fn percent(share: f64) -> String {
+    if share > 0.0 && share < 0.005 { "<1%".to_owned() } else { format!("{:.0}%", (share * 100.0).round()) }
+}
+
+/// A text that is too long loses its end.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// How long ago, with one unit: `just now`, `3 min ago`, `2 days ago`.
@@ -80,6 +108,17 @@ mod tests {
             [since(3), since(200), since(90_000), since(300_000)],
             ["just now", "3 min ago", "25 h ago", "3 days ago"]
         );
+    }
+
+    #[test]
+    fn times_that_are_compared_have_three_figures() {
+        let told = |micros| measured(Moment::micros(micros));
+        assert_eq!(
+            [told(0), told(420), told(8_134), told(9_996), told(124_400), told(999_600), told(2_394_000)],
+            ["0.00 ms", "0.42 ms", "8.13 ms", "10 ms", "124 ms", "1.00 s", "2.39 s"]
+        );
+        assert_eq!([told(9_996_000), told(13_304_000), told(200_000_000)], ["10.0 s", "13.3 s", "3 min 20 s"]);
+        assert_eq!([percent(0.0), percent(0.004), percent(0.005), percent(0.84)], ["0%", "<1%", "1%", "84%"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::host::fetch::{Fetch, shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
+use crate::template::managed;
 use crate::terms::{AccountName, Fingerprint, Mode};
 
 /// Everybody reads, root writes: apt fetches and verifies as another user.
@@ -75,7 +76,7 @@ impl AptSource {
     }
 
     fn text(&self) -> String {
-        let mut text = "# managed by hostagent\nTypes: deb\n".to_owned();
+        let mut text = managed("the recipe") + "\nTypes: deb\n";
         let fields = [
             ("URIs", &self.uris),
             ("Suites", &self.suites),
@@ -187,12 +188,7 @@ impl Resource for AptSource {
         changes = self.keys_compared(host, changes)?;
         for path in [self.sources(), self.keyring()] {
             let Some(found) = host.found(&path)? else { continue };
-            if found.kind != Kind::File {
-                let says = format!("`{}` is {}, not a file", path.display(), found.kind.name());
-                return Err(
-                    Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", path.display()))
-                );
-            }
+            found.must_be(Kind::File, &path)?;
             let root = AccountName::root();
             changes = owned(host, changes, &found, Mode::FILE, &root, &root);
         }

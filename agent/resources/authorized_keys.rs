@@ -18,6 +18,11 @@ use crate::host::users::User;
 use crate::host::{Error, Look, Touch};
 use crate::terms::{AccountName, KeyLine, SshKey};
 
+/// Whether a line of `authorized_keys` holds a key.
+pub(crate) fn is_key(line: &str) -> bool {
+    KeyLine::of(line).is_some()
+}
+
 /// The keys that log a user in over SSH.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuthorizedKeys {
@@ -75,10 +80,8 @@ impl AuthorizedKeys {
         user: &User,
     ) -> Result<Changes, Cause> {
         let Some(found) = host.found(path)? else { return Ok(changes) };
-        if found.kind != kind {
-            let says = format!("`{}` is {}, not {}", path.display(), found.kind.name(), kind.name());
-            return Err(Cause::new("wrong-kind", says).hint("its owner could aim it at another file; remove it"));
-        }
+        let aimed = "its owner could aim it at another file; remove it";
+        found.must_be(kind, path).map_err(|error| Cause::from(error).hint(aimed))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let owner = host.user_name(found.uid);
         let inner = Changes::none().mode(found.mode, mode).value("owner", &owner, &user.name);
@@ -159,8 +162,8 @@ mod tests {
     use crate::engine::Draft;
     use crate::engine::run::{Stop, converge};
     use crate::host::Host;
+    use crate::resources::config_set::sudoers::rules;
     use crate::resources::laws::{Play, keeps_its_word};
-    use crate::resources::sudoers::rules;
 
     const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a";
     const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1w4q3sVV8n8gWq0vJp3Q3r8Yp0mQ4yq9a7p1c2d3e4 b";

@@ -1,20 +1,27 @@
 //! The files that one server reads: rendered whole, written together, checked by the server's own checker, and put back
-//! byte for byte if it says no. So the disk never keeps a configuration that its server refuses.
+//! byte for byte if it says no. So the disk never keeps a configuration that its server refuses. Where a checker can be
+//! given copies (`check`) a refused configuration never gets to the disk at all.
 //!
 //! The old versions stay (`host::undo`) until the server runs with the new ones: a value that the checker likes and the
 //! start refuses is put back too. A refused set differs again at the next look, so it fails every run until it is mended.
+
+mod check;
+pub mod ssh_access;
+pub mod sshd;
+pub mod sudoers;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use check::ConfigCheck;
+
 use super::file::{content, owned, places_above};
-use super::probe::Probe;
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
-use crate::host::programs::{Program, last_lines};
+use crate::host::probe::Probe;
 use crate::host::{Look, Touch};
 use crate::terms::{AccountName, Mode};
 
@@ -31,6 +38,30 @@ pub struct ConfigSet {
     pub checks: Vec<ConfigCheck>,
     /// The unit that reads the files, if one does: a change here makes it load them.
     pub read_by: Option<String>,
+    /// What must be right of the host for the files to be there at all.
+    pub guard: Option<Guard>,
+}
+
+/// Something beside the files that decides whether they may be there.
+#[derive(Debug, Clone, Serialize)]
+pub struct Guard {
+    /// What is wrong, if something is. Asked by a look, which counts on what is to come, and again before the writing.
+    pub probe: Probe,
+    /// What must be right first, as in [`Resource::needs`].
+    pub needs: Vec<Id>,
+    /// A stable word for machines.
+    pub code: &'static str,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Guard {
+    async fn ask(&self, host: &Look) -> Result<(), Cause> {
+        match self.probe.ask(host).await? {
+            Some(says) => Err(Cause::new(self.code, says).hint(self.hint.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One file of a set.
@@ -56,46 +87,10 @@ impl ConfigFile {
     }
 }
 
-/// Somebody who must like the files.
-#[derive(Debug, Clone, Serialize)]
-pub enum ConfigCheck {
-    /// A program that exits with 0 if it does, such as `nginx -t`.
-    Program {
-        /// Its command line.
-        argv: Vec<String>,
-        /// Who runs it. Default: root.
-        user: Option<AccountName>,
-    },
-    /// A question to the running server that is answered with what it dislikes.
-    Asked(Probe),
-}
-
-impl ConfigCheck {
-    /// A check by a program.
-    pub fn program<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
-        Self::Program { argv: argv.into_iter().map(Into::into).collect(), user: None }
-    }
-
-    /// What it dislikes, in its own words.
-    async fn complaint(&self, host: &Look) -> Result<Option<String>, Cause> {
-        let (argv, user) = match self {
-            Self::Asked(probe) => return probe.ask(host).await,
-            Self::Program { argv, user } => (argv, user),
-        };
-        let mut argv = argv.iter().cloned();
-        let mut program = Program::asks(argv.next().unwrap_or_default()).args(argv);
-        if let Some(name) = user {
-            program = program.as_user(host.uid(name.as_str())?, host.gid(name.as_str())?);
-        }
-        let output = host.ask(&program).await?;
-        Ok((!output.succeeded()).then(|| format!("`{program}` says:\n{}", last_lines(&output))))
-    }
-}
-
 impl ConfigSet {
     /// A set without checks.
     pub fn new(name: impl Into<String>, files: Vec<ConfigFile>) -> Self {
-        Self { name: name.into(), files, absent: Vec::new(), checks: Vec::new(), read_by: None }
+        Self { name: name.into(), files, absent: Vec::new(), checks: Vec::new(), read_by: None, guard: None }
     }
 
     /// What it wrote earlier and does not want any more.
@@ -120,6 +115,19 @@ impl ConfigSet {
             if left == Some(now) { ours.push(path) } else { edited.push(path) }
         }
         Ok((ours, edited))
+    }
+
+    /// Asks those about copies who can be given some: nothing is written before they like what is to be.
+    async fn rehearse(&self, host: &Touch, leaving: &[PathBuf]) -> Result<(), Cause> {
+        let gone: Vec<&Path> = self.absent.iter().chain(leaving).map(PathBuf::as_path).collect();
+        let mut complaints = Vec::new();
+        for check in &self.checks {
+            complaints.extend(check.complaint_of_copies(host, self.id().as_str(), &self.files, &gone).await?);
+        }
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        Err(Cause::new("config-refused", complaints.join("\n")).hint("correct the recipe; nothing was written"))
     }
 
     async fn write(&self, host: &Touch, leaving: &[PathBuf]) -> Result<(), Cause> {
@@ -160,26 +168,27 @@ impl Resource for ConfigSet {
         let mut needs: Vec<Id> = self.files.iter().flat_map(|file| places_above(&file.path)).collect();
         needs.extend(self.files.iter().flat_map(|file| [Id::new("user", &file.owner), Id::new("group", &file.group)]));
         needs.push(Id::every("package"));
+        needs.extend(self.guard.iter().flat_map(|guard| guard.needs.clone()));
         needs
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
+        if let Some(guard) = &self.guard {
+            guard.ask(host).await?;
+        }
         let mut changes = Changes::none();
         let mut there = 0;
         for file in &self.files {
             let path = file.path.display();
             match host.found(&file.path)? {
                 None => changes = content(changes, &path.to_string(), None, &file.content, false),
-                Some(found) if found.kind == Kind::File => {
+                Some(found) => {
+                    found.must_be(Kind::File, &file.path)?;
                     there += 1;
                     let now = host.read(&file.path)?.unwrap_or_default();
                     let inner = owned(host, Changes::none(), &found, file.mode, &file.owner, &file.group);
                     let inner = content(inner, "", Some(&now), &file.content, false);
                     changes = changes.within(&path.to_string(), inner);
-                }
-                Some(found) => {
-                    let says = format!("`{path}` is {}, not a file", found.kind.name());
-                    return Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {path} {path}.old`")));
                 }
             }
         }
@@ -200,6 +209,10 @@ impl Resource for ConfigSet {
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         let (leaving, _edited) = self.leaving(host)?;
+        if let Some(guard) = &self.guard {
+            guard.ask(host).await?;
+        }
+        self.rehearse(host, &leaving).await?;
         let written = self.files.iter().map(|file| file.path.clone());
         let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();
         let mut undo = host.keep_old(self.id().as_str(), &paths)?;

@@ -51,16 +51,9 @@ impl Resource for Directory {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        match host.found(&self.path)? {
-            None => Ok(self.when_absent()),
-            Some(found) if found.kind == Kind::Directory => {
-                Ok(owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group))
-            }
-            Some(found) => {
-                let says = format!("`{}` is {}, not a directory", self.path.display(), found.kind.name());
-                Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display())))
-            }
-        }
+        let Some(found) = host.found(&self.path)? else { return Ok(self.when_absent()) };
+        found.must_be(Kind::Directory, &self.path)?;
+        Ok(owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group))
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {

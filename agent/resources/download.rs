@@ -52,12 +52,7 @@ impl Resource for Download {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let Some(found) = host.found(&self.path)? else { return Ok(self.when_absent()) };
-        if found.kind != Kind::File {
-            let says = format!("`{}` is {}, not a file", self.path.display(), found.kind.name());
-            return Err(
-                Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display()))
-            );
-        }
+        found.must_be(Kind::File, &self.path)?;
         let now = host.sha256(&self.path)?.unwrap_or_default();
         let changes = Changes::none().value("content", &shown(&now), &shown(&self.sha256));
         Ok(owned(host, changes, &found, self.mode, &self.owner, &self.group))

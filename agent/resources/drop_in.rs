@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::unit_file::{UNITS, appears, differs, unread, write};
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, LeftOut, Resource};
+use crate::host::coming::Coming;
 use crate::host::ledger::Trace;
-use crate::host::systemd::{Coming, full_name};
+use crate::host::refused::place_of;
+use crate::host::systemd::full_name;
 use crate::host::{Look, Touch};
 
 /// A drop-in of a unit. systemd reads it when it is applied; whether the unit must be restarted to take it up is seen by
@@ -31,19 +33,33 @@ impl DropIn {
         Path::new(UNITS).join(format!("{}.d", full_name(&self.unit))).join(format!("{}.conf", self.name))
     }
 
-    /// Keeps the old version if a running unit is about to try the new one.
-    async fn keep_old(&self, host: &Touch) -> Result<(), Cause> {
+    /// Keeps the old version if a running unit is about to try the new one. Says why it is not to, if it did before and
+    /// did not come up: every run would restart it for that.
+    async fn keep_old(&self, host: &Touch) -> Result<Option<Cause>, Cause> {
         if !self.tried || !host.has_systemd() || host.read(&self.path())?.as_deref() == Some(self.content.as_bytes()) {
-            return Ok(());
+            return Ok(None);
         }
         let unit = host.unit(&self.unit).await?;
         let coming = [(self.path(), Some(self.content.clone().into_bytes()))].into();
+        let settings = host.unit_settings(&unit, &coming)?;
         // Nobody restarts it for what systemd takes up by itself: then nothing would ever settle the copy.
-        if unit.is_up() && host.unit_settings(&unit, &coming)? != host.unit_settings(&unit, &Coming::new())? {
-            let mut undo = host.keep_old(self.id().as_str(), &[self.path()])?;
-            host.undo_is_checked(&mut undo)?;
+        if !unit.is_up() || settings == host.unit_settings(&unit, &Coming::new())? {
+            return Ok(None);
         }
-        Ok(())
+        let (id, with) = (self.id(), host.attempt(&format!("{}\0{}", self.content, settings.digest()))?);
+        if let Some(says) = host.refused_before(id.as_str(), &with)? {
+            let hint = format!(
+                "change it; it is tried again when it, another setting of `{}` or a package changes, after a reboot, or when `{}` is removed",
+                unit.name,
+                place_of(id.as_str()).display()
+            );
+            let says = format!("`{}` was tried before, and is not again:\n{says}", self.path().display());
+            return Ok(Some(Cause::new("refused-before", says).hint(hint)));
+        }
+        host.tries(id.as_str(), &with)?;
+        let mut undo = host.keep_old(id.as_str(), &[self.path()])?;
+        host.undo_is_checked(&mut undo)?;
+        Ok(None)
     }
 }
 
@@ -65,15 +81,22 @@ impl Resource for DropIn {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        Self::apply_all(&[self], host).await
+        match Self::apply_all(&[self], host).await?.pop() {
+            Some((_, cause)) => Err(cause),
+            None => Ok(()),
+        }
     }
 
-    async fn apply_all(all: &[&Self], host: &Touch) -> Result<(), Cause> {
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<LeftOut, Cause> {
+        let mut left_out = LeftOut::new();
         for one in all {
-            one.keep_old(host).await?;
-            write(host, &one.path(), &one.content)?;
+            match one.keep_old(host).await? {
+                Some(cause) => left_out.push((one.id(), cause)),
+                None => write(host, &one.path(), &one.content)?,
+            }
         }
-        Ok(host.settle_units(all.iter().map(|one| one.unit.as_str())).await?)
+        host.settle_units(all.iter().map(|one| one.unit.as_str())).await?;
+        Ok(left_out)
     }
 
     fn when_absent(&self) -> Changes {

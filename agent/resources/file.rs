@@ -75,12 +75,7 @@ impl Resource for File {
             self.foresee(host);
             return Ok(self.when_absent());
         };
-        if found.kind != Kind::File {
-            let says = format!("`{}` is {}, not a file", self.path.display(), found.kind.name());
-            return Err(
-                Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display()))
-            );
-        }
+        found.must_be(Kind::File, &self.path)?;
         let now = host.read(&self.path)?.unwrap_or_default();
         let changes =
             owned(host, Changes::none(), &found, self.mode, &self.owner, &self.group).and_content(self, Some(&now));

@@ -129,7 +129,7 @@ pub(crate) async fn keeps_its_word<R: Resource>(resource: &R, host: &Host) {
 }
 
 /// Everything that a temporary directory holds: kind, mode, owner and content. Of a machine: nothing.
-fn tree(host: &Host) -> BTreeMap<PathBuf, String> {
+pub(crate) fn tree(host: &Host) -> BTreeMap<PathBuf, String> {
     let mut tree = BTreeMap::new();
     let look = host.look();
     let mut left = if look.is_real() { Vec::new() } else { vec![PathBuf::from("/")] };

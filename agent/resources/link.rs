@@ -31,17 +31,10 @@ impl Resource for Link {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        match host.found(&self.path)? {
-            None => Ok(self.when_absent()),
-            Some(found) if found.kind == Kind::Link => {
-                let now = host.link_target(&self.path)?.unwrap_or_default();
-                Ok(Changes::none().value("target", &now.display().to_string(), &self.target.display().to_string()))
-            }
-            Some(found) => {
-                let says = format!("`{}` is {}, not a link", self.path.display(), found.kind.name());
-                Err(Cause::new("wrong-kind", says).hint(format!("move it away: `mv {0} {0}.old`", self.path.display())))
-            }
-        }
+        let Some(found) = host.found(&self.path)? else { return Ok(self.when_absent()) };
+        found.must_be(Kind::Link, &self.path)?;
+        let now = host.link_target(&self.path)?.unwrap_or_default();
+        Ok(Changes::none().value("target", &now.display().to_string(), &self.target.display().to_string()))
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {

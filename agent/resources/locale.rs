@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::engine::{Cause, Changes, Id, LeftOut, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::programs::Program;
 use crate::host::{Look, Touch};
@@ -93,10 +93,10 @@ impl Resource for Locale {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        Self::apply_all(&[self], host).await
+        Self::apply_all(&[self], host).await.map(drop)
     }
 
-    async fn apply_all(all: &[&Self], host: &Touch) -> Result<(), Cause> {
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<LeftOut, Cause> {
         let mut lines = Vec::new();
         for one in all {
             if !is_built_in(&one.name) && !host.has_locale(&one.name)? {
@@ -104,7 +104,7 @@ impl Resource for Locale {
             }
         }
         if lines.is_empty() {
-            return Ok(());
+            return Ok(LeftOut::new());
         }
         let now = host.read_text(Path::new(LIST))?.unwrap_or_default();
         let want = listed(&now, &lines);
@@ -112,7 +112,7 @@ impl Resource for Locale {
             host.replace(Path::new(LIST), want.as_bytes(), Access { uid: 0, gid: 0, mode: 0o644 })?;
         }
         host.run(&Program::does("locale-gen").arg("--keep-existing").patience(PATIENCE)).await?;
-        Ok(())
+        Ok(LeftOut::new())
     }
 
     fn when_absent(&self) -> Changes {

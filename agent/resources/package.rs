@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, LeftOut, Resource};
 use crate::host::deb_version::{compare, satisfies};
 use crate::host::packages::{Installed, Transaction, Wanted};
 use crate::host::{Look, Touch};
@@ -98,10 +98,13 @@ impl Resource for Package {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        Self::apply_all(&[self], host).await
+        match Self::apply_all(&[self], host).await?.pop() {
+            Some((_, cause)) => Err(cause),
+            None => Ok(()),
+        }
     }
 
-    async fn apply_all(all: &[&Self], host: &Touch) -> Result<(), Cause> {
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<LeftOut, Cause> {
         let mut wanted = Vec::new();
         for one in all {
             // One that is right by now, or that may not be changed, is no reason to touch or to hold up the others.
@@ -114,7 +117,8 @@ impl Resource for Package {
                 });
             }
         }
-        Ok(host.install(&wanted, Transaction::default()).await?)
+        let unknown = host.install(&wanted, Transaction::default()).await?;
+        Ok(unknown.into_iter().map(|unknown| (Id::new("package", unknown.name), unknown.error.into())).collect())
     }
 
     fn when_absent(&self) -> Changes {
@@ -171,6 +175,7 @@ mod tests {
             architecture: "amd64".into(),
             broken: None,
             held: false,
+            going: false,
         }
     }
 

@@ -51,6 +51,7 @@ impl Resource for PgCluster {
         let mut needs = super::file::places_above(&self.data_directory);
         // A server sees the locales that were there when it started.
         needs.extend([self.package(), Id::every("locale")]);
+        needs.extend(self.locale.as_ref().map(|name| Id::new("locale", name)));
         needs
     }
 

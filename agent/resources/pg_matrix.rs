@@ -5,133 +5,22 @@
 //! server that is free to be changed, whose superuser is the account `postgres`, let in by peer authentication, and which
 //! wants SCRAM of others on its socket.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+mod lab;
+mod privileges;
 
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use std::path::Path;
 
 use super::laws::{CANARY, keeps_its_word};
 use super::pg_database::PgDatabase;
 use super::pg_extension::PgExtension;
-use super::pg_grant::{PgGrant, PgKind, PgObject};
+use super::pg_grant::{PgGrant, PgKind};
 use super::pg_role::PgRole;
 use super::pg_schema::PgSchema;
-use crate::engine::{Changes, Resource};
+use crate::engine::Resource as _;
 use crate::host::Host;
-use crate::host::postgres::PgServer;
+use crate::host::postgres::scram;
 use crate::host::programs::Real;
-use crate::secret::SecretRef;
-use crate::terms::{AbsolutePath, AccountName};
-
-struct Lab {
-    host: Host,
-    server: PgServer,
-    secrets: tempfile::TempDir,
-}
-
-impl Lab {
-    fn open() -> Self {
-        let directory = std::env::var("HOSTAGENT_PG_DATA").expect("HOSTAGENT_PG_DATA says which server may be changed");
-        let version = directory.split('/').rev().nth(1).unwrap_or_default();
-        let unit = format!("postgresql@{version}-main");
-        let user = AccountName::try_from("postgres".to_owned()).unwrap();
-        let server = PgServer { unit, data_directory: PathBuf::from(directory), user };
-        let host = Host::at(Path::new("/"), Box::new(Real)).unwrap();
-        Self { host, server, secrets: tempfile::tempdir().unwrap() }
-    }
-
-    fn secret(&self, value: &str) -> SecretRef {
-        let path = self.secrets.path().join(crate::host::files::sha256_of(value.as_bytes()));
-        std::fs::write(&path, format!("{value}\n")).unwrap();
-        SecretRef::File(AbsolutePath::try_from(path.to_str().unwrap().to_owned()).unwrap())
-    }
-
-    async fn sql(&self, database: &str, statement: &str) {
-        self.host.touch().change_postgres(&self.server, database).run(&[statement.to_owned()]).await.unwrap();
-    }
-
-    async fn fresh_database(&self, name: &str) {
-        self.drop_database(name).await;
-        self.converges(&PgDatabase::new(self.server.clone(), name)).await;
-    }
-
-    async fn drop_database(&self, name: &str) {
-        let touch = self.host.touch();
-        touch.change_postgres(&self.server, name).leave().await;
-        let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
-        touch.change_postgres(&self.server, "postgres").run_alone(&drop).await.unwrap();
-    }
-
-    async fn check(&self, resource: &impl Resource) -> Changes {
-        resource.check(&self.host.look()).await.unwrap()
-    }
-
-    async fn refusal(&self, resource: &impl Resource) -> String {
-        let cause = resource.check(&self.host.look()).await.unwrap_err();
-        format!("{}: {}", cause.code, cause.says)
-    }
-
-    /// It differs, looking does not change that, applying does, and again changes nothing. Says how it differed.
-    async fn converges(&self, resource: &impl Resource) -> String {
-        let writes = self.host.writes();
-        let before = self.check(resource).await;
-        assert!(!before.is_empty(), "nothing to do for {}", resource.id());
-        assert_eq!(self.check(resource).await, before);
-        assert_eq!(self.host.writes(), writes, "looking wrote");
-        resource.apply(&self.host.touch()).await.unwrap();
-        self.holds(resource).await;
-        before.to_string()
-    }
-
-    async fn holds(&self, resource: &impl Resource) {
-        assert_eq!(self.check(resource).await, Changes::none(), "{} did not hold", resource.id());
-        resource.apply(&self.host.touch()).await.unwrap();
-        assert_eq!(self.check(resource).await, Changes::none(), "{} did not hold twice", resource.id());
-    }
-
-    async fn stored(&self, role: &str) -> Option<String> {
-        let look = self.host.look();
-        let asks = look.postgres(&self.server, "postgres");
-        let rows =
-            asks.rows("select rolpassword::text from pg_authid where rolname = $1", &[Some(role)]).await.unwrap();
-        rows.first().and_then(|row| row.get(0).map(str::to_owned))
-    }
-
-    async fn can_log_in(&self, role: &str, password: &str) -> bool {
-        let pid = std::fs::read_to_string(self.server.data_directory.join("postmaster.pid")).unwrap();
-        let lines: Vec<&str> = pid.lines().collect();
-        let options = PgConnectOptions::new_without_pgpass().socket(lines[4]).port(lines[3].parse().unwrap());
-        let options = options.username(role).password(password).database("postgres").ssl_mode(PgSslMode::Disable);
-        options.connect().await.is_ok()
-    }
-
-    fn role(&self, name: &str) -> PgRole {
-        PgRole::new(self.server.clone(), name)
-    }
-
-    fn grant(&self, role: &str, on: PgObject, privileges: &[&str]) -> PgGrant {
-        PgGrant {
-            server: self.server.clone(),
-            database: "matrix".into(),
-            role: role.into(),
-            on,
-            privileges: set(privileges),
-            revoke: BTreeSet::new(),
-            grant_option: false,
-            exact: false,
-            session_role: None,
-        }
-    }
-}
-
-fn set(words: &[&str]) -> BTreeSet<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-fn on(kind: PgKind, schema: Option<&str>, name: Option<&str>) -> PgObject {
-    PgObject { kind, schema: schema.map(str::to_owned), name: name.map(str::to_owned), for_role: None }
-}
+use lab::{Lab, on, set};
 
 /// All in one: the server is one.
 #[tokio::test]
@@ -150,8 +39,8 @@ async fn a_real_server_takes_the_matrix() {
     memberships_and_settings(&lab).await;
     databases(&lab).await;
     schemas_and_extensions(&lab).await;
-    privileges(&lab).await;
-    privileges_elsewhere(&lab).await;
+    privileges::on_every_kind(&lab).await;
+    privileges::elsewhere(&lab).await;
     looks_cannot_write(&lab).await;
     how_long_it_takes(&lab).await;
 }
@@ -295,6 +184,11 @@ async fn memberships_and_settings(lab: &Lab) {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     lab.converges(&user).await;
+    for path in ["", "\"$user\",public", "user, order, \"a \"\"b\"\", c\""] {
+        let mut lists = lab.role("m_lists");
+        lists.config = [("search_path".to_owned(), path.to_owned())].into();
+        lab.converges(&lists).await;
+    }
     lab.sql("postgres", "REVOKE m_group FROM m_user; ALTER ROLE m_user SET work_mem = '1MB'").await;
     assert_eq!(lab.converges(&user).await, "member_of absent -> m_group, config.work_mem 1MB -> 8192kB");
     let mut hyphen = lab.role("m-hyphen");
@@ -360,131 +254,6 @@ async fn schemas_and_extensions(lab: &Lab) {
     assert_eq!(lab.converges(&moved).await, "schema public -> App-1");
 }
 
-/// `postgresql_privs_general.yml` of community.postgresql: grant, again, revoked by hand, revoke, again.
-async fn privileges(lab: &Lab) {
-    let setup = "
-        CREATE TABLE public.orders (id int); CREATE TABLE public.\"Odd-Name\" (id int); CREATE VIEW public.v AS SELECT 1 AS one;
-        CREATE MATERIALIZED VIEW public.mv AS SELECT 1 AS one; CREATE SEQUENCE public.seq;
-        CREATE FUNCTION public.f(a int, b text) RETURNS int LANGUAGE sql AS 'select 1';
-        CREATE FUNCTION public.f(a int) RETURNS int LANGUAGE sql AS 'select 1';
-        CREATE FUNCTION public.\"odd-f\"() RETURNS int LANGUAGE sql AS 'select 1';
-        CREATE PROCEDURE public.p(a int) LANGUAGE sql AS 'select 1';
-        REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA public FROM PUBLIC;
-        CREATE TYPE public.t AS (a int); CREATE DOMAIN public.dom AS int; REVOKE USAGE ON TYPE public.t, public.dom FROM PUBLIC;
-        CREATE FOREIGN DATA WRAPPER w; CREATE SERVER srv FOREIGN DATA WRAPPER w";
-    lab.sql("matrix", setup).await;
-    let cases = [
-        (on(PgKind::Table, Some("public"), Some("orders")), vec!["SELECT", "UPDATE"], "TABLE public.orders"),
-        (on(PgKind::Table, Some("public"), Some("Odd-Name")), vec!["ALL"], "TABLE public.\"Odd-Name\""),
-        (on(PgKind::Table, Some("public"), Some("v")), vec!["SELECT"], "TABLE public.v"),
-        (on(PgKind::Table, Some("public"), Some("mv")), vec!["SELECT"], "TABLE public.mv"),
-        (on(PgKind::Sequence, Some("public"), Some("seq")), vec!["USAGE"], "SEQUENCE public.seq"),
-        (on(PgKind::Function, Some("public"), Some("f(int, text)")), vec!["EXECUTE"], "FUNCTION public.f(int, text)"),
-        (on(PgKind::Function, Some("public"), Some("odd-f")), vec!["EXECUTE"], "FUNCTION public.\"odd-f\"()"),
-        (on(PgKind::Procedure, Some("public"), Some("p")), vec!["ALL"], "PROCEDURE public.p(int)"),
-        (on(PgKind::Routine, Some("public"), Some("p")), vec!["EXECUTE"], "ROUTINE public.p(int)"),
-        (on(PgKind::Type, Some("public"), Some("t")), vec!["USAGE"], "TYPE public.t"),
-        (on(PgKind::Type, Some("public"), Some("dom")), vec!["ALL"], "TYPE public.dom"),
-        (on(PgKind::Schema, None, Some("App-1")), vec!["CREATE", "USAGE"], "SCHEMA \"App-1\""),
-        (on(PgKind::Database, None, Some("m-hyphen")), vec!["ALL"], "DATABASE \"m-hyphen\""),
-        (on(PgKind::Language, None, Some("sql")), vec!["USAGE"], "LANGUAGE sql"),
-        (on(PgKind::ForeignDataWrapper, None, Some("w")), vec!["USAGE"], "FOREIGN DATA WRAPPER w"),
-        (on(PgKind::ForeignServer, None, Some("srv")), vec!["ALL"], "FOREIGN SERVER srv"),
-        (on(PgKind::Tablespace, None, Some("pg_default")), vec!["CREATE"], "TABLESPACE pg_default"),
-        (on(PgKind::Parameter, None, Some("log_statement")), vec!["SET"], "PARAMETER log_statement"),
-    ];
-    for (object, privileges, in_sql) in cases {
-        let wanted = lab.grant("m-hyphen", object, &privileges);
-        let id = wanted.id();
-        lab.converges(&wanted).await;
-        lab.sql("matrix", &format!("REVOKE ALL ON {in_sql} FROM \"m-hyphen\"")).await;
-        lab.converges(&wanted).await;
-
-        // With grant option, which the plain one then leaves and the exact one takes away.
-        let option = PgGrant { grant_option: true, ..wanted.clone() };
-        assert!(lab.converges(&option).await.contains("with grant option"), "{id}");
-        lab.holds(&wanted).await;
-        let exact = PgGrant { exact: true, ..wanted.clone() };
-        lab.converges(&exact).await;
-
-        let nothing = PgGrant { privileges: BTreeSet::new(), revoke: wanted.privileges.clone(), ..wanted.clone() };
-        lab.converges(&nothing).await;
-        let nothing = PgGrant { privileges: BTreeSet::new(), exact: true, ..wanted.clone() };
-        lab.holds(&nothing).await;
-    }
-    // More than one function of that name, and every one in the schema.
-    lab.converges(&lab.grant("m_user", on(PgKind::Function, Some("public"), Some("f")), &["EXECUTE"])).await;
-    lab.converges(&lab.grant("m_user", on(PgKind::Routine, Some("public"), None), &["EXECUTE"])).await;
-    lab.converges(&lab.grant("m_user", on(PgKind::Sequence, Some("public"), None), &["ALL"])).await;
-    let tables = lab.grant("m_user", on(PgKind::Table, Some("public"), None), &["SELECT", "INSERT"]);
-    lab.converges(&tables).await;
-    lab.sql("matrix", "REVOKE INSERT ON public.orders FROM m_user").await;
-    assert_eq!(lab.converges(&tables).await, "public.orders SELECT -> INSERT, SELECT");
-    lab.sql("matrix", "CREATE TABLE public.later (id int)").await;
-    assert_eq!(lab.converges(&tables).await, "public.later absent -> INSERT, SELECT");
-    lab.holds(&lab.grant("m_user", on(PgKind::Table, Some("App-1"), None), &["SELECT"])).await;
-
-    // Beyond the recipe: left, unless exact.
-    lab.sql("matrix", "GRANT DELETE ON public.orders TO m_user").await;
-    let some = lab.grant("m_user", on(PgKind::Table, Some("public"), Some("orders")), &["SELECT"]);
-    lab.holds(&some).await;
-    assert_eq!(lab.converges(&PgGrant { exact: true, ..some }).await, "public.orders DELETE, INSERT, SELECT -> SELECT");
-}
-
-/// Roles, everybody, defaults, other grantors, and what is wrong.
-async fn privileges_elsewhere(lab: &Lab) {
-    let connect = |privileges: &[&str], revoke: &[&str]| PgGrant {
-        revoke: set(revoke),
-        ..lab.grant("PUBLIC", on(PgKind::Database, None, Some("matrix")), privileges)
-    };
-    lab.holds(&connect(&["CONNECT"], &[])).await;
-    assert_eq!(lab.converges(&connect(&[], &["CONNECT"])).await, "matrix CONNECT, TEMPORARY -> TEMPORARY");
-    lab.converges(&connect(&["CONNECT"], &[])).await;
-
-    let member = lab.grant("m_role", on(PgKind::Role, None, Some("m_group")), &["MEMBER"]);
-    assert_eq!(lab.converges(&member).await, "m_group absent -> MEMBER");
-    lab.converges(&PgGrant { grant_option: true, ..member.clone() }).await;
-    lab.converges(&PgGrant { exact: true, ..member.clone() }).await;
-    lab.converges(&PgGrant { privileges: BTreeSet::new(), revoke: set(&["MEMBER"]), ..member }).await;
-
-    for (kind, schema, privilege) in [
-        (PgKind::Table, Some("App-1"), "SELECT"),
-        (PgKind::Table, None, "SELECT"),
-        (PgKind::Sequence, Some("App-1"), "USAGE"),
-        (PgKind::Function, Some("App-1"), "EXECUTE"),
-        (PgKind::Type, None, "USAGE"),
-        (PgKind::Schema, None, "USAGE"),
-    ] {
-        let future = PgObject { for_role: Some("m_owner".into()), ..on(kind, schema, None) };
-        let wanted = lab.grant("m_user", future, &[privilege]);
-        lab.converges(&wanted).await;
-        lab.converges(&PgGrant { privileges: BTreeSet::new(), exact: true, ..wanted.clone() }).await;
-        lab.converges(&wanted).await;
-    }
-    lab.sql("matrix", "SET LOCAL ROLE m_owner; CREATE TABLE \"App-1\".future (id int)").await;
-    lab.holds(&lab.grant("m_user", on(PgKind::Table, Some("App-1"), Some("future")), &["SELECT"])).await;
-
-    // Granted in the name of another role, which only that role's revoke takes back.
-    let owned = on(PgKind::Table, Some("public"), Some("later"));
-    lab.converges(&PgGrant { grant_option: true, ..lab.grant("m_owner", owned.clone(), &["SELECT"]) }).await;
-    let passed_on =
-        PgGrant { session_role: Some("m_owner".into()), ..lab.grant("m-hyphen", owned.clone(), &["SELECT"]) };
-    lab.sql("matrix", "GRANT USAGE ON SCHEMA public TO m_owner").await;
-    lab.converges(&passed_on).await;
-    lab.converges(&PgGrant { privileges: BTreeSet::new(), revoke: set(&["SELECT"]), ..passed_on }).await;
-
-    let refusal = lab.refusal(&lab.grant("m_user", owned.clone(), &["USAGE"])).await;
-    assert_eq!(refusal, "pg-privilege: a table has no privilege `USAGE`");
-    assert_eq!(
-        lab.refusal(&lab.grant("nobody-here", owned, &["SELECT"])).await,
-        "pg-no-role: there is no role `nobody-here`"
-    );
-    let missing = lab.grant("m_user", on(PgKind::Table, Some("public"), Some("none")), &["SELECT"]);
-    assert_eq!(lab.refusal(&missing).await, "pg-no-object: there is no table public.none in database `matrix`");
-    let elsewhere = PgGrant { database: "nowhere".into(), ..missing };
-    assert_eq!(lab.refusal(&elsewhere).await, "pg-no-database: PostgreSQL says: database \"nowhere\" does not exist");
-}
-
 async fn looks_cannot_write(lab: &Lab) {
     let look = lab.host.look();
     let asks = look.postgres(&lab.server, "matrix");
@@ -517,7 +286,7 @@ async fn how_long_it_takes(lab: &Lab) {
     lab.converges(&role).await;
     let database = PgDatabase { owner: Some("m_owner".into()), ..PgDatabase::new(lab.server.clone(), "m-hyphen") };
     let hashed = std::time::Instant::now();
-    assert!(super::pg_scram::is_of(&lab.stored("m_role").await.unwrap(), "geheim"));
+    assert!(scram::is_of(&lab.stored("m_role").await.unwrap(), "geheim"));
     eprintln!("one SCRAM verifier {:?}", hashed.elapsed());
     for _ in 0..5 {
         let host = Host::at(Path::new("/"), Box::new(Real)).unwrap();

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{pg_scram, pg_setting_list};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::postgres::quote::{ident, literal};
 use crate::host::postgres::{PgServer, Row};
+use crate::host::postgres::{scram, setting_list};
 use crate::host::{Look, Touch};
 use crate::secret::{Secret, SecretRef};
 
@@ -138,7 +138,7 @@ impl PgRole {
     fn same_password(&self, stored: Option<&Secret>, wanted: Option<&Secret>) -> bool {
         match (&self.password, stored, wanted) {
             (None, stored, _) => !(self.no_password && stored.is_some()),
-            (Some(_), Some(stored), Some(wanted)) => pg_scram::is_of(stored.expose(), wanted.expose()),
+            (Some(_), Some(stored), Some(wanted)) => scram::is_of(stored.expose(), wanted.expose()),
             (Some(_), _, _) => false,
         }
     }
@@ -161,9 +161,10 @@ impl PgRole {
             changes = changes.appears("member_of", role);
         }
         for (name, want) in &self.config {
-            let (what, want) = (format!("config.{name}"), pg_setting_list::stored(name, want));
+            let what = format!("config.{name}");
             changes = match found.config.get(&name.to_lowercase()) {
-                Some(now) => changes.value(&what, now, &want),
+                Some(now) if setting_list::same(name, now, want) => changes,
+                Some(now) => changes.differs(&what, Shown::Plain(now.clone()), Shown::Plain(want.clone())),
                 None => changes.appears(&what, want),
             };
         }
@@ -189,7 +190,7 @@ impl PgRole {
         all.push(format!("ALTER ROLE {role} WITH {flags} CONNECTION LIMIT {limit} VALID UNTIL {until}{password}"));
         let has = |group: &&String| !found.is_some_and(|found| found.member_of.contains(*group));
         all.extend(self.member_of.iter().filter(has).map(|group| format!("GRANT {} TO {role}", ident(group))));
-        let values = self.config.iter().map(|(name, value)| (name, pg_setting_list::in_sql(name, value)));
+        let values = self.config.iter().map(|(name, value)| (name, setting_list::in_sql(name, value)));
         all.extend(values.map(|(name, value)| format!("ALTER ROLE {role} SET {} TO {value}", ident(name))));
         all
     }
@@ -224,7 +225,7 @@ impl Resource for PgRole {
         };
         let stored = found.as_ref().and_then(|found| found.password.as_ref());
         let new = wanted.as_ref().filter(|_| !self.same_password(stored, wanted.as_ref()));
-        let verifier = new.map(|secret| Secret::new(pg_scram::to_store(secret.expose()).into_owned()));
+        let verifier = new.map(|secret| Secret::new(scram::to_store(secret.expose()).into_owned()));
         let statements = self.statements(found.as_ref(), verifier.as_ref().map(Secret::expose));
         Ok(host.change_postgres(&self.server, "postgres").run(&statements).await?)
     }
@@ -240,7 +241,7 @@ impl Resource for PgRole {
             changes = changes.appears("member_of", role);
         }
         for (name, value) in &self.config {
-            changes = changes.appears(&format!("config.{name}"), pg_setting_list::stored(name, value));
+            changes = changes.appears(&format!("config.{name}"), value);
         }
         changes
     }

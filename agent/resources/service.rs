@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::probe::Probe;
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::host::probe::Probe;
 use crate::host::systemd::{Unit, full_name, short_name, written_by_people};
 use crate::host::{Look, Touch};
 use freshness::Stale;

@@ -16,15 +16,14 @@ use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::files::{Access, Found, Kind};
 use crate::host::ledger::Trace;
 use crate::host::programs::Program;
-use crate::host::swap::page;
+use crate::host::swap::{PATIENCE, page};
 use crate::host::{Look, Touch};
+use crate::template::managed;
 use crate::terms::{AccountName, Mode, Size};
 
 /// What must stay free beside a swap file, for everything else that is to be installed.
 const SPARE: u64 = 64 << 20;
 const PRIVATE: Mode = Mode::new(0o600);
-/// How long swapon and swapoff may take: what is swapped out must come back into memory first.
-const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// A swap file.
 #[derive(Debug, Clone, Serialize)]
@@ -53,10 +52,15 @@ impl Swap {
         Path::new("/etc/systemd/system/swap.target.wants").join(self.unit())
     }
 
-    fn unit_text(&self) -> String {
+    /// What the unit says; `place` is where the path leads.
+    fn unit_text(&self, place: &Path) -> String {
+        // systemd waits for the file systems on the way to a path, and not for those behind its links.
+        let behind =
+            if place == self.path { String::new() } else { format!("RequiresMountsFor={}\n", place.display()) };
         format!(
-            "# Written by hostagent from its recipe; changes here are undone.\n[Unit]\nDescription=Swap file {path}\n\n\
+            "{head}\n[Unit]\nDescription=Swap file {path}\n{behind}\n\
              [Swap]\nWhat={path}\n\n[Install]\nWantedBy=swap.target\n",
+            head = managed("the recipe"),
             path = self.path.display()
         )
     }
@@ -64,10 +68,8 @@ impl Swap {
     fn found(&self, host: &Look) -> Result<Option<Found>, Cause> {
         host.swap_place(&self.path)?;
         let found = host.found(&self.path)?;
-        if let Some(other) = found.as_ref().filter(|found| found.kind != Kind::File) {
-            let says = format!("`{}` is {}, not a file", self.path.display(), other.kind.name());
-            return Err(Cause::new("wrong-kind", says).hint("name another place for the swap file"));
-        }
+        let is_file = found.as_ref().map_or(Ok(()), |found| found.must_be(Kind::File, &self.path));
+        is_file.map_err(|error| Cause::from(error).hint("name another place for the swap file"))?;
         Ok(found)
     }
 
@@ -162,7 +164,8 @@ impl Resource for Swap {
         changes = changes.value("swap", &in_use(host.swaps_to(&self.path)?), &"on");
         let unit = host.read(&self.unit_path())?;
         let unit_name = self.unit_path().display().to_string();
-        changes = content(changes, &unit_name, unit.as_deref(), self.unit_text().as_bytes(), false);
+        let text = self.unit_text(&host.swap_place(&self.path)?);
+        changes = content(changes, &unit_name, unit.as_deref(), text.as_bytes(), false);
         let boot = host.link_target(&self.boot_link())?.is_some();
         Ok(changes.value("at boot", &in_use(boot), &"on"))
     }
@@ -186,8 +189,9 @@ impl Resource for Swap {
             }
         }
         // Last, so that a boot never waits for a file that is not swap.
-        if host.read_text(&self.unit_path())?.as_ref() != Some(&self.unit_text()) {
-            host.replace(&self.unit_path(), self.unit_text().as_bytes(), root(0o644))?;
+        let text = self.unit_text(&host.swap_place(&self.path)?);
+        if host.read_text(&self.unit_path())?.as_ref() != Some(&text) {
+            host.replace(&self.unit_path(), text.as_bytes(), root(0o644))?;
         }
         Ok(host.link(&self.boot_link(), &self.unit_path())?)
     }
@@ -272,6 +276,27 @@ mod tests {
         let swap = Swap { path: "/data/deep/swapfile".into(), ..swap("1MiB") };
         keeps_its_word::<Swap>(&swap, &play.host).await;
         assert_eq!(play.ran(), ["mkswap /mnt/deep/swapfile", "swapon /mnt/deep/swapfile"]);
+        let unit = play.text("/etc/systemd/system/data-deep-swapfile.swap");
+        assert!(
+            unit.contains("\nRequiresMountsFor=/mnt/deep/swapfile\n") && unit.contains("\nWhat=/data/deep/swapfile\n")
+        );
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn swap_behind_a_link_is_off_before_it_goes() {
+        use crate::engine::Draft;
+        use crate::engine::run::{Stop, converge};
+        let play = play();
+        fs::create_dir(play.place("/mnt")).unwrap();
+        std::os::unix::fs::symlink("mnt", play.place("/data")).unwrap();
+        let mut draft = Draft::default();
+        draft.add(Swap { path: "/data/swapfile".into(), ..swap("1MiB") });
+        for plan in [draft, Draft::default()] {
+            let outcome = converge(&plan.finish().unwrap(), &play.host, &Stop::new(), &mut |_| {}).await;
+            assert!(outcome.is_good(), "{outcome:?}");
+        }
+        assert_eq!(play.ran().last().unwrap(), "swapoff /mnt/swapfile");
+        assert!(!play.place("/mnt/swapfile").exists());
     }
 
     #[tokio::test(flavor = "current_thread")]

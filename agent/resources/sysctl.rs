@@ -12,6 +12,7 @@ use crate::host::kernel::place_of;
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
 use crate::problem::nearest;
+use crate::template::managed;
 
 /// Kernel values that belong together.
 #[derive(Debug, Clone, Serialize)]
@@ -28,7 +29,7 @@ impl Sysctl {
     }
 
     fn text(&self) -> String {
-        let head = "# Written by hostagent from its recipe; changes here are undone.\n".to_owned();
+        let head = managed("the recipe") + "\n";
         self.values.iter().fold(head, |text, (key, value)| text + key + " = " + value + "\n")
     }
 

@@ -10,7 +10,7 @@ use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::ledger::Trace;
 use crate::host::programs::{Program, last_lines};
 use crate::host::{Look, Touch};
-use crate::terms::AccountName;
+use crate::terms::{AccountName, CalendarEvent, Period};
 
 const OTHER_NAME: &str = "give the timer another name";
 
@@ -22,11 +22,11 @@ pub struct Timer {
     /// What it is for, in one line.
     pub description: String,
     /// When: calendar events (systemd.time(7)), such as `daily` or `Mon *-*-* 04:00`.
-    pub on_calendar: Vec<String>,
+    pub on_calendar: Vec<CalendarEvent>,
     /// Whether a time that passed while the host was off is made up for at the next boot.
     pub persistent: bool,
-    /// Up to how much later it may start, chosen anew each time, such as `15min`. None: at its time.
-    pub randomized_delay: Option<String>,
+    /// Up to how much later it may start, chosen anew each time, such as `15m`. None: at its time.
+    pub randomized_delay: Option<Period>,
     /// The command line; the first is a path.
     pub exec: Vec<String>,
     /// Who runs it. None: root.
@@ -36,17 +36,17 @@ pub struct Timer {
     /// Its environment beside what every service has.
     pub environment: Vec<(String, String)>,
     /// How long it may take, such as `1h`. None: as long as it likes.
-    pub timeout: Option<String>,
+    pub timeout: Option<Period>,
 }
 
 impl Timer {
     /// A timer of root's work that makes up for missed times.
-    pub fn new(name: impl Into<String>, on_calendar: impl Into<String>, exec: Vec<String>) -> Self {
+    pub fn new(name: impl Into<String>, on_calendar: CalendarEvent, exec: Vec<String>) -> Self {
         let of_both: String = name.into();
         Self {
             description: of_both.clone(),
             name: of_both,
-            on_calendar: vec![on_calendar.into()],
+            on_calendar: vec![on_calendar],
             persistent: true,
             randomized_delay: None,
             exec,
@@ -93,7 +93,7 @@ impl Timer {
     fn timer_text(&self) -> String {
         let mut text = format!("[Unit]\nDescription={}\n\n[Timer]\n", escaped(&self.description));
         for times in &self.on_calendar {
-            let _ = writeln!(text, "OnCalendar={}", escaped(times));
+            let _ = writeln!(text, "OnCalendar={}", escaped(times.as_str()));
         }
         let _ = writeln!(text, "Persistent={}", self.persistent);
         if let Some(delay) = &self.randomized_delay {
@@ -103,21 +103,15 @@ impl Timer {
         text
     }
 
-    /// Lets systemd say what it thinks of the times.
+    /// Lets systemd say what it thinks of the times: it knows the time zones of the host.
     async fn ask_systemd(&self, host: &Look) -> Result<(), Cause> {
-        let calendar = Program::asks("systemd-analyze").arg("calendar").args(self.on_calendar.iter().cloned());
-        let mut asked = vec![("on_calendar", calendar)];
-        for (name, span) in [("randomized_delay", &self.randomized_delay), ("timeout", &self.timeout)] {
-            asked.extend(span.iter().map(|text| (name, Program::asks("systemd-analyze").args(["timespan", text]))));
+        let times = self.on_calendar.iter().map(CalendarEvent::as_str);
+        let output = host.ask(&Program::asks("systemd-analyze").arg("calendar").args(times)).await?;
+        if output.succeeded() {
+            return Ok(());
         }
-        for (name, program) in asked {
-            let output = host.ask(&program).await?;
-            if !output.succeeded() {
-                let says = format!("systemd refuses `{name}` of the timer `{}`:\n{}", self.name, last_lines(&output));
-                return Err(Cause::new("bad-calendar", says).hint("the forms are in systemd.time(7)"));
-            }
-        }
-        Ok(())
+        let says = format!("systemd refuses `on_calendar` of the timer `{}`:\n{}", self.name, last_lines(&output));
+        Err(Cause::new("bad-calendar", says).hint("`timedatectl list-timezones` names the time zones of this host"))
     }
 }
 
@@ -225,15 +219,19 @@ mod tests {
     use super::*;
     use crate::resources::laws::Play;
 
+    fn daily() -> CalendarEvent {
+        CalendarEvent::try_from("daily".to_owned()).unwrap()
+    }
+
     #[test]
     fn a_timer_is_two_unit_files() {
         let timer = Timer {
-            randomized_delay: Some("15min".into()),
+            randomized_delay: Some(Period::known("15m")),
             user: Some(AccountName::try_from("ops".to_owned()).unwrap()),
             environment: vec![("A".into(), "1 2".into())],
             ..Timer::new(
                 "backup",
-                "daily",
+                daily(),
                 vec!["/usr/bin/backup".into(), "100% of it".into(), "$HOME".into(), String::new()],
             )
         };
@@ -244,14 +242,14 @@ mod tests {
         );
         assert_eq!(
             timer.timer_text(),
-            "[Unit]\nDescription=backup\n\n[Timer]\nOnCalendar=daily\nPersistent=true\nRandomizedDelaySec=15min\n\
+            "[Unit]\nDescription=backup\n\n[Timer]\nOnCalendar=daily\nPersistent=true\nRandomizedDelaySec=15m\n\
              \n[Install]\nWantedBy=timers.target\n"
         );
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_unit_of_somebody_else_is_not_taken() {
-        let timer = Timer::new("ssh", "daily", vec!["/bin/a".into()]);
+        let timer = Timer::new("ssh", daily(), vec!["/bin/a".into()]);
         for path in ["/usr/lib/systemd/system/ssh.service", "/etc/systemd/system/ssh.timer"] {
             let play = Play::new().file(path, "[Unit]\n");
             let cause = timer.check(&play.host.look()).await.unwrap_err();
@@ -265,7 +263,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn an_earlier_version_of_its_own_is_its_own() {
         let play = Play::new();
-        let timer = Timer::new("a", "daily", vec!["/bin/a".into()]);
+        let timer = Timer::new("a", daily(), vec!["/bin/a".into()]);
         let [(_, service, _), _] = timer.files();
         write(&play.host.touch(), &service, "[Unit]\n").unwrap();
         assert!(play.differs(&timer).await.creates());
@@ -273,7 +271,7 @@ mod tests {
 
     #[test]
     fn its_units_stop_before_their_files_go() {
-        let traces = Timer::new("a", "daily", vec!["/bin/a".into()]).traces();
+        let traces = Timer::new("a", daily(), vec!["/bin/a".into()]).traces();
         assert_eq!(traces.first(), Some(&Trace::Unit("a.timer".into())));
         assert_eq!(traces.len(), 3);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::file::{content, owned};
-use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::engine::{Cause, Changes, Id, LeftOut, Resource, Shown};
 use crate::host::files::{Access, Kind};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
@@ -51,17 +51,18 @@ impl Resource for UnitFile {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        Self::apply_all(&[self], host).await
+        Self::apply_all(&[self], host).await.map(drop)
     }
 
-    async fn apply_all(all: &[&Self], host: &Touch) -> Result<(), Cause> {
+    async fn apply_all(all: &[&Self], host: &Touch) -> Result<LeftOut, Cause> {
         for one in all {
             refuse_another(host, &one.unit, &one.content, "give the unit another name").await?;
         }
         for one in all {
             write(host, &one.path(), &one.content)?;
         }
-        Ok(host.settle_units(all.iter().map(|one| one.unit.as_str())).await?)
+        host.settle_units(all.iter().map(|one| one.unit.as_str())).await?;
+        Ok(LeftOut::new())
     }
 
     fn when_absent(&self) -> Changes {
@@ -112,19 +113,14 @@ pub(super) async fn unread(host: &Look, unit: &str) -> Result<Changes, Cause> {
 /// How a file of systemd's differs from one of root's with this content.
 pub(super) fn differs(host: &Look, path: &Path, wanted: &str) -> Result<Changes, Cause> {
     let root = AccountName::root();
-    match host.found(path)? {
-        None => Ok(appears(wanted)),
-        Some(found) if found.kind == Kind::File => {
-            let now = host.read(path)?.unwrap_or_default();
-            let changes = owned(host, Changes::none(), &found, Mode::FILE, &root, &root);
-            Ok(content(changes, "content", Some(&now), wanted.as_bytes(), false))
-        }
-        Some(found) => {
-            let says = format!("`{}` is {}, not a file", path.display(), found.kind.name());
-            Err(Cause::new("wrong-kind", says)
-                .hint("is the unit masked or linked there? `systemctl unmask` or `systemctl disable` removes that"))
-        }
-    }
+    let Some(found) = host.found(path)? else { return Ok(appears(wanted)) };
+    found.must_be(Kind::File, path).map_err(|error| {
+        let hint = "is the unit masked or linked there? `systemctl unmask` or `systemctl disable` removes that";
+        Cause::from(error).hint(hint)
+    })?;
+    let now = host.read(path)?.unwrap_or_default();
+    let changes = owned(host, Changes::none(), &found, Mode::FILE, &root, &root);
+    Ok(content(changes, "content", Some(&now), wanted.as_bytes(), false))
 }
 
 /// What a file that is not there brings.

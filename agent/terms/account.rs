@@ -1,7 +1,5 @@
 //! Names of users and groups.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +22,8 @@ impl AccountName {
     }
 }
 
+kept_as_text!(AccountName);
+
 impl TryFrom<String> for AccountName {
     type Error = String;
 
@@ -37,17 +37,5 @@ impl TryFrom<String> for AccountName {
         Err(format!(
             "`{text}` is not a name for a user or group\nhint: at most 32 of a-z, 0-9, `_` and `-`, beginning with a letter or `_`"
         ))
-    }
-}
-
-impl From<AccountName> for String {
-    fn from(name: AccountName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

@@ -23,6 +23,8 @@ impl Fingerprint {
     }
 }
 
+kept_as_text!(Fingerprint);
+
 impl TryFrom<String> for Fingerprint {
     type Error = String;
 
@@ -34,18 +36,6 @@ impl TryFrom<String> for Fingerprint {
         Err(format!(
             "`{text}` is not a fingerprint\nhint: the 40 hex digits that `gpg --show-keys FILE` prints; a key ID is not enough"
         ))
-    }
-}
-
-impl From<Fingerprint> for String {
-    fn from(fingerprint: Fingerprint) -> Self {
-        fingerprint.0
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

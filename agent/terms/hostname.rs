@@ -1,7 +1,5 @@
 //! Names of hosts.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +25,8 @@ impl HostName {
     }
 }
 
+kept_as_text!(HostName);
+
 impl TryFrom<String> for HostName {
     type Error = String;
 
@@ -44,18 +44,6 @@ impl TryFrom<String> for HostName {
             return Err(format!("`{text}` is not a host name\nhint: letters, digits and `-`, with dots between"));
         }
         Ok(Self(text))
-    }
-}
-
-impl From<HostName> for String {
-    fn from(name: HostName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Names of Debian packages.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +11,18 @@ use serde::{Deserialize, Serialize};
 pub struct PackageName(String);
 
 impl PackageName {
+    /// A name known to the program.
+    pub fn known(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+kept_as_text!(PackageName);
 
 impl TryFrom<String> for PackageName {
     type Error = String;
@@ -37,18 +42,6 @@ impl TryFrom<String> for PackageName {
             None => "lower-case letters, digits, `+`, `-` and `.`, as `apt-cache search` shows it".to_owned(),
         };
         Err(format!("`{text}` is not the name of a package\nhint: {hint}"))
-    }
-}
-
-impl From<PackageName> for String {
-    fn from(name: PackageName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for PackageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

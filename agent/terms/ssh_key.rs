@@ -1,7 +1,5 @@
 //! Public keys as OpenSSH writes them.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
@@ -69,6 +67,8 @@ impl<'l> KeyLine<'l> {
     }
 }
 
+kept_as_text!(SshKey);
+
 impl TryFrom<String> for SshKey {
     type Error = String;
 
@@ -101,18 +101,6 @@ impl TryFrom<String> for SshKey {
             );
         }
         Ok(Self(line.to_owned()))
-    }
-}
-
-impl From<SshKey> for String {
-    fn from(key: SshKey) -> Self {
-        key.0
-    }
-}
-
-impl fmt::Display for SshKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Names of systemd units.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +16,8 @@ impl UnitName {
         &self.0
     }
 }
+
+kept_as_text!(UnitName);
 
 impl TryFrom<String> for UnitName {
     type Error = String;
@@ -38,18 +38,6 @@ impl TryFrom<String> for UnitName {
             ));
         }
         Ok(Self(text))
-    }
-}
-
-impl From<UnitName> for String {
-    fn from(name: UnitName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for UnitName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

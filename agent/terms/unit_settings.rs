@@ -5,74 +5,16 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// The value of one setting: a string, an integer, a boolean, or an array of those, which is the setting several times.
-/// An empty string takes back what the unit says (systemd.syntax(7)).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnitSetting(Vec<String>);
+use super::{OneOrMany, SettingValue};
 
-impl UnitSetting {
-    /// Its values.
-    pub fn values(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for UnitSetting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Value;
-        impl<'de> Visitor<'de> for Value {
-            type Value = UnitSetting;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, an integer, a boolean or an array of those")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<UnitSetting, E> {
-                Ok(UnitSetting(vec![text.to_owned()]))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<UnitSetting, E> {
-                Ok(UnitSetting(vec![number.to_string()]))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<UnitSetting, E> {
-                Ok(UnitSetting(vec![number.to_string()]))
-            }
-
-            fn visit_bool<E>(self, yes: bool) -> Result<UnitSetting, E> {
-                Ok(UnitSetting(vec![if yes { "yes" } else { "no" }.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<UnitSetting, A::Error> {
-                let mut values = Vec::new();
-                while let Some(UnitSetting(one)) = all.next_element()? {
-                    values.extend(one);
-                }
-                Ok(UnitSetting(values))
-            }
-        }
-        deserializer.deserialize_any(Value)
-    }
-}
-
-impl JsonSchema for UnitSetting {
-    fn schema_name() -> Cow<'static, str> {
-        "UnitSetting".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A string, an integer, a boolean, or an array of those, which is the setting several times.",
-            "type": ["string", "integer", "boolean", "array"],
-            "items": { "type": ["string", "integer", "boolean"] }
-        })
-    }
-}
+/// The value of one setting, or several, which is the setting several times. An empty string takes back what the unit says
+/// (systemd.syntax(7)).
+type UnitSetting = OneOrMany<SettingValue>;
 
 /// The content of a drop-in: tables of settings by section, `{ Service = { LimitNOFILE = 65536 } }`, or its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum UnitSettings {
     /// Sections and their settings.
     Sections(BTreeMap<String, BTreeMap<String, UnitSetting>>),
@@ -102,7 +44,7 @@ impl UnitSettings {
                 if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
                     return Err(format!("`{key}` is not the name of a setting"));
                 }
-                for value in values.values() {
+                for value in values.iter().map(|value| value.text("yes", "no")) {
                     if value.contains(char::is_control) || value.ends_with('\\') {
                         return Err(format!("the value of `{key}` must be one line"));
                     }

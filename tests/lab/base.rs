@@ -89,7 +89,7 @@ impl Base {
         let sources = draft.join("sources.list");
         fs::write(&sources, sources::of(self.release)).expect("the cache can be written");
         bootstrap(self.release, &sources, &draft.join("root"));
-        pool::fill(&sources, &draft.join("root"), &draft.join("pool"));
+        pool::fill(&sources, &draft.join("root"), &draft.join("pool"), pool::PACKAGES);
         signed::make(&draft.join("signed"));
         finish(&draft.join("root"));
 

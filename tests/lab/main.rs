@@ -7,6 +7,8 @@
     reason = "a command line of the tests, not of the product"
 )]
 
+#[path = "../bench/mod.rs"]
+mod bench;
 #[expect(clippy::shadow_reuse, reason = "what is taken apart step by step keeps its name")]
 mod cli;
 #[path = "mod.rs"]

@@ -57,6 +57,7 @@ pub mod machine;
 pub mod metadata;
 pub mod names;
 pub mod network;
+pub mod odd;
 pub mod outside;
 pub mod place;
 pub mod pool;

@@ -50,15 +50,15 @@ pub const PACKAGES: &[&str] = &[
     "ansible-core",
 ];
 
-/// Downloads [`PACKAGES`] as the root would install them, and indexes them.
-pub fn fill(sources: &Path, root: &Path, pool: &Path) {
+/// Downloads packages as the root would install them, and indexes them.
+pub fn fill(sources: &Path, root: &Path, pool: &Path, packages: &[&str]) {
     let scratch = pool.with_extension("apt");
     for folder in [pool, &scratch.join("lists/partial"), &scratch.join("cache/archives/partial")] {
         fs::create_dir_all(folder).expect("the cache can be written");
     }
     apt(sources, root, &scratch, &["update"]);
     let install = ["install", "--download-only", "--no-install-recommends"];
-    apt(sources, root, &scratch, &[&install, PACKAGES].concat());
+    apt(sources, root, &scratch, &[&install, packages].concat());
     for package in fs::read_dir(scratch.join("cache/archives")).expect("apt made its cache") {
         let package = package.expect("a folder can be listed").path();
         if package.extension().is_some_and(|extension| extension == "deb") {

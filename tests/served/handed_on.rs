@@ -64,7 +64,7 @@ pub(super) const WITH_HEADERS: &str = r#"
 [[nginx.site]]
 name = "headers"
 server_name = ["headers.example.org"]
-proxy = { to = ["127.0.0.1:4003"], set_headers = { X-Api-Key = 'a "quoted"; value', X-Real-IP = "" } }
+proxy = { to = ["127.0.0.1:4003"], set_header = { X-Api-Key = 'a "quoted"; value', X-Real-IP = "" } }
 locations = [{ path = "/usual/", proxy = { to = ["127.0.0.1:4003"] } }]
 "#;
 

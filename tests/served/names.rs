@@ -6,9 +6,9 @@ pub(super) const RECIPE: &str = r#"
 [[nginx.site]]
 name = "named"
 server_name = ["named.example.org"]
-proxy = { service = "api.production.internal", port = 3000, resolver = "10.0.0.2", valid = "1s" }
+proxy = { service = "api.production.internal", port = 3000, resolver = "10.0.0.2", resolver_valid = "1s" }
 locations = [
-    { path = "/v1/", proxy = { service = "api.production.internal", port = 3000, resolver = "10.0.0.2", valid = "1s", path = "/" } },
+    { path = "/v1/", proxy = { service = "api.production.internal", port = 3000, resolver = "10.0.0.2", resolver_valid = "1s", path = "/" } },
 ]
 "#;
 

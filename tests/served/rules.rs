@@ -7,10 +7,10 @@ pub(super) const MIXED: &str = r#"
 name = "mixed"
 server_name = ["mixed.example.org", "*.mixed.example.org", '~^v\d+\.example\.org$']
 static = { root = "/srv/www/mixed" }
-add_headers = { X-Frame-Options = "DENY" }
+add_header = { X-Frame-Options = "DENY" }
 client_max_body_size = "1k"
 locations = [
-    { path = "/api/", proxy = { to = ["127.0.0.1:4005"] }, client_max_body_size = "1m", add_headers = { Cache-Control = "no-store" } },
+    { path = "/api/", proxy = { to = ["127.0.0.1:4005"] }, client_max_body_size = "1m", add_header = { Cache-Control = "no-store" } },
     { path = "~ \\.php$", return = { code = 404 } },
     { path = "^~ /api/raw/", return = { code = 200, text = "raw\n" } },
     { path = "= /", return = { code = 200, text = "the door\n" } },

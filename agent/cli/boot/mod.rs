@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::host::{Host, state};
 use crate::report::json::{About, Report};
-use crate::report::{journal, last_run, out};
+use crate::report::{Lead, journal, last_run, out};
 
 use super::kept::Kept;
 use super::open::{self, Opened, Wanted};
@@ -65,21 +65,24 @@ impl Boot {
             return Err(Refusal::wrong("only root can change a host", "`sudo hostagent boot`"));
         }
         // Held until the report is written. Before anybody is asked: a timer's run comes after this one, with its recipe.
+        let mut lead = manner.lead();
         let (_lock, _waited) = work::lock(PATIENCE, "hostagent boot").await?;
+        lead.passed("lock");
         let host = Host::here()?;
         let began = SystemTime::now();
         let mut about = About { verb: Some("boot"), boot: host.look().boot_id(), ..About::default() };
         last_run::begin(&host.touch(), &about)?;
 
-        match prepared(&host, &mut about, self.patience).await {
+        match prepared(&host, &mut about, self.patience, &mut lead).await {
             Ok(Some(mut opened)) => {
                 if !waiting::for_start(&host.look(), START).await {
                     let note = format!("the machine was still starting after {} s", START.as_secs());
                     opened.about.notes.push(note);
                 }
+                lead.passed("start");
                 last_run::begin(&host.touch(), &opened.about)?;
                 let show = Show { manner, json: self.json, again: "hostagent boot".to_owned() };
-                let exit = work::perform(opened, &host, &show).await?;
+                let exit = work::perform(opened, &host, lead, &show).await?;
                 if exit != Exit::AS_WANTED && crate::log::stdout_is_journal() {
                     // The console has nothing of the journal.
                     out::complain(
@@ -109,9 +112,15 @@ impl Boot {
 }
 
 /// What is to be done at this boot; `None` if there is no recipe. Notes what is to be known of it.
-async fn prepared(host: &Host, about: &mut About, patience: Patience) -> Result<Option<Opened>, Ended> {
+async fn prepared(
+    host: &Host,
+    about: &mut About,
+    patience: Patience,
+    lead: &mut Lead,
+) -> Result<Option<Opened>, Ended> {
     let look = host.look();
     let (answer, session) = platform::ask(&look, patience.for_all().budget).await.map_err(Refusal::from)?;
+    lead.passed("metadata");
     // What is damaged can be had again, unless nobody answers: then there is nothing.
     let kept = Kept::read(&look).unwrap_or_default();
     let Choice { told, is_new, notes } = choice::of(answer, kept)?;
@@ -131,7 +140,7 @@ async fn prepared(host: &Host, about: &mut About, patience: Patience) -> Result<
         }
         return Ok(None);
     }
-    let mut opened = open::open_from(&wanted, &origin, "boot", async || session).await?;
+    let mut opened = open::open_from(&wanted, &origin, "boot", async || session, lead).await?;
     if is_new {
         told.keep(&host.touch())?;
     }

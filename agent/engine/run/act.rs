@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::{Event, Run, Seen, State, Stop, guarded, schedule};
-use crate::engine::failure::{Failure, Phase};
+use crate::engine::course::{Doing, Span};
+use crate::engine::failure::{Cause, Failure, Phase};
 use crate::engine::outcome::Verdict;
 use crate::engine::plan::{Step, Work};
 use crate::engine::removal::Removal;
-use crate::engine::resource::AnyResource;
+use crate::engine::resource::{AnyResource, LeftOut};
 
 impl Run<'_, '_> {
     /// Takes away what the recipe stopped naming; tells whether anything went.
@@ -45,7 +46,10 @@ impl Run<'_, '_> {
             {
                 continue;
             }
-            match guarded(step.resource.check(&self.host.look())).await {
+            let began = Instant::now();
+            let looked = guarded(step.resource.check(&self.host.look())).await;
+            self.note(index, |seen| seen.spans.push(self.span(Doing::Looking, began)));
+            match looked {
                 Ok(changes) if changes.is_empty() => continue,
                 Ok(changes) => {
                     self.note(index, |seen| seen.changes = changes);
@@ -74,18 +78,21 @@ impl Run<'_, '_> {
             }
             let began = Instant::now();
             let looked = guarded(step.resource.check(&self.host.look())).await;
+            let reason = self.reason_to_skip(step);
             self.note(index, |seen| {
                 seen.took += began.elapsed();
-                match looked {
+                seen.spans.push(self.span(Doing::Looking, began));
+                match (looked, reason) {
                     // Something this run did has brought it, as the survey foresaw: it is changed all the same.
-                    Ok(changes) if changes.is_empty() => {
+                    (Ok(changes), _) if changes.is_empty() => {
                         seen.state = if matches!(seen.state, State::Pending) { State::Changed } else { State::Right };
                     }
-                    Ok(changes) => {
+                    (_, Some(reason)) => seen.state = State::Skipped(reason),
+                    (Ok(changes), None) => {
                         seen.changes = changes;
                         differing.push(step);
                     }
-                    Err(cause) => {
+                    (Err(cause), None) => {
                         seen.state = State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause });
                     }
                 }
@@ -94,6 +101,10 @@ impl Run<'_, '_> {
         self.put_right(work, &differing).await;
         for &index in &work.steps {
             self.conclude(index);
+        }
+        let ended = Some(self.began.elapsed());
+        for &index in &work.steps {
+            self.note(index, |seen| seen.ended = ended);
         }
     }
 
@@ -104,7 +115,8 @@ impl Run<'_, '_> {
         let mut settled = false;
         self.note(index, |seen| {
             let pending = matches!(seen.state, State::Pending);
-            if matches!(seen.state, State::Failed(_)) || (matches!(seen.state, State::Right) && !moved) {
+            let over = matches!(seen.state, State::Failed(_) | State::Skipped(_));
+            if over || (matches!(seen.state, State::Right) && !moved) {
                 settled = true;
             } else if let (Some(reason), true) = (reason, pending) {
                 seen.state = State::Skipped(reason);
@@ -119,25 +131,41 @@ impl Run<'_, '_> {
         settled
     }
 
-    fn reason_to_skip(&self, step: &Step) -> Option<String> {
-        let seen = self.seen.borrow();
-        let state = |index: usize| seen.get(index).map(|seen| &seen.state);
-        let before = |wanted: fn(&State) -> bool| {
-            step.first
-                .iter()
-                .find(|&&index| state(index).is_some_and(wanted))
-                .and_then(|&index| self.plan.steps.get(index))
-        };
-        if let Some(failed) = before(|state| matches!(state, State::Failed(_))) {
-            return Some(format!("needs {}, which failed", failed.id));
+    /// Why a step must be left alone: something failed that it needs, directly or through others, also through some that
+    /// were as they should be. The nearest is named.
+    pub(super) fn reason_to_skip(&self, step: &Step) -> Option<String> {
+        if self.all_well.get() {
+            return None;
         }
-        before(|state| matches!(state, State::Skipped(_)))
-            .map(|skipped| format!("needs {}, which was skipped", skipped.id))
+        let seen = self.seen.borrow();
+        let is = |index: usize, wanted: fn(&State) -> bool| seen.get(index).is_some_and(|seen| wanted(&seen.state));
+        let failed = |index: &usize| is(*index, |state| matches!(state, State::Failed(_)));
+        let skipped = |index: &usize| is(*index, |state| matches!(state, State::Skipped(_)));
+        let together = |index: usize| self.plan.steps.get(index).is_some_and(|step| step.resource.together());
+        // One mistyped package says nothing of whether the others, and so the rest of the host, can be put right.
+        let alone =
+            |index: &usize| together(*index) && failed(index) && seen.get(*index).is_some_and(|one| !one.broke_all);
+        let (mut known, mut nearest) = (BTreeSet::new(), vec![step]);
+        while !nearest.is_empty() {
+            let kinds = nearest.iter().flat_map(|step| step.first.of_kinds()).filter(|index| !alone(index));
+            let before: BTreeSet<usize> =
+                nearest.iter().flat_map(|step| step.first.named.iter().copied()).chain(kinds).collect();
+            let id = |index: &usize| self.plan.steps.get(*index).map(|step| &step.id);
+            if let Some(failed) = before.iter().find(|index| failed(index)) {
+                return Some(format!("needs {}, which failed", id(failed)?));
+            }
+            if let Some(skipped) = before.iter().find(|index| skipped(index)) {
+                return Some(format!("needs {}, which was skipped", id(skipped)?));
+            }
+            let new = before.into_iter().filter(|index| known.insert(*index));
+            nearest = new.filter_map(|index| self.plan.steps.get(index)).collect();
+        }
+        None
     }
 
     fn something_moved(&self, step: &Step) -> bool {
         let seen = self.seen.borrow();
-        step.first.iter().any(|&index| seen.get(index).is_some_and(|seen| matches!(seen.state, State::Changed)))
+        step.first.iter().any(|index| seen.get(index).is_some_and(|seen| matches!(seen.state, State::Changed)))
     }
 
     /// Applies, and looks again.
@@ -149,25 +177,35 @@ impl Run<'_, '_> {
         let began = Instant::now();
         let touch = self.host.touch();
         let all: Vec<&dyn AnyResource> = differing.iter().map(|step| &*step.resource).collect();
-        let applied = if all.len() > 1 {
+        let applied = if first.resource.together() {
             guarded(first.resource.apply_all(&all, &touch)).await
         } else {
-            guarded(first.resource.apply(&touch)).await
+            guarded(first.resource.apply(&touch)).await.map(|()| LeftOut::new())
         };
+        let applying = self.span(Doing::Applying, began);
         for &index in &work.steps {
             let Some(step) =
                 self.plan.steps.get(index).filter(|step| differing.iter().any(|other| other.id == step.id))
             else {
                 continue;
             };
-            let state = match &applied {
-                Ok(()) => self.verify(step).await,
-                Err(cause) => {
-                    State::Failed(Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() })
+            let failed = |cause: &Cause| {
+                State::Failed(Failure { id: step.id.clone(), phase: Phase::Applying, cause: cause.clone() })
+            };
+            let left_out = applied.as_ref().map(|list| list.iter().find(|(id, _)| *id == step.id));
+            let (state, verifying) = match left_out {
+                Ok(None) => {
+                    let began = Instant::now();
+                    let state = self.verify(step).await;
+                    (state, Some(self.span(Doing::Verifying, began)))
                 }
+                Ok(Some((_, cause))) | Err(cause) => (failed(cause), None::<Span>),
             };
             self.note(index, |seen| {
+                seen.spans.push(applying);
+                seen.spans.extend(verifying);
                 seen.state = state;
+                seen.broke_all = applied.is_err();
                 seen.started = Some(began);
                 seen.took += began.elapsed();
             });

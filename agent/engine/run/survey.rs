@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{Run, Seen, State, guarded, schedule};
 use crate::engine::changes::Changes;
+use crate::engine::course::Doing;
 use crate::engine::failure::{Failure, Phase};
 use crate::engine::plan::Step;
 
@@ -25,41 +26,47 @@ impl Run<'_, '_> {
         let Some(step) = self.plan.steps.get(index) else { return };
         let began = Instant::now();
         let looked = guarded(step.resource.check(&self.host.look())).await;
-        let waits = self.waits(step);
+        let waits = || self.waits(step);
         let known =
             self.host.look().ledger().record(step.id.as_str()).is_some_and(|record| record.wanted == step.wanted);
         let (changes, state) = match looked {
             Ok(changes) if changes.is_empty() => (changes, State::Right),
             Ok(changes) => (changes, State::Pending),
             // A server that sleeps cannot be asked, and cannot have changed its mind either.
-            Err(cause) if waits && cause.asleep && known => (Changes::none(), State::Right),
+            Err(cause) if cause.asleep && known && waits() => (Changes::none(), State::Right),
             // A refusal stays one, whatever is still to come.
-            Err(cause) if waits && !cause.is_final() => {
+            Err(cause) if !cause.is_final() && waits() => {
                 tracing::debug!(resource = %step.id, %cause, "not there yet");
                 (step.resource.when_absent().all_follow(), State::Pending)
             }
-            Err(cause) => {
-                (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause }))
-            }
+            Err(cause) => match self.reason_to_skip(step).filter(|_| !cause.is_final()) {
+                // Whom it would have to ask is what failed: that is one failure, not two.
+                Some(reason) => (Changes::none(), State::Skipped(reason)),
+                None => (Changes::none(), State::Failed(Failure { id: step.id.clone(), phase: Phase::Looking, cause })),
+            },
         };
         if matches!(state, State::Pending) {
             self.host.expect(&step.id);
         }
         let drift = known && changes.stands_alone();
         tracing::debug!(resource = %step.id, ?state, "looked");
-        self.note(index, |seen| *seen = Seen { changes, state, drift, started: Some(began), took: began.elapsed() });
+        let spans = vec![self.span(Doing::Surveying, began)];
+        let (started, took) = (Some(began), began.elapsed());
+        self.note(index, |seen| {
+            *seen = Seen { changes, state, drift, broke_all: false, started, took, spans, ended: None }
+        });
     }
 
     /// Whether something that this step needs, directly or through others, is still to come.
     fn waits(&self, step: &Step) -> bool {
         let seen = self.seen.borrow();
-        let (mut known, mut left) = (BTreeSet::new(), step.first.iter().copied().collect::<Vec<_>>());
+        let (mut known, mut left) = (BTreeSet::new(), step.first.iter().collect::<Vec<_>>());
         while let Some(index) = left.pop() {
             if seen.get(index).is_some_and(|seen| matches!(seen.state, State::Pending)) {
                 return true;
             }
-            let above = self.plan.steps.get(index).into_iter().flat_map(|step| &step.first);
-            left.extend(above.filter(|&&index| known.insert(index)));
+            let above = self.plan.steps.get(index).into_iter().flat_map(|step| step.first.iter());
+            left.extend(above.filter(|&index| known.insert(index)));
         }
         false
     }

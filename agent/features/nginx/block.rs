@@ -26,7 +26,7 @@ pub(super) struct Block<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules<'a> {
     pub(super) client_max_body_size: Option<&'a Buffer>,
-    pub(super) add_headers: &'a BTreeMap<HeaderName, HeaderValue>,
+    pub(super) add_header: &'a BTreeMap<HeaderName, HeaderValue>,
     pub(super) error_page: &'a BTreeMap<StatusCodes, ErrorPage>,
     pub(super) access_log: Option<&'a AccessLog>,
     pub(super) error_log: Option<&'a ErrorLog>,
@@ -59,7 +59,7 @@ impl Rules<'_> {
     /// Whether there is any.
     pub(super) fn any(&self) -> bool {
         self.client_max_body_size.is_some()
-            || !self.add_headers.is_empty()
+            || !self.add_header.is_empty()
             || !self.error_page.is_empty()
             || self.access_log.is_some()
             || self.error_log.is_some()

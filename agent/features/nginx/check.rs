@@ -13,12 +13,12 @@ use crate::engine::Draft;
 use crate::problem::{KeyPath, Place, nearest};
 
 /// Notes every problem.
-pub(super) fn all(nginx: &Nginx, plan: &mut Draft) {
+pub(super) fn all(nginx: &Nginx, ipv6: bool, plan: &mut Draft) {
     let here = KeyPath::root().key(Nginx::TABLE);
     numbers(nginx, &here, plan);
     upstreams(nginx, &here, plan);
     same_names(nginx, &here, plan);
-    same_servers(nginx, &here, plan);
+    same_servers(nginx, ipv6, &here, plan);
     for (at, site) in sites(nginx, &here) {
         if site.config.is_some() {
             alone(site, &at, plan);
@@ -150,7 +150,7 @@ fn same_names(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
 }
 
 /// Two sites that answer to the same name, or for unknown hosts, on the same socket.
-fn same_servers(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
+fn same_servers(nginx: &Nginx, ipv6: bool, here: &KeyPath, plan: &mut Draft) {
     let mut taken: BTreeMap<(String, Option<&str>), &Site> = BTreeMap::new();
     for (at, site) in sites(nginx, here) {
         let named =
@@ -162,7 +162,7 @@ fn same_servers(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
             .map(|(index, name)| (at.key("redirect_from").index(index), Some(name)));
         let unknown = site.default_server.then(|| (at.key("default_server"), None));
         for (place, name) in named.chain(moved).chain(unknown) {
-            for socket in site.sockets(nginx.ipv6) {
+            for socket in site.sockets(ipv6) {
                 let Some(other) = taken.insert((socket.to_string(), name.map(ServerName::as_str)), site) else {
                     continue;
                 };

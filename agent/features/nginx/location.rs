@@ -17,6 +17,7 @@ use super::words::{
 /// Paths of a site that are served otherwise, or have rules of their own.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NginxLocation")]
 pub struct Location {
     /// Which paths: `/api/` (what begins with it), `= /api` (exactly it), `^~ /api/`, `~ regex`, `~* regex`, `@name`.
     pub path: LocationPath,
@@ -36,7 +37,7 @@ pub struct Location {
     pub client_max_body_size: Option<Buffer>,
     /// Headers that answers get beside the site's; one of the same name takes its place. Default: none.
     #[serde(default)]
-    pub add_headers: BTreeMap<HeaderName, HeaderValue>,
+    pub add_header: BTreeMap<HeaderName, HeaderValue>,
     /// Pages for errors by their statuses; these alone count here if there are any. Default: those of the site.
     #[serde(default)]
     pub error_page: BTreeMap<StatusCodes, ErrorPage>,
@@ -67,7 +68,7 @@ impl Location {
             answer: self.answer.as_ref(),
             rules: Rules {
                 client_max_body_size: self.client_max_body_size.as_ref(),
-                add_headers: &self.add_headers,
+                add_header: &self.add_header,
                 error_page: &self.error_page,
                 access_log: self.access_log.as_ref(),
                 error_log: self.error_log.as_ref(),

@@ -27,18 +27,18 @@ use serde::Deserialize;
 use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
+use crate::host::nginx;
 use crate::problem::KeyPath;
 use crate::resources::config_set::{ConfigCheck, ConfigSet};
-use crate::resources::nginx_workers;
 use crate::resources::service::{OnChange, Service};
-use crate::terms::AccountName;
+use crate::terms::{AccountName, PackageName, Period};
 
 pub use location::Location;
 pub use proxy::{Backend, Proxy};
 pub use site::{Return, Site};
 pub use static_files::StaticFiles;
 pub use upstream::{Server, Upstream};
-use words::{AccessLog, Buffer, CachePath, ErrorLog, Name, PackageName, Period, Text, WorkerProcesses};
+use words::{AccessLog, Buffer, CachePath, ErrorLog, Name, Text, WorkerProcesses};
 
 /// A web server: static files, redirects, and requests handed on to applications.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -55,9 +55,9 @@ pub struct Nginx {
     pub site: Vec<Site>,
     /// Groups of servers that several sites hand requests on to by name. Default: none.
     pub upstream: Vec<Upstream>,
-    /// Whether sites that listen on a port also do so on IPv6. Default: `true`; `false` on a host without IPv6, where
-    /// nginx could not start.
-    pub ipv6: bool,
+    /// Whether sites that listen on a port also do so on IPv6. Default: whether the host has IPv6; where it has none nginx
+    /// could not start.
+    pub ipv6: Option<bool>,
     /// Whether the distribution's own default site stays. Default: `false`: it is taken away, and a request for a host
     /// that no site names gets no answer (444). With `true` whatever is in `sites-enabled/default` answers those on port
     /// 80, or another file that declares a `default_server`.
@@ -114,12 +114,12 @@ pub struct Nginx {
 impl Default for Nginx {
     fn default() -> Self {
         Self {
-            package: PackageName::nginx(),
+            package: PackageName::known("nginx"),
             enabled: true,
             running: true,
             site: Vec::new(),
             upstream: Vec::new(),
-            ipv6: true,
+            ipv6: None,
             default_site: false,
             user: AccountName::try_from("www-data".to_owned()).unwrap_or_else(|_| AccountName::root()),
             group: None,
@@ -153,18 +153,18 @@ const DEFAULT_SITE: &str = "/etc/nginx/sites-enabled/default";
 impl Feature for Nginx {
     const TABLE: &'static str = "nginx";
 
-    fn compile(&self, _facts: &Facts, plan: &mut Draft) {
+    fn compile(&self, facts: &Facts, plan: &mut Draft) {
         let here = KeyPath::root().key(Self::TABLE);
+        let ipv6 = self.ipv6.unwrap_or_else(|| facts.has_ipv6());
         plan.at(here.clone());
-        check::all(self, plan);
+        check::all(self, ipv6, plan);
         plan.at(here);
-        let files = render::files(self).unwrap_or_else(|says| {
+        let files = render::files(self, ipv6).unwrap_or_else(|says| {
             plan.problem(says, "this is a mistake in hostagent; please report it");
             Vec::new()
         });
 
-        let package = Id::new("package", self.package.as_str());
-        needs_package(plan, self.package.as_str());
+        let package = needs_package(plan, self.package.as_str());
         let first = self.reads_of_others(plan);
         let set = ConfigSet {
             name: "nginx".to_owned(),
@@ -172,6 +172,7 @@ impl Feature for Nginx {
             absent: if self.default_site { Vec::new() } else { vec![PathBuf::from(DEFAULT_SITE)] },
             checks: vec![ConfigCheck::program(["/usr/sbin/nginx", "-t", "-q"])],
             read_by: Some("nginx".to_owned()),
+            guard: None,
         };
         let written = first.iter().fold(plan.add(set).after(&package), crate::engine::plan::Added::after).id();
 
@@ -180,8 +181,8 @@ impl Feature for Nginx {
         plan.add(Service {
             enabled: Some(self.enabled),
             running: Some(self.running),
-            restart_reason: Some(nginx_workers::must_restart(reads.clone(), log.clone())),
-            healthy: Some(nginx_workers::are_newer_than(reads.clone(), log)),
+            restart_reason: Some(nginx::must_restart(reads.clone(), log.clone())),
+            healthy: Some(nginx::are_newer_than(reads.clone(), log)),
             reads,
             on_change: OnChange::Reload,
             sets: vec!["nginx".to_owned()],

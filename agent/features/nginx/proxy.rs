@@ -9,14 +9,14 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::upstream::Server;
-use super::words::{
-    DnsName, HeaderName, HeaderValue, Period, Resolvers, ServerAddress, Strategy, UpstreamName, UrlPath,
-};
+use super::words::{DnsName, HeaderName, HeaderValue, Resolver, ServerAddress, Strategy, UpstreamName, UrlPath};
+use crate::terms::{OneOrMany, Period};
 
 /// Hands requests on: to addresses (`to`), to a name that is looked up while nginx runs (`service`), or to a group of
 /// servers (`upstream`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NginxProxy")]
 pub struct Proxy {
     /// Addresses with ports, and unix sockets: `["127.0.0.1:3000", "unix:/run/app.sock"]`, or tables such as
     /// `{ address = "127.0.0.1:3000", weight = 2 }`. Default: none.
@@ -27,10 +27,10 @@ pub struct Proxy {
     /// The port of `service`. Default: none.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// The name servers to ask for `service`: addresses with a space between. Default: none.
-    pub resolver: Option<Resolvers>,
+    /// The name servers to ask for `service`: an address, or a list of them. Default: none.
+    pub resolver: Option<OneOrMany<Resolver>>,
     /// How long an answer of `resolver` counts, whatever its TTL says. Default: `"5s"`.
-    pub valid: Option<Period>,
+    pub resolver_valid: Option<Period>,
     /// Whether `service` is also looked up on IPv6. Default: `false`.
     #[serde(default)]
     pub resolver_ipv6: bool,
@@ -48,7 +48,7 @@ pub struct Proxy {
     /// Headers that the application gets beside the usual ones (`Host`, `X-Real-IP`, `X-Forwarded-For`, `-Proto`, `-Host`,
     /// `X-Request-Id`); one of the same name takes its place, an empty one takes it out. Default: none.
     #[serde(default)]
-    pub set_headers: BTreeMap<HeaderName, HeaderValue>,
+    pub set_header: BTreeMap<HeaderName, HeaderValue>,
     /// How long it may take to connect. Default: `"5s"`.
     pub connect_timeout: Option<Period>,
     /// How long the application may be silent; a websocket too. Default: nginx's own, 60 s.
@@ -73,14 +73,14 @@ impl Proxy {
             service: None,
             port: None,
             resolver: None,
-            valid: None,
+            resolver_valid: None,
             resolver_ipv6: false,
             upstream: Some(name.clone()),
             strategy: None,
             keepalive: None,
             path: None,
             websockets: true,
-            set_headers: BTreeMap::new(),
+            set_header: BTreeMap::new(),
             connect_timeout: None,
             read_timeout: None,
             send_timeout: None,
@@ -105,8 +105,8 @@ impl Proxy {
         } else {
             &[("Connection", "\"\"")]
         };
-        let kept = usual.iter().chain(connection).filter(|(name, _)| !self.set_headers.keys().any(|own| own.is(name)));
-        let own = self.set_headers.iter().map(|(name, value)| format!("{} {}", name.as_str(), value.word()));
+        let kept = usual.iter().chain(connection).filter(|(name, _)| !self.set_header.keys().any(|own| own.is(name)));
+        let own = self.set_header.iter().map(|(name, value)| format!("{} {}", name.as_str(), value.word()));
         kept.map(|(name, value)| format!("{name} {value}")).chain(own).collect()
     }
 }
@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Backend {
 
 impl JsonSchema for Backend {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Backend".into()
+        "NginxBackend".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {

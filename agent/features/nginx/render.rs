@@ -8,7 +8,7 @@ use super::view::{GroupView, MainView, RedirectView, SiteView};
 use super::words::{ServerName, word};
 use super::{Nginx, Upstream};
 use crate::resources::config_set::ConfigFile;
-use crate::template::Template;
+use crate::template::{Template, managed};
 use groups::Groups;
 
 const MAIN: Template = crate::template!("nginx/nginx.conf.tera");
@@ -24,24 +24,20 @@ const DEFAULT_SITE_LISTENS: [&str; 2] = ["80", "[::]:80"];
 ///
 /// # Errors
 /// When a template is wrong.
-pub(super) fn files(nginx: &Nginx) -> Result<Vec<ConfigFile>, String> {
-    let main = MAIN.render_with(&[UPSTREAM], &main(nginx))?;
+pub(super) fn files(nginx: &Nginx, ipv6: bool) -> Result<Vec<ConfigFile>, String> {
+    let main = MAIN.render_with(&[UPSTREAM], &main(nginx, ipv6))?;
     let mut files = vec![ConfigFile::new("/etc/nginx/nginx.conf", main)];
     for site in &nginx.site {
         let text = match &site.config {
-            Some(own) => format!(
-                "# managed by hostagent: changes here are put back; make them in the site `{}` of the recipe\n\n{}\n",
-                site.name,
-                own.trim()
-            ),
-            None => SITE.render_with(&[UPSTREAM, LOCATION, PROXY], &view(nginx, site))?,
+            Some(own) => format!("{}\n\n{}\n", managed(&format!("the site `{}` of the recipe", site.name)), own.trim()),
+            None => SITE.render_with(&[UPSTREAM, LOCATION, PROXY], &view(site, ipv6))?,
         };
         files.push(ConfigFile::new(format!("/etc/nginx/hostagent.d/{}.conf", site.name), text));
     }
     Ok(files)
 }
 
-fn main(nginx: &Nginx) -> MainView {
+fn main(nginx: &Nginx, ipv6: bool) -> MainView {
     let on = |yes: bool| if yes { "on" } else { "off" };
     let proxies = || {
         nginx.site.iter().flat_map(Site::blocks).filter(|(_, block)| block.proxy.is_some() || block.upstream.is_some())
@@ -69,7 +65,7 @@ fn main(nginx: &Nginx) -> MainView {
         proxy_cache_path: nginx.proxy_cache_path.iter().map(|cache| cache.as_str().to_owned()).collect(),
         websockets: proxies().any(|(_, block)| block.proxy.is_none_or(|proxy| proxy.websockets)),
         upstreams: nginx.upstream.iter().map(group).collect(),
-        unknown_hosts: unknown_hosts(nginx),
+        unknown_hosts: unknown_hosts(nginx, ipv6),
         extra_conf: nginx.extra_conf.as_deref().map(|text| indented(text, 0)),
         extra_http: nginx.extra_http.as_deref().map(|text| indented(text, 4)),
     }
@@ -94,11 +90,11 @@ fn group(upstream: &Upstream) -> GroupView {
 }
 
 /// The sockets of sites on which no site takes the requests for unknown hosts.
-fn unknown_hosts(nginx: &Nginx) -> Vec<String> {
+fn unknown_hosts(nginx: &Nginx, ipv6: bool) -> Vec<String> {
     let mut open: Vec<String> = Vec::new();
     let sites = || nginx.site.iter().filter(|site| site.config.is_none());
-    for socket in sites().flat_map(|site| site.sockets(nginx.ipv6)) {
-        let taken = sites().any(|site| site.default_server && site.sockets(nginx.ipv6).contains(&socket));
+    for socket in sites().flat_map(|site| site.sockets(ipv6)) {
+        let taken = sites().any(|site| site.default_server && site.sockets(ipv6).contains(&socket));
         let left = nginx.default_site && DEFAULT_SITE_LISTENS.contains(&socket.as_str());
         if !taken && !left && !open.contains(&socket.to_string()) {
             open.push(socket.to_string());
@@ -107,8 +103,8 @@ fn unknown_hosts(nginx: &Nginx) -> Vec<String> {
     open
 }
 
-fn view(nginx: &Nginx, site: &Site) -> SiteView {
-    let sockets = site.sockets(nginx.ipv6);
+fn view(site: &Site, ipv6: bool) -> SiteView {
+    let sockets = site.sockets(ipv6);
     let names = |names: &[ServerName]| names.iter().map(server_name).collect::<Vec<_>>().join(" ");
     let mut groups = Groups::of(site);
     let served = served::all(site, &mut groups);

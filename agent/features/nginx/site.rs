@@ -18,6 +18,7 @@ use super::words::{
 /// `return`; `locations` serve other things below it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NginxSite")]
 pub struct Site {
     /// Its name, and that of its file in `/etc/nginx/hostagent.d/`.
     pub name: SiteName,
@@ -53,7 +54,7 @@ pub struct Site {
     pub client_max_body_size: Option<Buffer>,
     /// Headers that every answer gets. Default: none.
     #[serde(default)]
-    pub add_headers: BTreeMap<HeaderName, HeaderValue>,
+    pub add_header: BTreeMap<HeaderName, HeaderValue>,
     /// Pages for errors by their statuses, such as `{ 404 = "/404.html", "502 503" = "/50x.html" }`. Default: nginx's own.
     #[serde(default)]
     pub error_page: BTreeMap<StatusCodes, ErrorPage>,
@@ -76,6 +77,7 @@ pub struct Site {
 /// An answer of a status alone, a text, or an address to go to.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NginxReturn")]
 pub struct Return {
     /// Its status, such as 204; 444 closes without an answer.
     pub code: StatusCode,
@@ -114,7 +116,7 @@ impl Site {
             answer: self.answer.as_ref(),
             rules: Rules {
                 client_max_body_size: self.client_max_body_size.as_ref(),
-                add_headers: &self.add_headers,
+                add_header: &self.add_header,
                 error_page: &self.error_page,
                 access_log: self.access_log.as_ref(),
                 error_log: self.error_log.as_ref(),

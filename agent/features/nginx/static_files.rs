@@ -8,6 +8,7 @@ use super::words::{ConfigPath, Name, TryFile, UrlPath};
 /// Serves files.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NginxStatic")]
 pub struct StaticFiles {
     /// The directory that paths are looked up in, the location's own included. Default: none.
     pub root: Option<ConfigPath>,

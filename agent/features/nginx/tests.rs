@@ -50,7 +50,7 @@ fn a_recipe_becomes_exactly_these_files() {
         assert_eq!(problems_of(&nginx), "0 problems; nothing was touched\n", "{}", folder.display());
         let mut left = names_in(&folder);
         left.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
-        for file in render::files(&nginx).unwrap() {
+        for file in render::files(&nginx, nginx.ipv6.unwrap_or(true)).unwrap() {
             let place = folder.join(file.path.file_name().unwrap());
             same(&place, std::str::from_utf8(&file.content).unwrap());
             left.retain(|path| *path != place);
@@ -125,6 +125,21 @@ fn a_file_and_a_user_that_the_configuration_names_come_first() {
 }
 
 #[test]
+fn a_host_without_ipv6_listens_on_no_such_address_unless_the_recipe_says_so() {
+    let facts = Facts::from_toml("ipv6 = false").unwrap();
+    let content = |more: &str| {
+        let site = "[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\n";
+        let mut draft = Draft::default();
+        nginx_of(&format!("[nginx]\n{more}{site}")).compile(&facts, &mut draft);
+        let plan = draft.finish().unwrap();
+        let set = plan.steps.iter().find_map(|step| step.resource.as_any().downcast_ref::<ConfigSet>()).unwrap();
+        set.files.iter().any(|file| String::from_utf8_lossy(&file.content).contains("listen [::]:80"))
+    };
+    assert!(!content(""));
+    assert!(content("ipv6 = true\n"));
+}
+
+#[test]
 fn nothing_brings_a_group_of_servers_by_id() {
     let nginx = nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nupstream = \"app:bingo\"\n");
     assert!(problems_of(&nginx).contains("nothing brings the servers of `app:bingo`"));
@@ -149,7 +164,7 @@ fn no_value_of_a_recipe_breaks_out_of_its_directive() {
             *at(&mut changed, &path) = toml::Value::String(text.into());
             let Ok(recipe) = changed.try_into::<Recipe>() else { continue };
             tried += 1;
-            for file in render::files(&recipe.nginx).unwrap() {
+            for file in render::files(&recipe.nginx, true).unwrap() {
                 let text = String::from_utf8(file.content).unwrap();
                 let directives = directives_of(&text);
                 assert!(!directives.iter().any(|name| name == "evil"), "{path:?} = {text:?}:\n{text}");

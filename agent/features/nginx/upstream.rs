@@ -4,11 +4,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::proxy::Backend;
-use super::words::{Period, ServerAddress, Strategy, UpstreamName};
+use super::words::{ServerAddress, Strategy, UpstreamName};
+use crate::terms::Period;
 
 /// A group of servers that sites hand requests on to by its name.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NginxUpstream")]
 pub struct Upstream {
     /// Its name.
     pub name: UpstreamName,
@@ -24,6 +26,7 @@ pub struct Upstream {
 /// A server of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NginxServer")]
 pub struct Server {
     /// Where it is: an address with a port, or `unix:` and a path.
     pub address: ServerAddress,

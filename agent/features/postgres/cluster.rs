@@ -13,6 +13,7 @@ use crate::terms::{AccountName, Fingerprint};
 /// Where packages of PostgreSQL come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "PostgresSource")]
 pub enum Source {
     /// From the host's own sources, or an `[[apt_source]]` of the recipe.
     Distribution,

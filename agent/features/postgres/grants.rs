@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::words::Names;
 use crate::engine::{Draft, Id, Resource as _};
 use crate::host::postgres::PgServer;
 use crate::problem::{KeyPath, Place};
 use crate::resources::pg_grant::{MEMBER, PUBLIC, PgGrant, PgKind, PgObject};
+use crate::terms::OneOrMany;
 
 /// Privileges of roles on objects. What a role has beyond them stays, unless `exact`. Grants that the recipe stops naming
 /// stay.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PostgresGrant")]
 pub struct Grant {
     /// Who may: a role, or a list; `PUBLIC` is everybody.
-    pub role: Names,
+    pub role: OneOrMany<String>,
     /// The database that the objects are in. Default: `postgres`.
     #[serde(default = "administration")]
     pub database: String,
@@ -30,7 +31,7 @@ pub struct Grant {
     /// The objects, one or a list. A function may say its arguments: `"total(int, text)"`. Default: every one in the
     /// schema; for `database` the `database`, for `schema` the `schema`.
     #[serde(default)]
-    pub objects: Option<Names>,
+    pub objects: Option<OneOrMany<String>>,
     /// The privileges, such as `["SELECT", "INSERT"]` or `["ALL"]`. Default: none; for `role` membership.
     #[serde(default)]
     pub privileges: Vec<String>,
@@ -47,7 +48,7 @@ pub struct Grant {
     /// Roles whose future objects get this (`ALTER DEFAULT PRIVILEGES FOR ROLE`), in `schema` if it is named, else in all.
     /// Default: it is about objects that are there.
     #[serde(default)]
-    pub default_for: Option<Names>,
+    pub default_for: Option<OneOrMany<String>>,
     /// The role in whose name it is granted. Default: the owner of the object.
     #[serde(default)]
     pub session_role: Option<String>,
@@ -108,8 +109,8 @@ impl Grant {
             plan.problem_at(here.key(key), says, hint);
             good = false;
         };
-        let names_objects = self.objects.as_ref().is_some_and(|objects| !objects.0.is_empty());
-        if self.role.0.is_empty() {
+        let names_objects = self.objects.as_ref().is_some_and(|objects| !objects.is_empty());
+        if self.role.is_empty() {
             problem("role", "an empty list of roles", "name a role, or `PUBLIC`");
         }
         if self.kind != PgKind::Role && self.privileges.is_empty() && self.revoke.is_empty() && !self.exact {
@@ -162,7 +163,7 @@ impl Grant {
 
     fn resources(&self, server: &PgServer) -> Vec<PgGrant> {
         let mut all = Vec::new();
-        for role in &self.role.0 {
+        for role in &self.role {
             let role = if role.eq_ignore_ascii_case(PUBLIC) { PUBLIC } else { role };
             for on in self.on() {
                 let mut privileges: BTreeSet<String> = self.privileges.iter().map(|name| privilege(name)).collect();
@@ -194,11 +195,11 @@ impl Grant {
                 name: None,
                 for_role: Some(role.clone()),
             };
-            return roles.0.iter().map(one).collect();
+            return roles.iter().map(one).collect();
         }
         let schema = kind.is_in_schema().then(|| self.schema.clone().unwrap_or_else(|| "public".to_owned()));
         let names = match (&self.objects, kind) {
-            (Some(objects), _) if !objects.0.is_empty() => objects.0.iter().cloned().map(Some).collect(),
+            (Some(objects), _) if !objects.is_empty() => objects.iter().cloned().map(Some).collect(),
             (_, PgKind::Database) => vec![Some(self.database.clone())],
             (_, PgKind::Schema) => vec![self.schema.clone()],
             _ => vec![None],

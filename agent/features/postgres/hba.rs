@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::words::Names;
 use crate::engine::Draft;
 use crate::problem::KeyPath;
+use crate::terms::OneOrMany;
 
 const HBA: crate::template::Template = crate::template!("postgres/pg_hba.conf.tera");
 const IDENT: crate::template::Template = crate::template!("postgres/pg_ident.conf.tera");
@@ -16,16 +16,17 @@ const IDENT: crate::template::Template = crate::template!("postgres/pg_ident.con
 /// A line of `pg_hba.conf`: the first that fits a connection decides.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PostgresHba")]
 pub struct Hba {
     /// How it comes: `local` (the unix socket), `host`, or `host` with or without TLS or GSSAPI.
     #[serde(rename = "type")]
     pub kind: HbaType,
     /// Which databases, one or a list: names, `all`, `sameuser`, `samerole`, `replication`. Default: `all`.
     #[serde(default = "all")]
-    pub database: Names,
+    pub database: OneOrMany<String>,
     /// Which roles, one or a list: names, `all`, `+group` for the members of a role. Default: `all`.
     #[serde(default = "all")]
-    pub user: Names,
+    pub user: OneOrMany<String>,
     /// From where, for all but `local`: `"10.0.0.0/16"`, a host name, `".example.org"`, `all`, `samehost` or `samenet`.
     #[serde(default)]
     pub address: Option<String>,
@@ -42,6 +43,7 @@ pub struct Hba {
 /// How a connection comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "PostgresHbaType")]
 pub enum HbaType {
     /// The unix socket.
     Local,
@@ -59,6 +61,7 @@ pub enum HbaType {
 
 /// What a connection must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "PostgresHbaMethod")]
 pub enum HbaMethod {
     /// Nothing: whoever can connect may.
     #[serde(rename = "trust")]
@@ -104,6 +107,7 @@ pub enum HbaMethod {
 /// A line of `pg_ident.conf`: which account may be which role, for `peer`, `ident`, `cert` and `gss` with `map = …`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PostgresIdent")]
 pub struct Ident {
     /// The name that a line of `pg_hba.conf` has as `options = { map = "…" }`.
     pub map: String,
@@ -118,8 +122,8 @@ struct Page {
     lines: Vec<String>,
 }
 
-fn all() -> Names {
-    Names(vec!["all".to_owned()])
+fn all() -> OneOrMany<String> {
+    OneOrMany::one("all".to_owned())
 }
 
 fn word(value: impl Serialize) -> String {
@@ -176,7 +180,8 @@ fn quoted(text: &str, marked: bool) -> String {
 
 impl Hba {
     fn row(&self) -> [String; 5] {
-        let list = |names: &Names| names.0.iter().map(|name| quoted(name, true)).collect::<Vec<_>>().join(",");
+        let list =
+            |names: &OneOrMany<String>| names.iter().map(|name| quoted(name, true)).collect::<Vec<_>>().join(",");
         let address = match (&self.address, self.mask) {
             (Some(address), Some(mask)) => format!("{address} {mask}"),
             (Some(address), None) => address.clone(),
@@ -190,10 +195,10 @@ impl Hba {
     /// Says what is wrong with it and can be known without a server.
     pub(super) fn validate(&self, here: &KeyPath, plan: &mut Draft) {
         for (key, names) in [("database", &self.database), ("user", &self.user)] {
-            if names.0.is_empty() {
+            if names.is_empty() {
                 plan.problem_at(here.key(key), "an empty list fits no connection", "name one, or `\"all\"`");
             }
-            for name in &names.0 {
+            for name in names {
                 if name.contains(',') {
                     let list =
                         name.split(',').map(|name| format!("\"{}\"", name.trim())).collect::<Vec<_>>().join(", ");

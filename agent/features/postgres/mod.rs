@@ -9,7 +9,6 @@ mod grants;
 mod hba;
 mod objects;
 mod settings;
-mod words;
 
 #[cfg(test)]
 mod on_a_machine;
@@ -24,23 +23,23 @@ use serde::Deserialize;
 use super::{Feature, needs_package};
 use crate::engine::{Draft, Id};
 use crate::facts::Facts;
+use crate::host::postgres::probes::{self, Wanted};
 use crate::problem::{KeyPath, Place};
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::resources::file::File;
 use crate::resources::locale;
 use crate::resources::pg_auto_conf::PgAutoConf;
 use crate::resources::pg_cluster::PgCluster;
-use crate::resources::pg_probes::{self, Wanted};
 use crate::resources::pg_version::PgVersion;
 use crate::resources::service::{OnChange, Service};
-use crate::terms::{AbsolutePath, Mode};
+use crate::template::managed;
+use crate::terms::{AbsolutePath, Mode, SettingValue};
 use cluster::{Cluster, account};
 
 pub use cluster::Source;
 pub use grants::Grant;
 pub use hba::{Hba, HbaMethod, HbaType, Ident};
 pub use objects::{Database, Extension, LocaleProvider, Role, Schema};
-pub use words::{Names, SettingValue};
 
 /// The major versions that there may be.
 const VERSIONS: std::ops::RangeInclusive<u16> = 13..=99;
@@ -253,22 +252,30 @@ impl Postgres {
         }
         needs_package(plan, &cluster.package());
         let comes_with_package = cluster.name == "main";
-        if comes_with_package && (self.data_directory.is_some() || self.locale.is_some()) {
-            // Read by the package when it makes the cluster, so it must be there before.
-            let data =
-                self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
-            let locale =
-                self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
-            let text = format!("# managed by hostagent\n{data}{locale}");
+        let how = if comes_with_package { self.how_main_is_made() } else { "create_main_cluster = false\n".to_owned() };
+        if !how.is_empty() {
+            // Read by the package when it makes `main`, so it must be there before. One that nobody asked for would take the
+            // port at the next boot.
             plan.add(File {
                 before_packages: true,
-                ..File::new("/etc/postgresql-common/createcluster.d/90-hostagent.conf", text)
+                ..File::new(
+                    "/etc/postgresql-common/createcluster.d/90-hostagent.conf",
+                    format!("{}\n{how}", managed("`[postgres]` of the recipe")),
+                )
             });
         }
         let data_directory = cluster.data_directory.clone();
         let (version, name, locale) = (cluster.version, cluster.name.clone(), self.locale.clone());
         plan.add(PgVersion { version, name: name.clone() });
         plan.add(PgCluster { version, name, data_directory, locale, comes_with_package });
+    }
+
+    /// What the package is told of the cluster that it makes.
+    fn how_main_is_made(&self) -> String {
+        let data = self.data_directory.as_ref().map(|path| format!("data_directory = '{path}'\n")).unwrap_or_default();
+        let locale =
+            self.locale.as_ref().map(|name| format!("initdb_options = '--locale={name}'\n")).unwrap_or_default();
+        data + &locale
     }
 
     /// Every setting of the drop-in.
@@ -309,7 +316,7 @@ impl Postgres {
         ];
         let checks = vec![
             ConfigCheck::Program { argv: cluster.checker(), user: Some(account()) },
-            ConfigCheck::Asked(pg_probes::dislikes(cluster.server())),
+            ConfigCheck::Asked(probes::dislikes(cluster.server())),
         ];
         let made = Id::new("pg_cluster", format!("{}/{}", cluster.version, cluster.name));
         plan.add(ConfigSet { checks, read_by: Some(unit), ..ConfigSet::new(SET, files) }).after(&made);
@@ -326,7 +333,7 @@ impl Postgres {
             server: cluster.server(),
             drop_in: cluster.drop_in(),
             content: settings::render(&all).unwrap_or_default(),
-            settings: all.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
+            settings: all.into_iter().map(|(name, value)| (name, settings::text(&value))).collect(),
             localised: self.database.iter().filter(generated).map(|database| database.name.clone()).collect(),
         };
         let mut reads = vec![cluster.directory(), cluster.data_directory.join("postgresql.auto.conf")];
@@ -341,8 +348,8 @@ impl Postgres {
             reads,
             on_change: OnChange::Reload,
             sets: vec![SET.to_owned()],
-            restart_reason: Some(pg_probes::must_restart(wanted)),
-            healthy: Some(pg_probes::serves(cluster.server())),
+            restart_reason: Some(probes::must_restart(wanted)),
+            healthy: Some(probes::serves(cluster.server())),
             ..Service::running(cluster.unit())
         };
         let (set, overrides) = (Id::new("config_set", SET), Id::new("pg_auto_conf", cluster.unit()));

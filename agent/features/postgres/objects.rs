@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::words::SettingValue;
+use super::settings;
 use crate::engine::Draft;
 use crate::host::postgres::PgServer;
 use crate::problem::KeyPath;
@@ -14,12 +14,14 @@ use crate::resources::pg_extension::PgExtension;
 use crate::resources::pg_role::PgRole;
 use crate::resources::pg_schema::PgSchema;
 use crate::secret::SecretRef;
+use crate::terms::SettingValue;
 
 /// A role. Its attributes are compared whole: what is not named here has its default, and another value is drift. A role
 /// that the recipe stops naming stays.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "PostgreSQL has that many")]
+#[schemars(rename = "PostgresRole")]
 pub struct Role {
     /// Its name, at most 63 bytes.
     pub name: String,
@@ -69,6 +71,7 @@ pub struct Role {
 /// A database. One that the recipe stops naming stays.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PostgresDatabase")]
 pub struct Database {
     /// Its name, at most 63 bytes.
     pub name: String,
@@ -127,6 +130,7 @@ pub enum LocaleProvider {
 /// A schema. One that the recipe stops naming stays.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PostgresSchema")]
 pub struct Schema {
     /// The database it is in.
     pub database: String,
@@ -140,6 +144,7 @@ pub struct Schema {
 /// An extension in a database. One that the recipe stops naming stays.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PostgresExtension")]
 pub struct Extension {
     /// The database it is in.
     pub database: String,
@@ -203,7 +208,7 @@ impl Role {
             connection_limit: self.connection_limit,
             valid_until: self.valid_until.clone(),
             member_of: self.member_of.iter().cloned().collect::<BTreeSet<_>>(),
-            config: self.config.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+            config: self.config.iter().map(|(name, value)| (name.clone(), settings::text(value))).collect(),
             ..PgRole::new(server.clone(), &self.name)
         });
     }

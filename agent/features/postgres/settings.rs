@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::words::SettingValue;
 use crate::engine::Draft;
 use crate::problem::KeyPath;
+use crate::terms::SettingValue;
 
 const TEMPLATE: crate::template::Template = crate::template!("postgres/90-hostagent.conf.tera");
 
@@ -41,6 +41,11 @@ pub(super) fn render(settings: &BTreeMap<String, SettingValue>) -> Result<String
     TEMPLATE.render(&Page { settings })
 }
 
+/// A value in PostgreSQL's own words.
+pub(super) fn text(value: &SettingValue) -> String {
+    value.text("on", "off").into_owned()
+}
+
 /// A value as postgresql.conf has it (`src/backend/utils/misc/guc-file.l`): text between quotes, where a backslash
 /// escapes.
 fn in_file(value: &SettingValue) -> String {
@@ -54,7 +59,7 @@ fn in_file(value: &SettingValue) -> String {
                 .replace('\t', "\\t");
             format!("'{escaped}'")
         }
-        other => other.to_string(),
+        other => text(other),
     }
 }
 
@@ -118,7 +123,7 @@ mod tests {
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).into();
         assert_eq!(
             render(&settings).unwrap(),
-            "# managed by hostagent: a change here is undone; `[postgres]` of the recipe says what holds\n\
+            "# managed by hostagent: changes here are put back; make them in `[postgres]` of the recipe\n\
              archive_command = 'cp \"%p\" ''/a\\\\b/%f'''\n\
              autovacuum = off\n\
              log_line_prefix = '%m [%p]\\n'\n\

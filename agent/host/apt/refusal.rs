@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use super::lists::Lists;
 use super::{quoted, removals};
 use crate::host::Error;
+use crate::host::packages::{Unknown, Wanted};
 use crate::host::programs::Output;
+
+/// What to do about a name that apt does not know.
+const SPELLED_SO: &str =
+    "is it spelled so, and is its source in the recipe? `apt-cache policy NAME` shows what the sources have";
 
 /// What apt refuses for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +78,19 @@ fn unknown(line: &str) -> Option<&str> {
     Some(name.trim_matches('\''))
 }
 
+/// Those of the wanted that apt does not know, each with what it says of it.
+pub(super) fn not_known(output: &Output, wanted: &[&Wanted]) -> Vec<Unknown> {
+    let lines = || output.stdout.lines().chain(output.stderr.lines());
+    let is_unknown = |one: &&&Wanted| lines().filter_map(unknown).any(|name| name == one.name);
+    let tell = |one: &&Wanted| {
+        let own = lines().filter(|line| unknown(line).is_some_and(|name| name == one.name));
+        let said: Vec<String> = own.map(|line| format!("  {}", line.trim_end())).collect();
+        let says = format!("apt does not know `{}`:\n{}", one.name, said.join("\n"));
+        Unknown { name: one.name.clone(), error: Error::said_with_hint("package-not-found", says, SPELLED_SO) }
+    };
+    wanted.iter().filter(is_unknown).map(tell).collect()
+}
+
 /// The error for a call that failed.
 pub(super) fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
     let unknown: BTreeSet<&str> = output.stderr.lines().chain(output.stdout.lines()).filter_map(unknown).collect();
@@ -86,10 +104,7 @@ pub(super) fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
             "apt may not open its own files, though root asks: see `namei -l /var/lib/apt/lists/lock`, and what confines hostagent (a container, a sandbox of its unit)",
         ),
         Refusal::Removes => ("apt-removes", removals::HINT),
-        Refusal::NotThere if !unknown.is_empty() => (
-            "package-not-found",
-            "is it spelled so, and is its source in the recipe? `apt-cache policy NAME` shows what the sources have",
-        ),
+        Refusal::NotThere if !unknown.is_empty() => ("package-not-found", SPELLED_SO),
         Refusal::NotThere => {
             ("package-not-found", "see `apt-cache policy NAME`: is its source in the recipe, and reachable?")
         }

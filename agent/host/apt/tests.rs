@@ -67,9 +67,8 @@ impl Machine {
         self.host.touch()
     }
 
-    async fn install(&self) -> Result<(), Error> {
-        let wanted = Wanted { name: "nginx".into(), version: None, absent: false, recommends: false };
-        self.touch().install(&[wanted], Transaction::default()).await
+    async fn install(&self) -> Result<Vec<Unknown>, Error> {
+        self.touch().install(&[wanted("nginx", false)], Transaction::default()).await
     }
 
     fn ran(&self) -> Vec<String> {
@@ -129,16 +128,38 @@ async fn a_package_that_is_not_in_the_lists_is_looked_for_in_fresh_ones() {
 async fn an_unknown_package_is_told_in_apts_words_and_leaves_no_policy() {
     let not_there = ("apt-get install", 100, "Reading package lists...\nE: Unable to locate package nginx\n");
     let machine = Machine::new(&[not_there, not_there]);
-    let error = machine.install().await.unwrap_err();
+    let unknown = machine.install().await.unwrap();
+    assert_eq!(told(&unknown), ["apt does not know `nginx`:\n  E: Unable to locate package nginx"]);
     assert_eq!(
-        error.to_string(),
-        "apt did not install or remove `nginx`: it does not know `nginx`, and then does nothing:\n  E: Unable to locate package nginx"
-    );
-    assert_eq!(
-        error.hint().as_deref(),
+        unknown[0].error.hint().as_deref(),
         Some("is it spelled so, and is its source in the recipe? `apt-cache policy NAME` shows what the sources have")
     );
     assert!(!machine.has_policy());
+}
+
+fn told(unknown: &[Unknown]) -> Vec<String> {
+    unknown.iter().map(|unknown| unknown.error.to_string()).collect()
+}
+
+#[tokio::test]
+async fn one_mistyped_name_does_not_keep_the_others_from_being_installed() {
+    let not_there = ("apt-get install", 100, "E: Unable to locate package ngnix\n");
+    let machine = Machine::new(&[not_there, not_there]);
+    let transaction = [wanted("ngnix", false), wanted("curl", false)];
+    let unknown = machine.touch().install(&transaction, Transaction::default()).await.unwrap();
+    assert_eq!(told(&unknown), ["apt does not know `ngnix`:\n  E: Unable to locate package ngnix"]);
+    assert_eq!(
+        machine.ran()[..4],
+        ["apt-get install ngnix curl", "apt-get update", "apt-get install ngnix curl", "apt-get install curl"]
+    );
+    // Without lists to go by nobody can say which names are wrong.
+    let away = ("apt-get update", 100, "E: The repository 'http://a stable InRelease' is not signed.\n");
+    let machine = Machine::new(&[not_there, away, not_there]);
+    assert_eq!(
+        machine.touch().install(&transaction, Transaction::default()).await.unwrap_err().code(),
+        "package-not-found"
+    );
+    assert!(!machine.ran().contains(&"apt-get install curl".to_owned()));
 }
 
 #[tokio::test]
@@ -174,6 +195,33 @@ async fn what_dpkg_did_not_finish_is_finished_first() {
     fs::write(machine.root.path().join("var/lib/dpkg/status"), broken).unwrap();
     machine.install().await.unwrap();
     assert_eq!(machine.ran()[..3], ["dpkg", "apt-get install", "apt-get install nginx"]);
+}
+
+#[tokio::test]
+async fn what_dpkg_was_unpacking_is_installed_again_unless_it_was_to_go() {
+    let half = |name: &str, want: &str, architecture: &str| {
+        format!("Package: {name}\nStatus: {want} half-installed\nArchitecture: {architecture}\nVersion: 1\n\n")
+    };
+    let status = [
+        "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n".to_owned(),
+        half("hello", "install reinstreq", "amd64"),
+        half("libc6", "hold reinstreq", "i386"),
+        half("nginx", "deinstall ok", "amd64"),
+        half("sl", "deinstall ok", "all"),
+    ];
+    let machine = Machine::new(&[]);
+    fs::write(machine.root.path().join("var/lib/dpkg/status"), status.concat()).unwrap();
+    machine.install().await.unwrap();
+    // The script's dpkg does not change its status, so each is still in part.
+    let again = "apt-get install hello libc6:i386 nginx";
+    assert_eq!(machine.ran()[..3], ["dpkg", again, "apt-get install nginx"]);
+    assert!(
+        machine.asked.borrow().iter().any(|line| line.contains(" --no-remove --fix-broken --reinstall install hello"))
+    );
+
+    machine.touch().mark_under_way().unwrap();
+    machine.touch().heal_packages().await.unwrap();
+    assert!(machine.ran().contains(&"apt-get install hello libc6:i386".to_owned()));
 }
 
 #[tokio::test]
@@ -266,7 +314,14 @@ async fn what_else_a_removal_takes_along_is_asked_first_and_refused() {
 async fn every_name_that_apt_does_not_know_is_told() {
     let said = "Reading package lists...\n|E: Unable to locate package ngnix\nE: Version '9*' for 'curl' was not found\nE: Package 'php' has no installation candidate\n";
     let machine = Machine::new(&[("apt-get install", 100, said), ("apt-get install", 100, said)]);
-    let error = machine.install().await.unwrap_err().to_string();
+    let all = ["ngnix", "curl", "php", "cron"].map(|name| wanted(name, false));
+    let unknown = machine.touch().install(&all, Transaction::default()).await.unwrap();
+    assert_eq!(unknown.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["ngnix", "curl", "php"]);
+    assert!(machine.ran().contains(&"apt-get install cron".to_owned()));
+
+    let away = ("apt-get update", 100, "E: The repository 'http://a stable InRelease' is not signed.\n");
+    let machine = Machine::new(&[("apt-get install", 100, said), away, ("apt-get install", 100, said)]);
+    let error = machine.touch().install(&all, Transaction::default()).await.unwrap_err().to_string();
     assert!(error.contains("it does not know `curl`, `ngnix`, `php`, and then does nothing"), "{error}");
 }
 

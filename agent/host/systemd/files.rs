@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::Unit;
 use super::settings::Settings;
+use crate::host::coming::Coming;
 use crate::host::{Error, Look};
 
 /// Where unit files are, the strongest first (systemd.unit(5)), and whether people and packages put them there;
@@ -27,9 +28,6 @@ const PLACES: [(&str, bool); 12] = [
     ("/usr/lib/systemd/system", true),
     ("/run/systemd/generator.late", false),
 ];
-
-/// What a plan will put in place of files: path to content, or to nothing.
-pub type Coming = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
 /// Where people put files that describe a unit: the files, and the folders whose files add to them.
 pub fn written_by_people(name: &str) -> (Vec<PathBuf>, Vec<PathBuf>) {

@@ -29,6 +29,8 @@ pub struct Unit {
     pub unit_file_state: String,
     /// The same as systemd remembers it.
     pub remembered_file_state: String,
+    /// Whether the init script that systemd made it of starts at boot; `None` if it was not made of one.
+    pub init_script: Option<bool>,
     /// The file that systemd read it from.
     pub fragment: Option<PathBuf>,
     /// The drop-ins that systemd read.
@@ -80,6 +82,7 @@ impl Unit {
         match self.unit_file_state.as_str() {
             "enabled" | "enabled-runtime" | "alias" => Some(true),
             "disabled" | "linked" | "linked-runtime" | "masked" | "masked-runtime" => Some(false),
+            "generated" => self.init_script,
             _ => None,
         }
     }
@@ -134,6 +137,7 @@ pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Un
         // A unit without a file has no such state, and systemd says so by an error.
         unit_file_state: state.unwrap_or_default(),
         remembered_file_state: all.get("UnitFileState"),
+        init_script: None,
         fragment: Some(all.get::<String>("FragmentPath")).filter(|path| !path.is_empty()).map(PathBuf::from),
         drop_ins: listed("DropInPaths"),
         invocation_id: hex(&all.get::<Vec<u8>>("InvocationID")),
@@ -225,6 +229,8 @@ mod tests {
         let unit = |state: &str| Unit { unit_file_state: state.into(), ..Unit::default() };
         assert_eq!(unit("static").is_enabled(), None);
         assert_eq!(unit("generated").is_enabled(), None);
+        let of_script = Unit { init_script: Some(false), ..unit("generated") };
+        assert_eq!(of_script.is_enabled(), Some(false));
         assert_eq!(unit("enabled-runtime").is_enabled(), Some(true));
         assert_eq!(unit("masked").is_enabled(), Some(false));
     }

@@ -75,7 +75,7 @@ async fn a_source_is_written_with_its_key_and_then_is_as_wanted() {
     let text = fs::read_to_string(root.path().join("etc/apt/sources.list.d/some.sources")).unwrap();
     assert_eq!(
         text,
-        "# managed by hostagent\nTypes: deb\nURIs: https://deb.example.org/debian\nSuites: bookworm\nComponents: main\nSigned-By: /etc/apt/keyrings/some.gpg\n"
+        "# managed by hostagent: changes here are put back; make them in the recipe\nTypes: deb\nURIs: https://deb.example.org/debian\nSuites: bookworm\nComponents: main\nSigned-By: /etc/apt/keyrings/some.gpg\n"
     );
 }
 

@@ -133,7 +133,7 @@ async fn what_the_checker_refuses_is_back_byte_for_byte_and_fails_every_run() {
 #[tokio::test]
 async fn every_check_is_asked_and_every_complaint_is_told() {
     let play = Play::with(|argv, _| Some((i32::from(argv[0] == "one"), format!("{} says no", argv[0]))));
-    let dislikes = Probe::new(|_| Box::pin(async { Ok(Some("the server dislikes line 3".to_owned())) }));
+    let dislikes = Probe::new(async |_: &Look| Ok(Some("the server dislikes line 3".to_owned())));
     let checks = vec![ConfigCheck::program(["one"]), ConfigCheck::program(["two", "-t"]), ConfigCheck::Asked(dislikes)];
     let toy = ConfigSet { checks, ..set("toy", &[(CONF, "new")]) };
     let cause = toy.apply(&play.host.touch()).await.unwrap_err();
@@ -206,7 +206,7 @@ async fn a_refusal_of_one_set_leaves_another_alone() {
 
 /// A set whose checker never answers: a run that is cut off there was cut off between writing and checking.
 fn unanswered(text: &str) -> ConfigSet {
-    let never = ConfigCheck::Asked(Probe::new(|_| Box::pin(std::future::pending())));
+    let never = ConfigCheck::Asked(Probe::new(async |_: &Look| std::future::pending().await));
     ConfigSet { checks: vec![never], ..set("toy", &[(CONF, text), ("/etc/toy/new", "n")]) }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A kind of object that has privileges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "PostgresObjectType")]
 pub enum PgKind {
     /// A database.
     Database,

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::freshness::OnDisk;
 use super::{OnChange, Service};
 use crate::engine::{Cause, Id};
+use crate::host::coming::Coming;
 use crate::host::ledger::Loaded;
-use crate::host::systemd::{Coming, Lasting, Unit, full_name};
+use crate::host::systemd::{Lasting, Unit, full_name};
 use crate::host::{Error, Look, Touch};
 
 /// How long a unit that says nothing of being ready must stay up to count as started.
@@ -171,7 +172,7 @@ impl Service {
                 Ok(Some(complaint)) => {
                     Cause::new("unhealthy", format!("`{}` runs and is not well: {complaint}", self.unit))
                 }
-                Err(cause) => cause,
+                Err(error) => error.into(),
             };
             if tokio::time::Instant::now() >= until {
                 return Err(cause);
@@ -207,7 +208,10 @@ impl Service {
         };
         for name in names {
             let put_back = match host.undo(&name) {
-                Ok(Some(undo)) => host.put_back(&undo).map(|()| any = true),
+                Ok(Some(undo)) => {
+                    any = true;
+                    host.was_refused(&name, &cause.says).and_then(|()| host.put_back(&undo))
+                }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };

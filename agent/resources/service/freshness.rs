@@ -10,8 +10,9 @@ use std::path::Path;
 use super::{BROUGHT_AS, OnChange, Service};
 use crate::engine::{Cause, Id};
 use crate::host::Look;
+use crate::host::coming::Coming;
 use crate::host::ledger::Loaded;
-use crate::host::systemd::{Coming, Unit, full_name, written_by_people};
+use crate::host::systemd::{Unit, full_name, written_by_people};
 
 /// How a unit is behind, and what makes it catch up.
 #[derive(Debug, Clone, PartialEq, Eq)]

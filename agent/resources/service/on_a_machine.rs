@@ -19,6 +19,7 @@ use crate::resources::laws::keeps_its_word;
 use crate::resources::service::{OnChange, Service};
 use crate::resources::timer::Timer;
 use crate::resources::unit_file::UnitFile;
+use crate::terms::CalendarEvent;
 
 /// Reads /etc/NAME/conf when it starts and at SIGHUP, and writes what it read to /run/NAME. Dies of `bad`.
 const TOY: &str = r#"#!/bin/bash
@@ -32,6 +33,10 @@ while :; do sleep 0.05; done
 
 struct Toy {
     name: &'static str,
+}
+
+fn at(event: &str) -> CalendarEvent {
+    event.to_owned().try_into().unwrap()
 }
 
 fn toy(name: &'static str) -> Toy {
@@ -59,7 +64,7 @@ impl Toy {
         shell(&format!(
             "systemctl unmask {name} {name}.timer; systemctl disable --now {name} {name}.timer {name}.socket; \
              systemctl reset-failed {name}; rm -rf /etc/systemd/system/{name}.* /usr/local/lib/systemd/system/{name}.* \
-             /etc/{name} /run/{name} /var/lib/hostagent; systemctl daemon-reload"
+             /etc/{name} /run/{name} /var/lib/hostagent /run/hostagent; systemctl daemon-reload"
         ));
     }
 
@@ -170,7 +175,7 @@ on_a_machine! {
         let unit = UnitFile { unit: "toy-laws.socket".into(), content: "[Socket]\nListenStream=/run/toy-laws.sock\n".into() };
         keeps_its_word::<UnitFile>(&unit, &host()).await;
         toy.gone();
-        let timer = |when: &str| Timer::new("toy-laws", when, vec!["/bin/true".into()]);
+        let timer = |when: &str| Timer::new("toy-laws", at(when), vec!["/bin/true".into()]);
         keeps_its_word::<Timer>(&timer("*-*-* 04:00"), &host()).await;
         keeps_its_word::<Timer>(&timer("*-*-* 05:00"), &host()).await;
     }
@@ -284,14 +289,24 @@ on_a_machine! {
             draft.add(service);
         });
         changes(&plan_of("[Service]\nEnvironment=A=1\n")).await;
+        let bad = "[Service]\nExecStartPre=/bin/sh -c 'echo no such luck; exit 3'\n";
+        let (_, _, failed) = run(&plan_of(bad)).await;
+        assert!(failed.len() == 1 && failed[0].contains("no such luck"), "{failed:?}");
+        assert!(failed[0].ends_with("the old configuration is back, and `toy-refuse.service` runs with it"), "{failed:?}");
+        let invocation = toy.unit().await.invocation_id;
+        // It fails the same in every run, and the server is not restarted once more for that.
         for _ in 0..2 {
-            let (_, _, failed) = run(&plan_of("[Service]\nExecStartPre=/bin/sh -c 'echo no such luck; exit 3'\n")).await;
+            let (_, _, failed) = run(&plan_of(bad)).await;
             assert_eq!(failed.len(), 1);
-            assert!(failed[0].contains("no such luck"), "{failed:?}");
-            assert!(failed[0].ends_with("the old configuration is back, and `toy-refuse.service` runs with it"), "{failed:?}");
-            assert!(toy.unit().await.is_up());
+            let told = ["drop_in:toy-refuse.service/hostagent: ", "was tried before, and is not again", "no such luck"];
+            assert!(told.iter().all(|words| failed[0].contains(words)), "{failed:?}");
+            assert!(toy.unit().await.is_up() && toy.unit().await.invocation_id == invocation);
             assert_eq!(fs::read_to_string("/etc/systemd/system/toy-refuse.service.d/hostagent.conf").unwrap(), "[Service]\nEnvironment=A=1\n");
         }
+        fs::remove_dir_all("/run/hostagent/refused").unwrap();
+        let (_, _, failed) = run(&plan_of(bad)).await;
+        assert!(failed[0].starts_with("service:toy-refuse: "), "{failed:?}");
+        assert_ne!(toy.unit().await.invocation_id, invocation, "it was tried again");
         assert_eq!(changes(&plan_of("[Service]\nEnvironment=A=1\n")).await, Vec::<String>::new());
     }
 
@@ -375,6 +390,18 @@ on_a_machine! {
         assert!(look.unit("no such/thing").await.unwrap_err().to_string().contains("not valid"));
     }
 
+    async fn an_init_script_is_enabled_and_disabled_like_any_unit() {
+        let script = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: toy-script\n# Required-Start:\n# Required-Stop:\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n# Short-Description: toy\n### END INIT INFO\nexit 0\n";
+        shell(&format!("echo '{script}' >/etc/init.d/toy-script; chmod 755 /etc/init.d/toy-script; systemctl daemon-reload"));
+        let starts = || shell("ls /etc/rc3.d | grep -c 'S..toy-script'") == "1";
+        for wanted in [true, false, true] {
+            let service = Service { enabled: Some(wanted), running: None, ..Service::running("toy-script") };
+            let (_, changed, failed) = run(&plan(|draft| drop(draft.add(service)))).await;
+            assert_eq!((changed, failed.len(), starts()), (vec!["service:toy-script".to_owned()], 0, wanted), "{failed:?}");
+        }
+        shell("rm /etc/init.d/toy-script; update-rc.d toy-script remove; systemctl daemon-reload");
+    }
+
     async fn a_unit_is_masked_unmasked_stopped_and_disabled() {
         let toy = toy("toy-mask");
         let of = |service: Service| plan(|draft| drop(draft.add(service)));
@@ -396,7 +423,7 @@ on_a_machine! {
     async fn a_timer_runs_its_work_takes_new_times_and_goes() {
         let toy = toy("toy-timer");
         toy.gone();
-        let timer = |when: &str| Timer::new("toy-timer", when, vec!["/bin/touch".into(), "/run/toy-timer".into()]);
+        let timer = |when: &str| Timer::new("toy-timer", at(when), vec!["/bin/touch".into(), "/run/toy-timer".into()]);
         let of = |timer: Timer| plan(|draft| drop(draft.add(timer)));
         let next = || shell("systemctl show -p NextElapseUSecRealtime --value toy-timer.timer");
         assert_eq!(changes(&of(timer("*-*-* 04:00"))).await, ["timer:toy-timer"]);
@@ -405,10 +432,10 @@ on_a_machine! {
         assert!(next().contains(" 05:00:00 "), "{}", next());
         shell("systemctl start toy-timer.service");
         assert!(Path::new("/run/toy-timer").exists());
-        let (_, _, failed) = run(&of(timer("every other full moon"))).await;
-        assert!(failed[0].contains("every other full moon"), "{failed:?}");
+        let (_, _, failed) = run(&of(timer("04:00 Europe/Atlantis"))).await;
+        assert!(failed[0].contains("04:00 Europe/Atlantis"), "{failed:?}");
         assert!(next().contains(" 05:00:00 "), "{}", next());
-        let gone = converge(&of(Timer::new("toy-other", "daily", vec!["/bin/true".into()])), &Host::here().unwrap(), &Stop::new(), &mut |_| ()).await;
+        let gone = converge(&of(Timer::new("toy-other", at("daily"), vec!["/bin/true".into()])), &Host::here().unwrap(), &Stop::new(), &mut |_| ()).await;
         assert!(gone.is_good(), "{gone:?}");
         assert_eq!(shell("ls /etc/systemd/system | grep toy-timer; systemctl is-active toy-timer.timer"), "inactive");
         assert_eq!(shell("systemctl show -p LoadState --value toy-timer.timer toy-timer.service"), "not-found\n\nnot-found");

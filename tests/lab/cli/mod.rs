@@ -1,6 +1,7 @@
 //! The verbs of `cargo lab`, one file each.
 
 mod base;
+mod bench;
 mod down;
 mod list;
 mod play;
@@ -29,6 +30,8 @@ pub(crate) enum Verb {
     Test(test::Test),
     /// Make what machines are made of, if it is not there
     Base(base::BaseVerb),
+    /// Measure hostagent beside what it replaces
+    Bench(bench::Bench),
     /// Unmake machines whose test is gone
     Sweep(sweep::Sweep),
     #[command(hide = true)]
@@ -45,6 +48,7 @@ impl Verb {
             Self::Sh(sh) => sh.run(),
             Self::Test(test) => test.run(),
             Self::Base(base) => base.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Sweep(sweep) => sweep.run(),
             Self::Play(play) => play.run(),
         }

@@ -77,7 +77,11 @@ impl Test {
 
     fn tests(&self) -> Result<(), ExitCode> {
         let filter: Vec<_> = self.filter.iter().map(String::as_str).collect();
-        let runner: &[_] = if has("nextest") { &["nextest", "run"] } else { &["test", "--all-targets", "--"] };
+        let runner: &[_] = if has("nextest") {
+            &["nextest", "run", "--no-fail-fast"]
+        } else {
+            &["test", "--all-targets", "--no-fail-fast", "--"]
+        };
         // Built once, before any test that takes it into a machine would build it.
         let library = agent::library_tests();
         ended(agent::cargo().args(runner).args(filter).env("HOSTAGENT_LIB_TESTS", library))

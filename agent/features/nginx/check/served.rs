@@ -78,7 +78,7 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
         if proxy.port.is_none() {
             plan.problem_at(at.key("service"), "`service` has no `port`", "add it, such as `port = 3000`");
         }
-        if proxy.resolver.is_none() {
+        if proxy.resolver.as_ref().is_none_or(|servers| servers.is_empty()) {
             let hint = "add the address of a name server, such as `resolver = \"10.0.0.2\"` (a VPC's is its network's third address, or `169.254.169.253`)";
             plan.problem_at(
                 at.key("service"),
@@ -102,7 +102,7 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
     let of_service = [
         ("port", proxy.port.is_some()),
         ("resolver", proxy.resolver.is_some()),
-        ("valid", proxy.valid.is_some()),
+        ("resolver_valid", proxy.resolver_valid.is_some()),
         ("resolver_ipv6", proxy.resolver_ipv6),
     ];
     needs("service", &of_service, proxy.service.is_some(), plan);

@@ -8,7 +8,7 @@ use crate::features::nginx::site::{Return, Site};
 use crate::features::nginx::static_files::StaticFiles;
 use crate::features::nginx::view::{LocationView, ProxyView};
 use crate::features::nginx::words::{
-    ConfigPath, HeaderName, HeaderValue, LocationPath, Name, Network, TryFile, UrlPath, quoted, word,
+    ConfigPath, HeaderName, HeaderValue, LocationPath, Name, Network, Resolver, TryFile, UrlPath, quoted, word,
 };
 
 /// What stands in a `server` block.
@@ -27,7 +27,7 @@ pub(super) fn all(site: &Site, groups: &mut Groups) -> Served {
     // nginx inherits either all or none.
     let proxy_headers = proxies.map(|proxy| proxy.headers()).next();
     let mut served = Served { settings: limits(&own.rules), proxy_headers, locations: Vec::new() };
-    served.settings.extend(own.rules.add_headers.iter().map(add_header));
+    served.settings.extend(own.rules.add_header.iter().map(add_header));
     // A `return` beside locations would answer before nginx looks at them; a snippet may bring some.
     let alone = site.locations.is_empty() && own.rules.snippet.is_none() && own.rules.snippet_file.is_none();
     let views = site_serves(&mut served, &own, alone, groups);
@@ -48,7 +48,7 @@ fn site_serves(served: &mut Served, own: &Block<'_>, alone: bool, groups: &mut G
             served.settings.extend(files.autoindex.then(|| "autoindex on".to_owned()));
             return Vec::new();
         }
-        return file_locations(&LocationPath::root(), files, &[], own.rules.add_headers);
+        return file_locations(&LocationPath::root(), files, &[], own.rules.add_header);
     }
     let redirect = own.redirect.map(|url| vec![format!("return 308 {}", url.keeping_request())]);
     if let Some(lines) = redirect.or_else(|| own.answer.map(answer_lines)) {
@@ -70,14 +70,14 @@ fn below(block: &Block<'_>, site: Rules<'_>, headers: Option<&[String]>, groups:
     let mut views = match block.files {
         Some(files) => {
             let settings: Vec<String> = limits.into_iter().chain(root(files)).collect();
-            file_locations(&block.path, files, &settings, &merged(site.add_headers, block.rules.add_headers))
+            file_locations(&block.path, files, &settings, &merged(site.add_header, block.rules.add_header))
         }
         None => vec![LocationView { path: block.path.words(), settings: limits, ..LocationView::default() }],
     };
     if let Some(view) = views.first_mut() {
         // nginx inherits either all headers or none, so one of its own brings the site's along.
-        if !block.rules.add_headers.is_empty() {
-            view.settings.extend(merged(site.add_headers, block.rules.add_headers).iter().map(add_header));
+        if !block.rules.add_header.is_empty() {
+            view.settings.extend(merged(site.add_header, block.rules.add_header).iter().map(add_header));
         }
         let prefix = block.path.prefix().unwrap_or("/");
         view.proxy = proxy_of(block).map(|proxy| proxy_view(&proxy, prefix, headers, groups));
@@ -113,8 +113,9 @@ fn proxy_view(proxy: &Proxy, prefix: &str, site_headers: Option<&[String]>, grou
     let rewrite =
         replacing.map(|path| format!("{} {}$1", quoted(&format!("^{}(.*)$", escaped(prefix))), path.as_str()));
     let resolver = proxy.resolver.as_ref().filter(|_| looked_up.is_some()).map(|servers| {
-        let valid = proxy.valid.as_ref().map_or("5s", |valid| valid.as_str());
-        format!("{} valid={valid}{}", servers.as_str(), if proxy.resolver_ipv6 { "" } else { " ipv6=off" })
+        let servers: Vec<&str> = servers.iter().map(Resolver::as_str).collect();
+        let valid = proxy.resolver_valid.as_ref().map_or("5s", |valid| valid.as_str());
+        format!("{} valid={valid}{}", servers.join(" "), if proxy.resolver_ipv6 { "" } else { " ipv6=off" })
     });
     let wanted = proxy.headers();
     let headers = if site_headers == Some(wanted.as_slice()) { Vec::new() } else { wanted };

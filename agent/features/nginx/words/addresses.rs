@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_plain;
 use super::names::is_dns;
-use super::values::TextOrNumber;
+use crate::terms::TextOrNumber;
 
 /// Where a site listens: a port (on IPv4, and IPv6 if that is on), an address with a port, or a unix socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -182,37 +182,38 @@ impl TryFrom<String> for Network {
     }
 }
 
-/// Name servers, one or several with a space between: addresses, each with or without a port.
+/// The address of a name server, with or without a port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(extend("examples" = ["10.0.0.2", "10.0.0.2 10.0.1.2"]))]
-pub struct Resolvers(String);
+#[schemars(extend("examples" = ["10.0.0.2", "127.0.0.1:5353"]))]
+pub struct Resolver(String);
 
-impl Resolvers {
-    /// The words.
+impl Resolver {
+    /// The address in nginx's words.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl TryFrom<String> for Resolvers {
+impl TryFrom<String> for Resolver {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let one = |word: &str| match word.parse::<SocketAddr>() {
-            Ok(at) => Some(at.to_string()),
-            Err(_) => match word.trim_matches(['[', ']']).parse::<IpAddr>().ok()? {
-                IpAddr::V4(ip) => Some(ip.to_string()),
-                IpAddr::V6(ip) => Some(format!("[{ip}]")),
-            },
-        };
-        let words: Option<Vec<String>> = text.split_whitespace().map(one).collect();
-        match words {
-            Some(all) if !all.is_empty() => Ok(Self(all.join(" "))),
-            _ => Err(format!(
-                "`{text}` is not the address of a name server\nhint: such as `10.0.0.2` (a VPC's is its network's third address, or `169.254.169.253`)"
-            )),
+        if let Ok(at) = text.parse::<SocketAddr>() {
+            return Ok(Self(at.to_string()));
         }
+        match text.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => return Ok(Self(ip.to_string())),
+            Ok(IpAddr::V6(ip)) => return Ok(Self(format!("[{ip}]"))),
+            Err(_) => {}
+        }
+        let words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+        let hint = if words.len() > 1 && words.iter().all(|word| Self::try_from((*word).to_owned()).is_ok()) {
+            format!("write a list: `[\"{}\"]`", words.join("\", \""))
+        } else {
+            "such as `10.0.0.2` (a VPC's is its network's third address, or `169.254.169.253`)".to_owned()
+        };
+        Err(format!("`{}` is not the address of a name server\nhint: {hint}", text.escape_debug()))
     }
 }
 
@@ -275,9 +276,13 @@ mod tests {
         for wrong in ["10.0.0.0/33", "any", "10.0.0.0/", "all;", "example.org"] {
             assert!(network(wrong).is_err(), "{wrong}");
         }
-        let resolvers = |text: &str| Resolvers::try_from(text.to_owned());
-        assert_eq!(resolvers("10.0.0.2  fd00::2").unwrap().as_str(), "10.0.0.2 [fd00::2]");
-        assert_eq!(resolvers("127.0.0.1:5353").unwrap().as_str(), "127.0.0.1:5353");
-        assert!(resolvers("").is_err() && resolvers("dns.google").is_err() && resolvers("10.0.0.2 valid=5s").is_err());
+        let resolver = |text: &str| Resolver::try_from(text.to_owned());
+        assert_eq!(resolver("fd00::2").unwrap().as_str(), "[fd00::2]");
+        assert_eq!(resolver("127.0.0.1:5353").unwrap().as_str(), "127.0.0.1:5353");
+        for wrong in ["", "dns.google", "10.0.0.2 valid=5s"] {
+            assert!(resolver(wrong).is_err(), "{wrong}");
+        }
+        let two = resolver("10.0.0.2 fd00::2").unwrap_err();
+        assert!(two.ends_with("write a list: `[\"10.0.0.2\", \"fd00::2\"]`"), "{two}");
     }
 }

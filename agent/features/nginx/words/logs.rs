@@ -115,17 +115,8 @@ impl TryFrom<String> for CachePath {
 
 #[cfg(test)]
 mod tests {
+    use super::super::all;
     use super::*;
-
-    fn all<T: TryFrom<String, Error = String>>(fine: &[&str], wrong: &[&str]) {
-        for text in fine {
-            assert!(T::try_from((*text).to_owned()).is_ok(), "{text}");
-        }
-        for text in wrong {
-            let said = T::try_from((*text).to_owned()).err().unwrap_or_else(|| panic!("{text:?} was taken"));
-            assert!(said.contains("\nhint: "), "{said}");
-        }
-    }
 
     #[test]
     fn every_place_has_its_rule() {

@@ -9,12 +9,12 @@ mod paths;
 mod quote;
 mod values;
 
-pub use addresses::{Listen, Network, Resolvers, ServerAddress, Socket};
+pub use addresses::{Listen, Network, Resolver, ServerAddress, Socket};
 pub use logs::{AccessLog, CachePath, ErrorLog};
-pub use names::{DnsName, Name, PackageName, ServerName, SiteName, Strategy, UpstreamName};
+pub use names::{DnsName, Name, ServerName, SiteName, Strategy, UpstreamName};
 pub use paths::{ConfigPath, ErrorPage, LocationPath, StatusCodes, Target, TryFile, Url, UrlPath};
 pub use quote::{quoted, word};
-pub use values::{Buffer, HeaderName, HeaderValue, Period, StatusCode, Text, WorkerProcesses};
+pub use values::{Buffer, HeaderName, HeaderValue, StatusCode, Text, WorkerProcesses};
 
 /// Whether it can stand in a configuration without quotes: no space, quote, backslash, `;`, `{`, `}`, `#` or control
 /// character. What may start a variable counts as plain.
@@ -26,4 +26,16 @@ fn is_plain(text: &str) -> bool {
 /// Whether a person could have typed it on one line.
 fn is_one_line(text: &str) -> bool {
     !text.chars().any(char::is_control)
+}
+
+/// Of one word: every text that it takes, and every text that it refuses with a hint.
+#[cfg(test)]
+fn all<T: TryFrom<String, Error = String>>(fine: &[&str], wrong: &[&str]) {
+    for text in fine {
+        assert!(T::try_from((*text).to_owned()).is_ok(), "{text}");
+    }
+    for text in wrong {
+        let said = T::try_from((*text).to_owned()).err().unwrap_or_else(|| panic!("{text:?} was taken"));
+        assert!(said.contains("\nhint: "), "{said}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Names: of sites, upstreams, servers, packages.
+//! Names: of sites, upstreams, servers.
 
 use std::fmt;
 
@@ -86,6 +86,7 @@ impl fmt::Display for UpstreamName {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("pattern" = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))]
+#[schemars(rename = "NginxName")]
 pub struct Name(String);
 
 impl Name {
@@ -223,36 +224,6 @@ impl TryFrom<String> for Strategy {
                 "`{text}` is not a way to spread requests\nhint: `least_conn`, `ip_hash`, `random` or `hash $remote_addr consistent`; without one the servers take turns"
             )),
         }
-    }
-}
-
-/// The name of a Debian package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(extend("pattern" = r"^[a-z0-9][a-z0-9+.-]+$"))]
-pub struct PackageName(String);
-
-impl PackageName {
-    /// Debian's own.
-    pub fn nginx() -> Self {
-        Self("nginx".to_owned())
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for PackageName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        if text.len() > 1 && text.starts_with(fits) && text.chars().all(|c| fits(c) || matches!(c, '+' | '.' | '-')) {
-            return Ok(Self(text));
-        }
-        Err(format!("`{text}` is not the name of a package\nhint: such as `nginx`, `nginx-light` or `nginx-extras`"))
     }
 }
 

@@ -162,6 +162,7 @@ impl TryFrom<String> for Url {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("pattern" = r"^(https?://|\$scheme://|/)\S*$"))]
+#[schemars(rename = "NginxTarget")]
 pub struct Target(String);
 
 impl Target {

@@ -1,115 +1,16 @@
-//! Values: times, amounts, headers, statuses.
+//! Values: amounts, headers, statuses.
 
-use std::fmt;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, Unexpected, Visitor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{is_one_line, quoted};
-
-/// A string, or a whole number in its place: `80` and `"80"` are the same.
-#[derive(Debug, Clone)]
-pub struct TextOrNumber(pub String);
-
-impl<'de> Deserialize<'de> for TextOrNumber {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-
-        impl Visitor<'_> for Either {
-            type Value = TextOrNumber;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a whole number")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<TextOrNumber, E> {
-                Ok(TextOrNumber(text.to_owned()))
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<TextOrNumber, E> {
-                match u64::try_from(number) {
-                    Ok(positive) => self.visit_u64(positive),
-                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
-                }
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<TextOrNumber, E> {
-                Ok(TextOrNumber(number.to_string()))
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for TextOrNumber {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "TextOrNumber".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer"] })
-    }
-}
-
-/// A time in nginx's words: a number and a unit, `ms`, `s`, `m`, `h`, `d`; such as `30s` or `1h30m`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(extend("pattern" = r"^(\d+(ms|s|m|h|d))+$"))]
-pub struct Period(String);
-
-impl Period {
-    /// A time known to the program.
-    pub fn known(text: &'static str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// The words.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Period {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::terms::from_text(deserializer, "a time in quotes, such as \"30s\"")
-    }
-}
-
-impl TryFrom<String> for Period {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if is_period(&text) {
-            return Ok(Self(text));
-        }
-        Err(format!("`{text}` is not a time\nhint: a number and a unit, such as `\"500ms\"`, `\"30s\"` or `\"5m\"`"))
-    }
-}
-
-fn is_period(text: &str) -> bool {
-    let mut rest = text;
-    let mut parts = 0;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let Some((number, after)) = rest.split_at_checked(digits) else { return false };
-        let known = ["ms", "s", "m", "h", "d"].into_iter().find(|unit| after.starts_with(unit));
-        let (Some(unit), 1..=9) = (known, number.len()) else { return false };
-        rest = after.get(unit.len()..).unwrap_or_default();
-        parts += 1;
-    }
-    parts > 0
-}
+use crate::terms::TextOrNumber;
 
 /// An amount of bytes in nginx's words: a number with `k`, `m` or `g`, such as `20m`; `0` where it means no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("pattern" = r"^\d+[kmgKMG]?$"))]
+#[schemars(rename = "NginxSize")]
 pub struct Buffer(String);
 
 impl Buffer {
@@ -206,6 +107,7 @@ impl TryFrom<String> for HeaderValue {
 /// Text that an answer consists of, or that is logged; nginx's variables may be in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(rename = "NginxText")]
 pub struct Text(String);
 
 impl Text {
@@ -288,21 +190,11 @@ impl TryFrom<TextOrNumber> for WorkerProcesses {
 
 #[cfg(test)]
 mod tests {
+    use super::super::all;
     use super::*;
-
-    fn all<T: TryFrom<String, Error = String>>(fine: &[&str], wrong: &[&str]) {
-        for text in fine {
-            assert!(T::try_from((*text).to_owned()).is_ok(), "{text}");
-        }
-        for text in wrong {
-            let said = T::try_from((*text).to_owned()).err().unwrap_or_else(|| panic!("{text:?} was taken"));
-            assert!(said.contains("\nhint: "), "{said}");
-        }
-    }
 
     #[test]
     fn every_value_has_its_rule() {
-        all::<Period>(&["30s", "500ms", "1h30m", "1d"], &["", "30", "s", "30 s", "30s;", "-1s", "1w2", "9999999999s"]);
         all::<Buffer>(&["0", "8k", "20M", "1g"], &["", "20mb", "m", "1.5m", "20m;", "20 m"]);
         all::<HeaderName>(&["X-Robots-Tag", "x_y"], &["", "X Y", "X:", "X\n", "X;"]);
         all::<HeaderValue>(&["", "a; b", "say \"hi\"", "$request_id"], &["a\nb", "a\0"]);

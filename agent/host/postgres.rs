@@ -5,8 +5,12 @@
 //! verifier of a password.
 
 mod connect;
+pub mod probes;
 pub mod quote;
 mod running;
+pub mod scram;
+pub mod setting_list;
+mod setting_value;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use super::pg_setting_value::same;
-use super::probe::Probe;
-use crate::engine::Cause;
-use crate::host::Look;
-use crate::host::postgres::{PgServer, Row};
+use super::setting_value::same;
+use super::{PgServer, Row};
+use crate::host::probe::Probe;
+use crate::host::{Error, Look};
 
 /// Lines of `pg_hba.conf` that it does not take. On a reload it would keep the old ones and only log that.
 const HBA: &str = "
@@ -42,27 +40,17 @@ const LOCALES: &str = "/usr/lib/locale/locale-archive";
 
 /// What a running server dislikes about its files; nothing if it does not run: then its start says so.
 pub fn dislikes(server: PgServer) -> Probe {
-    probe(move |host| {
-        let server = server.clone();
-        Box::pin(async move {
-            match complaints(host, &server).await {
-                Err(cause) if cause.code == "pg-not-running" => Ok(None),
-                other => other,
-            }
-        })
+    Probe::new(async move |host: &Look| match complaints(host, &server).await {
+        Err(error) if error.code() == "pg-not-running" => Ok(None),
+        other => other,
     })
 }
 
 /// What keeps it from serving with the files as they are; that it does not run is one.
 pub fn serves(server: PgServer) -> Probe {
-    probe(move |host| {
-        let server = server.clone();
-        Box::pin(async move {
-            match complaints(host, &server).await {
-                Err(cause) if cause.code == "pg-not-running" => Ok(Some(cause.says)),
-                other => other,
-            }
-        })
+    Probe::new(async move |host: &Look| match complaints(host, &server).await {
+        Err(error) if error.code() == "pg-not-running" => Ok(Some(error.to_string())),
+        other => other,
     })
 }
 
@@ -84,22 +72,16 @@ pub struct Wanted {
 /// Why it must restart to take everything. While the drop-in does not hold what is wanted yet, in a plan, the answer is
 /// what the settings will come to.
 pub fn must_restart(wanted: Wanted) -> Probe {
-    let wanted = Rc::new(wanted);
-    probe(move |host| {
-        let wanted = Rc::clone(&wanted);
-        Box::pin(async move {
-            match wanted.reasons(host).await {
-                Ok(reasons) => Ok((!reasons.is_empty()).then(|| reasons.join("; "))),
-                // A start reads everything.
-                Err(cause) if cause.code == "pg-not-running" => Ok(None),
-                Err(cause) => Err(cause),
-            }
-        })
+    Probe::new(async move |host: &Look| match wanted.reasons(host).await {
+        Ok(reasons) => Ok((!reasons.is_empty()).then(|| reasons.join("; "))),
+        // A start reads everything.
+        Err(error) if error.code() == "pg-not-running" => Ok(None),
+        Err(error) => Err(error),
     })
 }
 
 impl Wanted {
-    async fn reasons(&self, host: &Look) -> Result<Vec<String>, Cause> {
+    async fn reasons(&self, host: &Look) -> Result<Vec<String>, Error> {
         let asks = host.postgres(&self.server, "postgres");
         let names = if host.read_text(&self.drop_in)?.as_deref() == Some(&self.content) {
             texts(&asks.rows(RESTART, &[]).await?)
@@ -128,12 +110,7 @@ impl Wanted {
     }
 }
 
-/// Lets the compiler see that the answer lives as long as the look.
-fn probe(ask: impl for<'a> Fn(&'a Look) -> super::probe::Answer<'a> + 'static) -> Probe {
-    Probe::new(ask)
-}
-
-async fn complaints(host: &Look, server: &PgServer) -> Result<Option<String>, Cause> {
+async fn complaints(host: &Look, server: &PgServer) -> Result<Option<String>, Error> {
     let asks = host.postgres(server, "postgres");
     let mut said = texts(&asks.rows(HBA, &[]).await?);
     said.extend(texts(&asks.rows(SETTINGS, &[]).await?));

@@ -104,8 +104,8 @@ mod tests {
     use super::*;
 
     /// Made by PostgreSQL 15: `CREATE ROLE … PASSWORD 'pencil'`, and one whose password SASLprep changes (`Ⅸ` is `IX`).
-    const PENCIL: &str = include_str!("pg_scram/pencil.verifier");
-    const NINE: &str = include_str!("pg_scram/nine.verifier");
+    const PENCIL: &str = include_str!("scram/pencil.verifier");
+    const NINE: &str = include_str!("scram/nine.verifier");
     const MD5: &str = "md5b90c4ea1cbe94bc9a14a1e6a7e3a1c02";
 
     #[test]

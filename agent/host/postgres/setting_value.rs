@@ -1,7 +1,7 @@
 //! Whether two ways to write a PostgreSQL setting mean the same: `128MB` and 16384 pages of 8 kB.
 
 /// Whether a value as a recipe writes it is the one that `pg_settings` shows. `kind` is its `vartype`.
-pub fn same(wanted: &str, setting: &str, unit: Option<&str>, kind: &str) -> bool {
+pub(super) fn same(wanted: &str, setting: &str, unit: Option<&str>, kind: &str) -> bool {
     match kind {
         "bool" => matches!((boolean(wanted), boolean(setting)), (Some(one), Some(other)) if one == other),
         "enum" => wanted.eq_ignore_ascii_case(setting),

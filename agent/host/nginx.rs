@@ -6,13 +6,11 @@
 //! serve were started: after the newest change of what they read, or before.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::probe::{Answer, Probe};
-use crate::engine::Cause;
-use crate::host::Look;
-use crate::host::files::Kind;
+use super::files::Kind;
+use super::probe::Probe;
+use super::{Error, Look};
 
 /// Where the master keeps its number; hostagent's nginx.conf says so.
 const PID_FILE: &str = "/run/nginx.pid";
@@ -29,14 +27,11 @@ const GRAIN: i128 = 10_000_000;
 /// Asks, after a start or reload, whether the workers that serve are newer than all of `reads` (files, and directories
 /// with what is in them). Waits for them to come.
 pub fn are_newer_than(reads: Vec<PathBuf>, error_log: Option<PathBuf>) -> Probe {
-    let read = Rc::new(Read { files: reads, error_log });
-    Probe::new(move |host| -> Answer<'_> {
-        let it = Rc::clone(&read);
-        Box::pin(async move {
-            Ok(match taken(host, &it).await? {
-                Taken::Yes => None,
-                Taken::No { says, .. } => Some(says),
-            })
+    let read = Read { files: reads, error_log };
+    Probe::new(async move |host: &Look| {
+        Ok(match taken(host, &read).await? {
+            Taken::Yes => None,
+            Taken::No { says, .. } => Some(says),
         })
     })
 }
@@ -44,15 +39,10 @@ pub fn are_newer_than(reads: Vec<PathBuf>, error_log: Option<PathBuf>) -> Probe 
 /// Asks, after a reload, whether only a restart makes nginx take its configuration: where it stands in its own way,
 /// because it listens on a port of every address and now shall on one, or the other way round, or because a cache moves.
 pub fn must_restart(reads: Vec<PathBuf>, error_log: Option<PathBuf>) -> Probe {
-    let read = Rc::new(Read { files: reads, error_log });
-    Probe::new(move |host| -> Answer<'_> {
-        let it = Rc::clone(&read);
-        Box::pin(async move {
-            Ok(match taken(host, &it).await? {
-                Taken::No { master, lines, .. } => own_obstacle(host, master, &lines)?,
-                Taken::Yes => None,
-            })
-        })
+    let read = Read { files: reads, error_log };
+    Probe::new(async move |host: &Look| match taken(host, &read).await? {
+        Taken::No { master, lines, .. } => own_obstacle(host, master, &lines),
+        Taken::Yes => Ok(None),
     })
 }
 
@@ -68,7 +58,7 @@ enum Taken {
     No { master: u32, says: String, lines: Vec<String> },
 }
 
-async fn taken(host: &Look, read: &Read) -> Result<Taken, Cause> {
+async fn taken(host: &Look, read: &Read) -> Result<Taken, Error> {
     let error_log = read.error_log.as_deref();
     let mut newest = 0;
     for path in &read.files {
@@ -97,14 +87,14 @@ async fn taken(host: &Look, read: &Read) -> Result<Taken, Cause> {
 }
 
 /// The number of the master, if it runs.
-fn master(host: &Look) -> Result<Option<u32>, Cause> {
+fn master(host: &Look) -> Result<Option<u32>, Error> {
     let text = host.read_text(Path::new(PID_FILE))?.unwrap_or_default();
     let Ok(pid) = text.trim().parse() else { return Ok(None) };
     Ok(host.process(pid)?.filter(|process| process.command.starts_with("nginx: master")).map(|process| process.pid))
 }
 
 /// Whether there are workers that take connections, and every one of them started at `newest` or later.
-fn serves_since(host: &Look, master: u32, newest: i128) -> Result<bool, Cause> {
+fn serves_since(host: &Look, master: u32, newest: i128) -> Result<bool, Error> {
     let children = host.children_of(master)?;
     let serves = |command: &str| command.starts_with("nginx: worker process") && !command.contains("shutting down");
     let mut workers = children.iter().filter(|process| serves(&process.command)).peekable();
@@ -112,7 +102,7 @@ fn serves_since(host: &Look, master: u32, newest: i128) -> Result<bool, Cause> {
 }
 
 /// When anything at or below a path last changed: nanoseconds since the epoch. A file that went away changed its directory.
-fn newest_change(host: &Look, path: &Path) -> Result<i128, Cause> {
+fn newest_change(host: &Look, path: &Path) -> Result<i128, Error> {
     let Some(found) = host.found(path)? else { return Ok(0) };
     let mut newest = found.ctime;
     match found.kind {
@@ -134,7 +124,7 @@ fn newest_change(host: &Look, path: &Path) -> Result<i128, Cause> {
 }
 
 /// What the master said since the last reload about why it cannot.
-fn refusal(host: &Look, master: u32, error_log: Option<&Path>, newest: i128) -> Result<Vec<String>, Cause> {
+fn refusal(host: &Look, master: u32, error_log: Option<&Path>, newest: i128) -> Result<Vec<String>, Error> {
     let Some(path) = error_log else { return Ok(Vec::new()) };
     if host.found(path)?.is_none_or(|found| found.ctime < newest) {
         return Ok(Vec::new());
@@ -173,7 +163,7 @@ fn complaint(master: Option<u32>, error_log: Option<&Path>, lines: &[String]) ->
 }
 
 /// Why only a restart helps, if one does.
-fn own_obstacle(host: &Look, master: u32, lines: &[String]) -> Result<Option<String>, Cause> {
+fn own_obstacle(host: &Look, master: u32, lines: &[String]) -> Result<Option<String>, Error> {
     for line in lines {
         if line.contains("previously it used") {
             return Ok(Some("a cache or zone of the running nginx has moved".to_owned()));

@@ -7,11 +7,9 @@ use std::rc::Rc;
 
 use serde::{Serialize, Serializer};
 
-use crate::engine::Cause;
-use crate::host::Look;
+use super::{Error, Look};
 
-/// What a probe answers with: the server's complaint or reason, or nothing.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, Cause>> + 'a>>;
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, Error>> + 'a>>;
 
 /// A question put to a running server. It is part of how a resource works, not of what is wanted: two probes count as equal.
 #[derive(Clone)]
@@ -19,15 +17,19 @@ pub struct Probe(Rc<dyn for<'a> Fn(&'a Look) -> Answer<'a>>);
 
 impl Probe {
     /// A probe that asks this.
-    pub fn new(ask: impl for<'a> Fn(&'a Look) -> Answer<'a> + 'static) -> Self {
-        Self(Rc::new(ask))
+    pub fn new(ask: impl AsyncFn(&Look) -> Result<Option<String>, Error> + 'static) -> Self {
+        let ask = Rc::new(ask);
+        Self(Rc::new(move |host| {
+            let ask = Rc::clone(&ask);
+            Box::pin(async move { ask(host).await })
+        }))
     }
 
-    /// Puts the question.
+    /// Puts the question. The answer is what the server complains of or the reason it gives, or nothing.
     ///
     /// # Errors
     /// When nobody could be asked.
-    pub async fn ask(&self, host: &Look) -> Result<Option<String>, Cause> {
+    pub async fn ask(&self, host: &Look) -> Result<Option<String>, Error> {
         (self.0)(host).await
     }
 }

@@ -1,8 +1,8 @@
 //! The SSH server: its drop-ins as a set that `sshd -t` must like, and the service that loads them.
 
-use super::config_set::{ConfigCheck, ConfigFile, ConfigSet};
-use super::directory::Directory;
-use super::service::{OnChange, Service};
+use super::{ConfigCheck, ConfigFile, ConfigSet};
+use crate::resources::directory::Directory;
+use crate::resources::service::{OnChange, Service};
 
 /// Where the server reads drop-ins. The first value of a setting counts.
 pub const DIRECTORY: &str = "/etc/ssh/sshd_config.d";
@@ -17,7 +17,8 @@ pub const FILES: &str = "sshd-files";
 
 /// Drop-ins of the server.
 pub fn drop_ins(name: &str, files: Vec<ConfigFile>) -> ConfigSet {
-    let checks = vec![ConfigCheck::program(["sshd", "-t"])];
+    let copies = ConfigCheck::copies(["sshd", "-t", "-f", "%s"], MAIN, DIRECTORY);
+    let checks = vec![copies, ConfigCheck::program(["sshd", "-t"])];
     ConfigSet { checks, read_by: Some("ssh".to_owned()), ..ConfigSet::new(name, files) }
 }
 
