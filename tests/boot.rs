@@ -20,7 +20,7 @@ place = "/srv/www"
 path = "{{ vars.place }}"
 [[file]]
 path = "{{ vars.place }}/index.html"
-content = "{{ vars.name }} on {{ facts.instance_id }}\n"
+content = "{{ vars.name }} on {{ facts.instance_id }} in {{ facts.region }}\n"
 [[nginx.site]]
 name = "page"
 server_name = ["page.example.org"]
@@ -51,9 +51,9 @@ fn serves_without_a_hand(debian: u8) {
     host.power_on();
     waits_for(&host, 0).says("the last run, at boot, converged").says("user-data");
     let outside = host.from_outside("10.0.0.50");
-    outside.get("http://page.example.org/").is(200).says(&format!("hello on {INSTANCE}"));
+    outside.get("http://page.example.org/").is(200).says(&format!("hello on {INSTANCE} in eu-central-1"));
     assert!(
-        asked(&host, "user-data") == 1 && host.metadata().requests().len() <= 10,
+        host.metadata().connections() == 1 && asked(&host, "user-data") == 1 && host.metadata().requests().len() <= 10,
         "{:?}",
         host.metadata().requests()
     );
