@@ -16,13 +16,10 @@
 //! | `recipe` | the document, and every feature |
 //! | `features` | one table each, and the resources it becomes; never each other |
 //! | `resources` | one kind each, and the host |
-//! | `report` | an outcome, and where it is shown |
-//! | `engine` | plans and runs, no kind |
-//! | `aws` | AWS, and whether this host is there |
-//! | `host` | the machine |
 //! | `secret` | a reference to a value, and the value at the moment of use |
 //! | `engine` | plans and runs; no kind and no feature |
 //! | `facts` | what a recipe can read of the host |
+//! | `aws` | AWS, and whether this host is there |
 //! | `host` | the machine, and nobody else touches it |
 //! | `terms` | strict words, such as a user's name |
 //! | `template` | texts to be filled in |

@@ -8,9 +8,11 @@
 //!
 //! Events of other crates go nowhere: a database client's hold whole statements.
 
-use std::io::IsTerminal;
+use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 
+use nix::sys::socket::{UnixAddr, getpeername};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -19,6 +21,10 @@ use crate::report::{journal, out};
 
 /// The journal's socket (systemd-journald.service(8)).
 const JOURNAL: &str = "/run/systemd/journal/socket";
+/// Where journald takes what services print.
+const JOURNAL_STDOUT: &str = "/run/systemd/journal/stdout";
+/// How long journald may take to read a line.
+const LAST_WORDS: Duration = Duration::from_millis(150);
 /// This program's own events.
 const OURS: &str = env!("CARGO_PKG_NAME");
 
@@ -43,11 +49,19 @@ pub fn start(debug: bool) {
     drop(tracing_subscriber::registry().with(journal).with(screen).try_init());
 }
 
-/// Whether standard output ends in the journal, which has every event of a run already (systemd.exec(5), `JOURNAL_STREAM`).
+/// Whether standard output ends in the journal, which has every event of a run already. Not by `JOURNAL_STREAM`: where the
+/// two outputs go different ways, such as to the console too, it speaks of standard error alone (systemd.exec(5)).
 pub fn stdout_is_journal() -> bool {
-    let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
-    let Ok(stat) = nix::sys::stat::fstat(std::io::stdout()) else { return false };
-    !std::io::stdout().is_terminal() && stream == format!("{}:{}", stat.st_dev, stat.st_ino)
+    let peer = getpeername::<UnixAddr>(std::io::stdout().as_raw_fd());
+    peer.is_ok_and(|peer| peer.path() == Some(Path::new(JOURNAL_STDOUT)))
+}
+
+/// In a unit, stays until journald has read the last words: it looks up whose they are only then, and of a process that is
+/// gone it cannot, so that `journalctl -u` would not have them (systemd#2913).
+pub async fn stay_for_the_last_words() {
+    if stdout_is_journal() {
+        tokio::time::sleep(LAST_WORDS).await;
+    }
 }
 
 /// Makes a panic tell where it happened and not what it held: its message may quote a value.

@@ -8,6 +8,7 @@ mod lab;
 
 mod analyze;
 mod beginning;
+mod boot;
 mod clusters;
 mod cut_off;
 mod drift;

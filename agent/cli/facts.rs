@@ -7,7 +7,7 @@ use crate::facts::Fact;
 use crate::report::out;
 
 use super::patience::Patience;
-use super::{Exit, Refusal, open};
+use super::{Exit, Refusal, known};
 
 /// Show what a recipe can know of this host
 ///
@@ -34,7 +34,7 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) async fn run(self) -> Result<Exit, Refusal> {
-        let (facts, answered) = open::facts(self.key.as_deref(), self.patience).await?;
+        let (facts, answered) = known::facts(self.key.as_deref(), self.patience).await?;
         let Some(key) = &self.key else {
             out::print(&if self.json { object(facts) } else { table(&facts) })?;
             answered?;

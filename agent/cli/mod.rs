@@ -1,18 +1,24 @@
 //! The command line: one file a verb. A verb returns its exit code or a refusal; nothing here calls `exit`.
 
 mod analyze;
+mod boot;
 mod check;
 mod completions;
 mod converge;
 mod exit;
 mod facts;
+mod kept;
+mod known;
 mod open;
+mod origin;
 mod patience;
 mod plan;
 mod refusal;
 mod schema;
 mod signals;
 mod status;
+mod waiting;
+mod work;
 
 use std::ffi::OsString;
 use std::time::Instant;
@@ -55,13 +61,14 @@ Exit codes:
   2  the recipe or the command line is wrong; nothing was touched
   3  changes are pending (plan)
   4  another run holds the lock
-  5  the platform could not be asked (metadata)";
+  5  the platform could not be asked (metadata, credentials)";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     Check(check::Check),
     Plan(plan::Plan),
     Converge(converge::Converge),
+    Boot(boot::Boot),
     Facts(facts::Facts),
     Status(status::Status),
     Analyze(analyze::Analyze),
@@ -127,17 +134,23 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour, begun };
     crate::log::start(manner.debug);
+    let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_));
     let ended = match cli.verb {
         Verb::Check(check) => check.run(manner),
         Verb::Plan(plan) => plan.run(manner).await,
         Verb::Converge(converge) => converge.run(manner).await,
+        Verb::Boot(boot) => boot.run(manner).await,
         Verb::Facts(facts) => facts.run().await,
-        Verb::Status(status) => status.run(manner),
+        Verb::Status(status) => status.run(manner).await,
         Verb::Analyze(analyze) => analyze.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),
     };
-    ended.unwrap_or_else(|refusal| refusal.print(colour))
+    let exit = ended.unwrap_or_else(|refusal| refusal.print(colour));
+    if is_run {
+        crate::log::stay_for_the_last_words().await;
+    }
+    exit
 }
 
 #[cfg(test)]

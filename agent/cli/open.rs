@@ -2,39 +2,34 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::time::Duration;
 
 use clap::Args;
 
+use crate::aws::imds::{Imds, Unanswered};
 use crate::engine::Plan;
-use crate::facts::ec2::{self, Learned};
-use crate::facts::{Fact, Facts};
+use crate::facts::Facts;
+use crate::facts::ec2::Learned;
 use crate::host::files::{Found, Kind};
-use crate::host::{self, CONF_DIR, Host, Look, state};
+use crate::host::{self, CONF_DIR, Host, Look};
 use crate::problem::{Problems, nearest};
 use crate::recipe;
-use crate::recipe::loading::{Bases, Document, load};
+use crate::recipe::loading::{BAKED, Bases, Document, load_over};
 use crate::report::Lead;
 use crate::report::json::About;
 use crate::report::out;
 
+use super::known::{all_answered, gathered};
+use super::origin::Origin;
 use super::patience::Patience;
 use super::refusal::Refusal;
-
-/// Where an image keeps the recipes that others extend with `base = "NAME"`.
-const BAKED: &str = "/usr/share/hostagent/recipes";
 
 /// No recipe is larger, in bytes: this is another file.
 const LARGEST: u64 = 16 << 20;
 
-/// How long a person sees nothing before hearing what is waited for.
-const SILENT: Duration = Duration::from_secs(3);
-
 /// Which recipe, and how it is varied.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Wanted {
-    /// The recipe [default: /etc/hostagent/recipe.toml]
+    /// The recipe [default: the user-data that this instance booted with, or else /etc/hostagent/recipe.toml]
     pub recipe: Option<PathBuf>,
     /// Set a variable that the recipe declares under `[vars]`; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
@@ -52,17 +47,22 @@ impl Wanted {
         self.recipe.clone().unwrap_or_else(|| Path::new(CONF_DIR).join("recipe.toml"))
     }
 
+    /// The recipe as it was named on the command line, after a blank.
+    pub(super) fn argument(&self) -> String {
+        self.recipe.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default()
+    }
+
     /// The command that makes what a plan of this shows.
     pub(super) fn again(&self) -> String {
-        let recipe = self.recipe.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
+        let recipe = self.argument();
         let vars = if self.vars.is_empty() { "" } else { " --var …" };
         let only = self.only.iter().fold(String::new(), |all, only| all + " --only " + only);
         format!("hostagent converge{recipe}{vars}{only}")
     }
 
-    /// Of what a report of this speaks.
-    pub(super) fn about(&self) -> About {
-        About { recipe: self.path().display().to_string(), only: self.only.clone() }
+    /// Says what is wrong when there is no recipe where one is named.
+    pub(super) fn named_must_be_there(&self, verb: &str) -> Result<(), Refusal> {
+        if self.recipe.is_some() { self.must_be_there(verb) } else { Ok(()) }
     }
 
     /// Says what is wrong when there is no recipe to read.
@@ -107,9 +107,12 @@ impl Wanted {
     }
 
     /// Reads the recipe and its bases.
-    fn document(&self, host: &Look) -> Result<Document, Refusal> {
-        let path = self.path();
-        let bytes = host.read(&absolute(&path)).map_err(|error| unreadable(&path, &error))?.unwrap_or_default();
+    fn document(&self, host: &Look, origin: &Origin) -> Result<Document, Refusal> {
+        let path = &origin.file;
+        let bytes = match origin.told() {
+            Some(told) => told.user_data.clone().unwrap_or_default().into_bytes(),
+            None => host.read(&absolute(path)).map_err(|error| unreadable(path, &error))?.unwrap_or_default(),
+        };
         // As the recipe was named, so that problems of a base are shown in the same manner.
         let folders = [path.parent().unwrap_or(Path::new("")).to_owned(), PathBuf::from(BAKED)];
         let mut names = BTreeSet::new();
@@ -129,9 +132,11 @@ impl Wanted {
             let places: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
             Err(format!("there is no `{name}.toml` in {}", places.join(" or ")))
         };
-        let vars = self.vars.iter().cloned().collect();
-        let name = path.display().to_string();
-        load(&name, &bytes, &vars, &Bases { names: &names, read: &read }).map_err(recipe_is_wrong)
+        // Who types a command means it.
+        let mut vars = origin.vars.clone();
+        vars.extend(self.vars.iter().cloned());
+        let bases = Bases { names: &names, read: &read };
+        load_over(&origin.source(), &bytes, origin.lent(), &vars, &bases).map_err(recipe_is_wrong)
     }
 }
 
@@ -144,59 +149,57 @@ pub(super) struct Opened {
     pub services: Vec<String>,
     /// Which EC2 instance this is, and what was learned of it.
     pub learned: Learned,
+    /// Of what a report of it speaks.
+    pub about: About,
 }
 
-/// The plan of [`open`].
-pub(super) async fn plan(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Plan, Refusal> {
-    open(wanted, verb, lead).await.map(|opened| opened.plan)
+impl Opened {
+    /// Tells whoever watches what is to be known of it.
+    pub(super) fn tell(&self) {
+        for note in &self.about.notes {
+            out::complain(&format!("note: {note}\n"));
+        }
+    }
 }
 
 /// Reads, checks and compiles the recipe for this host.
 pub(super) async fn open(wanted: &Wanted, verb: &str, lead: &mut Lead) -> Result<Opened, Refusal> {
-    wanted.must_be_there(verb)?;
+    let host = Host::here()?.look();
+    let origin = Origin::of(wanted, &host)?;
+    let patience = wanted.patience.for_all();
+    let session = async || Imds::open(&host, patience.budget).await;
+    let mut opened = open_from(wanted, &origin, verb, session, lead).await?;
+    if origin.told().is_some() {
+        opened.about.notes.insert(0, "the recipe is the one that was kept at the last boot".to_owned());
+    }
+    Ok(opened)
+}
+
+/// As [`open`], from a place that is known already, with a session with the metadata service.
+pub(super) async fn open_from(
+    wanted: &Wanted,
+    origin: &Origin,
+    verb: &str,
+    session: impl AsyncFnOnce() -> Result<Imds, Unanswered>,
+    lead: &mut Lead,
+) -> Result<Opened, Refusal> {
+    if origin.told().is_none() {
+        wanted.must_be_there(verb)?;
+    }
     let host = Host::here()?;
-    let document = wanted.document(&host.look())?;
+    let document = wanted.document(&host.look(), origin)?;
     lead.passed("recipe");
-    let (facts, learned) = gathered(&host, &document.facts_read(), wanted.patience.for_all()).await?;
-    lead.passed("facts");
+    let (facts, learned) = gathered(&host, &document.facts_read(), session, wanted.patience.for_all()).await?;
     all_answered(&learned)?;
+    lead.passed("facts");
     let plan = recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
+    let mut about = About { recipe: origin.name(), only: wanted.only.clone(), ..About::default() };
+    if let Some(lent) = origin.lent().filter(|_| !document.borrows()) {
+        about.notes.push(format!("the {} ({}) is not used: the user-data says what its base is", lent.by, lent.base));
+    }
     let (plan, services) = chosen(plan, wanted)?;
     lead.passed("plan");
-    Ok(Opened { plan, services, learned })
-}
-
-/// Gathers facts, and keeps for this boot what the metadata service said.
-async fn gathered(
-    host: &Host,
-    wanted: &BTreeSet<String>,
-    patience: ec2::Patience,
-) -> Result<(Facts, Learned), Refusal> {
-    let look = host.look();
-    let mut gathering = pin!(Facts::gather(&look, wanted, patience));
-    let (facts, learned) = tokio::select! {
-        gathered = &mut gathering => gathered,
-        () = tokio::time::sleep(SILENT) => {
-            let most = patience.budget.as_secs();
-            out::complain(&format!("waiting up to {most} s for the metadata service of EC2\n"));
-            gathering.await
-        }
-    }?;
-    if state::is_root()
-        && let Err(error) = learned.keep(&host.touch())
-    {
-        // The next run asks again.
-        tracing::debug!("{error}");
-    }
-    Ok((facts, learned))
-}
-
-/// Refuses to go on without what was not answered.
-fn all_answered(learned: &Learned) -> Result<(), Refusal> {
-    let Some(why) = learned.unanswered.values().next() else { return Ok(()) };
-    let names: Vec<&str> =
-        learned.unanswered.iter().filter(|(_, other)| *other == why).map(|(name, _)| name.as_str()).collect();
-    Err(Refusal::unanswered(&names, why))
+    Ok(Opened { plan, services, learned, about })
 }
 
 /// What `--only` leaves of a plan.
@@ -216,31 +219,13 @@ fn chosen(plan: Plan, wanted: &Wanted) -> Result<(Plan, Vec<String>), Refusal> {
 pub(super) fn check(wanted: &Wanted) -> Result<(), Refusal> {
     wanted.must_be_there("check")?;
     let host = Host::here()?.look();
-    let document = wanted.document(&host)?;
+    let document = wanted.document(&host, &Origin::file(wanted))?;
     recipe::plan(&document, &Facts::example()).map(drop).map_err(recipe_is_wrong)
 }
 
 /// The JSON Schema of recipes.
 pub(super) fn schema() -> serde_json::Value {
     recipe::schema()
-}
-
-/// What is true of this host, by the names that recipes use: all of it, or one fact; and why some is not known.
-pub(super) async fn facts(
-    only: Option<&str>,
-    patience: Patience,
-) -> Result<(Vec<(&'static str, Option<Fact>)>, Result<(), Refusal>), Refusal> {
-    let names: Vec<&str> = Facts::names().filter(|name| only.is_none_or(|only| only == *name)).collect();
-    if let (true, Some(only)) = (names.is_empty(), only) {
-        let near = nearest(only, Facts::names()).map(|near| format!("did you mean `{near}`?"));
-        let hint = near.unwrap_or_else(|| "`hostagent facts` lists them".to_owned());
-        return Err(Refusal::wrong(format!("there is no fact `{only}`"), hint));
-    }
-    let wanted = names.iter().map(|name| (*name).to_owned()).collect();
-    let patience = if only.is_some() { patience.for_all() } else { patience.for_each() };
-    let (facts, learned) = gathered(&Host::here()?, &wanted, patience).await?;
-    let values = names.into_iter().map(|name| (name, facts.value(name))).collect();
-    Ok((values, all_answered(&learned)))
 }
 
 fn unreadable(path: &Path, error: &host::Error) -> Refusal {

@@ -7,7 +7,7 @@ use crate::host::{Host, state};
 use crate::report::terminal::Page;
 use crate::report::{Detail, Ink, Report, out};
 
-use super::open::{self, Wanted};
+use super::open::{self, Opened, Wanted};
 use super::{Exit, Manner, Refusal};
 
 /// Show how this host differs from its recipe; changes nothing
@@ -40,12 +40,15 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
         let mut lead = manner.lead();
-        self.wanted.must_be_there("plan")?;
-        let plan = open::plan(&self.wanted, "plan", &mut lead).await?;
+        let opened = open::open(&self.wanted, "plan", &mut lead).await?;
+        if !self.json {
+            opened.tell();
+        }
+        let Opened { plan, about, .. } = opened;
         let host = Host::here()?;
         let outcome = run::preview(&plan, &host, &mut |_event| {}).await;
         if self.json {
-            out::print(&Report::of(&outcome, &self.wanted.about()).after(&lead, &outcome).text())?;
+            out::print(&Report::of(&outcome, &about).after(&lead, &outcome).text())?;
         } else {
             let detail = if manner.full { Detail::Full } else { Detail::Diffs };
             let page = Page::for_ids(manner.ink(), detail, &self.wanted.again(), plan.ids());

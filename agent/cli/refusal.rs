@@ -3,6 +3,7 @@
 use crate::aws::imds::Unanswered;
 use crate::host;
 use crate::problem::{Problems, Style};
+use crate::report::json::Trouble;
 use crate::report::{Colour, Ink, out};
 
 use super::exit::Exit;
@@ -32,6 +33,37 @@ impl Refusal {
     /// The program could not even begin.
     pub fn at_start(error: &std::io::Error) -> Self {
         Self::Said { says: format!("could not start: {error}"), hint: None, exit: Exit::FAILED }
+    }
+
+    /// What the caller is told.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Recipe(_) => Exit::WRONG,
+            Self::Said { exit, .. } => *exit,
+        }
+    }
+
+    /// What it is about, in a line.
+    pub fn headline(&self) -> String {
+        match self {
+            Self::Recipe(problems) => {
+                let count = problems.sorted().len();
+                format!(
+                    "the recipe is wrong ({count} problem{}); nothing was touched",
+                    if count == 1 { "" } else { "s" }
+                )
+            }
+            Self::Said { says, .. } => says.clone(),
+        }
+    }
+
+    /// The same for a report, under a stable word.
+    pub fn trouble(&self, code: &str) -> Trouble {
+        let (says, hint) = match self {
+            Self::Recipe(problems) => (problems.render(Style::Plain), None),
+            Self::Said { says, hint, .. } => (says.clone(), hint.clone()),
+        };
+        Trouble { code: code.to_owned(), says, hint, phase: None }
     }
 
     /// Prints itself to standard error.

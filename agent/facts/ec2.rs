@@ -81,12 +81,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     OF_THE_DOCUMENT.into_iter().chain(LEAVES.into_iter().map(|(name, _)| name))
 }
 
-/// Learns the facts of these names, as far as they are facts of EC2.
-pub(super) async fn learn(host: &Look, wanted: &BTreeSet<String>, patience: Patience) -> Result<Learned, Error> {
-    learn_from(host, wanted, async || Imds::open(host, patience.budget).await, patience.each).await
-}
-
-async fn learn_from(
+/// Learns the facts of these names, as far as they are facts of EC2, in a session that is opened only if it must be.
+pub(super) async fn learn(
     host: &Look,
     wanted: &BTreeSet<String>,
     open: impl AsyncFnOnce() -> Result<Imds, Unanswered>,

@@ -8,7 +8,9 @@ mod local;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
+use crate::aws::imds::{Imds, Unanswered};
 use crate::host::{Error, Look};
 use ec2::{Learned, Patience};
 
@@ -99,6 +101,19 @@ impl Facts {
     /// # Errors
     /// When a file that holds one is there and cannot be read.
     pub async fn gather(host: &Look, wanted: &BTreeSet<String>, patience: Patience) -> Result<(Self, Learned), Error> {
+        Self::gather_from(host, wanted, async || Imds::open(host, patience.budget).await, patience.each).await
+    }
+
+    /// As [`Facts::gather`], in a session that is opened only if it must be, and for so long a path.
+    ///
+    /// # Errors
+    /// When a file that holds one is there and cannot be read.
+    pub async fn gather_from(
+        host: &Look,
+        wanted: &BTreeSet<String>,
+        session: impl AsyncFnOnce() -> Result<Imds, Unanswered>,
+        each: Duration,
+    ) -> Result<(Self, Learned), Error> {
         let mut facts = Self { os: local::os(host)?, known: BTreeMap::new() };
         for group in
             local::GROUPS.iter().filter(|group| group.names.iter().any(|name| *name == IPV6 || wanted.contains(*name)))
@@ -106,7 +121,7 @@ impl Facts {
             let all = (group.gather)(host)?;
             facts.known.extend(all.into_iter().map(|(name, fact)| (name.to_owned(), fact)));
         }
-        let learned = ec2::learn(host, wanted, patience).await?;
+        let learned = ec2::learn(host, wanted, session, each).await?;
         facts.known.extend(learned.known.iter().map(|(name, text)| (name.clone(), Fact::Text(text.clone()))));
         Ok((facts, learned))
     }

@@ -15,12 +15,31 @@ pub(super) fn is_draft(name: &OsStr) -> bool {
     name.to_string_lossy().strip_prefix('.').is_some_and(|rest| rest.ends_with(".hostagent"))
 }
 
+/// Is there from when a run was seen to have been cut off until its drafts are gone.
+const SUSPECTED: &str = "drafts-suspected";
+
 impl Touch {
-    /// Takes away the drafts of a run that was cut off.
+    /// Notes that there may be drafts: a run was cut off. Whatever comes of this one, they are looked for once.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn suspect_drafts(&self) -> Result<(), Error> {
+        self.write_state(SUSPECTED, b"")
+    }
+
+    /// Takes away the drafts of a run that was cut off, if there was one.
     ///
     /// # Errors
     /// When a directory cannot be read, or a draft not be removed.
-    pub fn remove_drafts(&self) -> Result<(), Error> {
+    pub(super) fn remove_suspected_drafts(&self) -> Result<(), Error> {
+        if self.read_state(SUSPECTED)?.is_none() {
+            return Ok(());
+        }
+        self.remove_drafts()?;
+        self.remove(&Path::new(STATE_DIR).join(SUSPECTED))
+    }
+
+    fn remove_drafts(&self) -> Result<(), Error> {
         let written: BTreeSet<PathBuf> = self.ledger().paths().filter_map(Path::parent).map(Path::to_owned).collect();
         for directory in written {
             for name in self.names_in(&directory)?.iter().filter(|name| is_draft(name)) {
@@ -59,7 +78,11 @@ mod tests {
         for path in drafts.iter().chain(&others) {
             fs::write(root.path().join(path), "").unwrap();
         }
-        touch.remove_drafts().unwrap();
+        touch.remove_suspected_drafts().unwrap();
+        assert!(drafts.iter().all(|path| root.path().join(path).exists()));
+        touch.suspect_drafts().unwrap();
+        touch.remove_suspected_drafts().unwrap();
+        assert!(touch.read_state(SUSPECTED).unwrap().is_none());
         assert!(drafts.iter().all(|path| !root.path().join(path).exists()));
         assert!(others.iter().all(|path| root.path().join(path).exists()));
     }

@@ -19,9 +19,7 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
     }
     // Nobody reads them: not worth a word.
     host.clear_stages()?;
-    if host.follows_a_kill() {
-        host.remove_drafts()?;
-    }
+    host.remove_suspected_drafts()?;
     if let Some(cluster) = host.remove_cluster_under_way()? {
         healed.push(format!("a run was cut off while it made the cluster {cluster}; it is made anew"));
     }

@@ -39,6 +39,12 @@ impl Look {
         Some((name.machine().to_str()?.to_owned(), name.release().to_str()?.to_owned()))
     }
 
+    /// Names this boot of the machine and no other (random(4)).
+    pub fn boot_id(&self) -> Option<String> {
+        let text = self.read_text(Path::new("/proc/sys/kernel/random/boot_id")).ok()??;
+        Some(text.trim().to_owned())
+    }
+
     /// Every address of this machine, in the kernel's order.
     pub fn addresses(&self) -> Vec<Address> {
         if !self.is_real() {

@@ -86,8 +86,6 @@ struct Inner {
     /// Paths that resources of this run's plan want there.
     wanted: RefCell<BTreeSet<PathBuf>>,
     writes: Cell<u64>,
-    /// Whether the run before this one did not come to its end, as far as is known.
-    follows_a_kill: Cell<bool>,
     listener: news::Listener,
     bus: systemd::Bus,
     /// dpkg's records, as last read.
@@ -122,7 +120,6 @@ impl Host {
             foreseen: RefCell::default(),
             wanted: RefCell::default(),
             writes: Cell::new(0),
-            follows_a_kill: Cell::new(false),
             listener: news::Listener::default(),
             bus: systemd::Bus::default(),
             dpkg: RefCell::default(),
@@ -140,11 +137,6 @@ impl Host {
     /// Lends the handle that can.
     pub fn touch(&self) -> Touch {
         Touch(self.look())
-    }
-
-    /// Says whether the run before this one did not come to its end, as far as is known: then it is healed from more.
-    pub fn follows_a_cut_off_run(&self, cut_off: bool) {
-        self.0.follows_a_kill.set(cut_off);
     }
 
     /// Counts the writes so far, so that a test can show that looking made none.
@@ -187,10 +179,6 @@ impl Touch {
     /// Waits until no other change to users or groups is under way, and keeps others out until dropped.
     pub async fn accounts(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.0.accounts.lock().await
-    }
-
-    fn follows_a_kill(&self) -> bool {
-        self.0.0.follows_a_kill.get()
     }
 
     fn wrote(&self) {

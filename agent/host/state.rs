@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(host.look().read_state("last-run.json").unwrap(), None);
 
         host.touch().write_state("last-run.json", b"first").unwrap();
-        host.touch().write_state("last-run.json", b"second").unwrap();
+        host.touch().write_state_durably("last-run.json", b"second").unwrap();
 
         assert_eq!(host.look().read_state("last-run.json").unwrap().unwrap(), b"second");
         let mode = |path: &str| std::fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o7777;

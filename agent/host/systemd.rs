@@ -68,6 +68,17 @@ impl Look {
         Ok(Unit { init_script: self.init_script(&found)?, ..found })
     }
 
+    /// Whether the machine is still coming up: systemd has not yet started everything that belongs to the boot.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub async fn is_booting(&self) -> Result<bool, Error> {
+        let state =
+            self.0.bus.ask(self, async |connection| Manager::at(connection).await?.0.system_state().await).await;
+        let state = state.map_err(|error| error.into_host("tell its state of", "the system"))?;
+        Ok(matches!(state.as_str(), "initializing" | "starting"))
+    }
+
     /// Whether systemd has yet to read unit files of this unit that changed on disk.
     ///
     /// # Errors

@@ -16,6 +16,9 @@ use crate::problem::{Place, Problem, Problems, SourceId, Sources, Span};
 /// The format this program reads.
 pub const FORMAT: i64 = 1;
 
+/// Where an image keeps the recipes that others extend with `base = "NAME"`.
+pub const BAKED: &str = "/usr/share/hostagent/recipes";
+
 /// How many bases may stand under one another.
 const MOST_BASES: usize = 8;
 
@@ -47,12 +50,22 @@ impl Bases<'_> {
     }
 }
 
+/// A base that is named outside of a recipe, for a recipe that says nothing but `[vars]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent<'a> {
+    /// Who names it; problems call it so.
+    pub by: &'a str,
+    /// The name of the base.
+    pub base: &'a str,
+}
+
 /// A recipe over its bases, before facts.
 #[derive(Clone, Debug)]
 pub struct Document {
     problems: Problems,
     root: Node,
     vars: Vars,
+    borrows: bool,
 }
 
 /// Reads a recipe and its bases, and declares its variables.
@@ -65,11 +78,22 @@ pub fn load(
     overrides: &BTreeMap<String, String>,
     bases: &Bases<'_>,
 ) -> Result<Document, Problems> {
-    let mut chain = Chain { problems: Problems::default(), layers: Vec::new() };
+    load_over(name, bytes, None, overrides, bases)
+}
+
+/// As [`load`]; a recipe that says nothing but `[vars]`, or nothing at all, extends the base that is lent to it.
+pub fn load_over(
+    name: &str,
+    bytes: &[u8],
+    lent: Option<Lent<'_>>,
+    overrides: &BTreeMap<String, String>,
+    bases: &Bases<'_>,
+) -> Result<Document, Problems> {
+    let mut chain = Chain { problems: Problems::default(), layers: Vec::new(), lent, borrows: false };
     if !chain.read(name, bytes, bases) {
         return Err(chain.problems);
     }
-    let Chain { mut problems, layers } = chain;
+    let Chain { mut problems, layers, borrows, .. } = chain;
     let mut vars = Table::new();
     let mut root: Option<Node> = None;
     for layer in layers.into_iter().rev() {
@@ -85,7 +109,7 @@ pub fn load(
     };
     merge::refuse_unset(&mut merged, &mut problems);
     let declared = Vars::declare(vars, overrides, &mut problems);
-    Ok(Document { problems, root: merged, vars: declared })
+    Ok(Document { problems, root: merged, vars: declared, borrows })
 }
 
 impl Document {
@@ -120,6 +144,11 @@ impl Document {
         locate(&self.root, place)
     }
 
+    /// Whether the base that was lent is its base.
+    pub fn borrows(&self) -> bool {
+        self.borrows
+    }
+
     /// The texts of the recipe and its bases.
     pub fn sources(&self) -> &Sources {
         self.problems.sources()
@@ -150,12 +179,15 @@ struct Layer {
 }
 
 /// A recipe and the bases under it, the recipe first.
-struct Chain {
+struct Chain<'a> {
     problems: Problems,
     layers: Vec<Layer>,
+    /// Until it is borrowed.
+    lent: Option<Lent<'a>>,
+    borrows: bool,
 }
 
-impl Chain {
+impl Chain<'_> {
     /// Reads a recipe and all bases; `false` when one cannot be read.
     fn read(&mut self, name: &str, bytes: &[u8], bases: &Bases<'_>) -> bool {
         let mut seen: Vec<String> = Vec::new();
@@ -201,9 +233,9 @@ impl Chain {
         if !wanted.contains(':') && !bases.names.iter().any(|name| name == wanted) {
             let problem = Problem::new(span, format!("unknown base `{wanted}`"));
             let listed = match bases.names {
-                [] => problem.hint(format!("put `{wanted}.toml` beside this recipe")),
+                [] => problem.hint(format!("put `{wanted}.toml` beside this recipe, or into `{BAKED}`")),
                 names if names.len() > MOST_LISTED => {
-                    problem.hint(format!("there is no `{wanted}.toml` beside this recipe"))
+                    problem.hint(format!("there is no `{wanted}.toml` beside this recipe or in `{BAKED}`"))
                 }
                 names => problem.hint(format!("the bases here are `{}`", names.join("`, `"))),
             };
@@ -239,15 +271,27 @@ impl Chain {
         let mut root = document::parse(source, &text, &mut self.problems)?;
         let table = root.table_mut()?;
         let format = table.remove("format");
-        let base = table.remove("base");
+        let mut base = table.remove("base").map(|entry| entry.value);
         let vars = table.remove("vars");
+        if base.is_none()
+            && table.is_empty()
+            && let Some(lent) = self.lent.take().filter(|_| self.layers.is_empty())
+        {
+            base = Some(self.borrowed(lent));
+        }
         let is_thin = base.is_some() && table.is_empty();
         if !self.check_format(source, format, is_thin) {
             return None;
         }
         let declared = self.vars(vars);
         self.layers.push(Layer { root, vars: declared });
-        Some(base.map(|entry| entry.value))
+        Some(base)
+    }
+
+    fn borrowed(&mut self, lent: Lent<'_>) -> Node {
+        self.borrows = true;
+        let source = self.problems.sources_mut().add(lent.by, lent.base);
+        Node::new(Value::String(lent.base.to_owned()), Span::new(source, 0..lent.base.len()))
     }
 
     /// A recipe that only sets variables of its base has the base's format. `false` for a newer format, of which nothing

@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod syntax;
 mod tables;
+pub mod user_data;
 pub mod vars;
 mod wording;
 

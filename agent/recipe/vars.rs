@@ -197,7 +197,8 @@ fn start(name: &str, node: Node, given: Option<&str>, problems: &mut Problems) -
         (Declared::Required(_), Some(text)) => Start::Given(text.into()),
         (Declared::Required(what), None) => {
             let says = format!("the variable `{name}` has no value: {what}");
-            problems.push(Problem::new(&span, says).hint(format!("give it with `--var {name}=…`")));
+            let hint = format!("give it with `--var {name}=…`, or with the instance tag `hostagent:var:{name}`");
+            problems.push(Problem::new(&span, says).hint(hint));
             Start::Wrong
         }
     }
@@ -369,7 +370,7 @@ h = "{{ vars.h }}"
 2 | domain = { required = "public name of the API" }
   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: give it with `--var domain=…`
+  = help: give it with `--var domain=…`, or with the instance tag `hostagent:var:domain`
 
 error: the value given for the variable `port` is not an integer
  --> r.toml:3:8

@@ -51,6 +51,11 @@ pub fn end(outcome: &Outcome) {
     }
 }
 
+/// Tells of a boot that came to nothing: what is wrong, in a line. Standard error has the rest.
+pub fn refused(code: &str, says: &str) {
+    error!(target: TARGET, MESSAGE_ID = ids::RUN_ENDED, OUTCOME = "failed", CODE = code, "failed: {says}");
+}
+
 fn ended(told: &Told) {
     let (id, verdict, took_ms) = (told.id.as_str(), told.verdict.word(), millis(told.took));
     match &told.verdict {

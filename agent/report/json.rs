@@ -18,6 +18,8 @@ use super::words::rfc3339;
 pub(crate) const FORMAT: u32 = 1;
 /// Bytes of a text that are put into a report; of a longer one only the digest is.
 const LONGEST: usize = 64 * 1024;
+/// The code of the trouble that a recipe is wrong.
+pub const RECIPE_IS_WRONG: &str = "recipe-is-wrong";
 
 /// What came of a plan or a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +60,20 @@ pub struct Report {
     /// What went wrong beside the resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
-    /// Its parts, in order: `arguments recipe facts plan lock state` before it began, at negative times; then `healing
-    /// survey removals act again end`. Some may be missing, or come twice.
+    /// What else is to be known of the run, such as that it used a recipe which was kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The verb that ran: `boot` or `converge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
+    /// The boot of the machine in which it ran, by the kernel's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// The exit code of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
+    /// Its parts, in order: `arguments recipe facts plan lock state`, of a boot also `metadata start`, before it began, at
+    /// negative times; then `healing survey removals act again end`. Some may be missing, or come twice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Stretch>,
     /// Every resource, in the plan's order.
@@ -160,6 +174,12 @@ pub struct About {
     pub recipe: String,
     /// The tables or ids it is restricted to.
     pub only: Vec<String>,
+    /// What else is to be known of it.
+    pub notes: Vec<String>,
+    /// The verb of a run.
+    pub verb: Option<&'static str>,
+    /// The boot of the machine in which it runs.
+    pub boot: Option<String>,
 }
 
 impl Report {
@@ -194,6 +214,24 @@ impl Report {
         }
     }
 
+    /// The report of a run that ended before it came to any resource, which nobody touched.
+    pub fn refused(about: &About, began: std::time::SystemTime, why: Trouble) -> Self {
+        let took_ms = began.elapsed().map(millis).unwrap_or_default();
+        Self { began: rfc3339(began), took_ms, trouble: Some(why), unfinished: false, ..Self::born(about) }
+    }
+
+    /// The report of a run that had nothing to do, as there is no recipe.
+    pub fn nothing(about: &About, began: std::time::SystemTime) -> Self {
+        let took_ms = began.elapsed().map(millis).unwrap_or_default();
+        Self { outcome: "converged".to_owned(), began: rfc3339(began), took_ms, unfinished: false, ..Self::born(about) }
+    }
+
+    /// The same report with the exit code of its run.
+    #[must_use]
+    pub fn exits(self, code: u8) -> Self {
+        Self { exit: Some(code), ..self }
+    }
+
     /// Adds what came before the run.
     #[must_use]
     pub fn after(mut self, lead: &Lead, outcome: &Outcome) -> Self {
@@ -211,7 +249,16 @@ impl Report {
 
     fn about(about: &About) -> Self {
         let hostagent = env!("CARGO_PKG_VERSION").to_owned();
-        Self { format: FORMAT, hostagent, recipe: about.recipe.clone(), only: about.only.clone(), ..Self::default() }
+        Self {
+            format: FORMAT,
+            hostagent,
+            recipe: about.recipe.clone(),
+            only: about.only.clone(),
+            notes: about.notes.clone(),
+            verb: about.verb.map(str::to_owned),
+            boot: about.boot.clone(),
+            ..Self::default()
+        }
     }
 }
 
@@ -348,7 +395,7 @@ mod tests {
             ),
             skipped("certificate:api", "needs service:nginx, which failed"),
         ]);
-        let text = Report::of(&outcome, &About { recipe: "web.toml".into(), only: Vec::new() }).text();
+        let text = Report::of(&outcome, &About { recipe: "web.toml".into(), ..About::default() }).text();
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
             concat!(

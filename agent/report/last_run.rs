@@ -68,7 +68,7 @@ mod tests {
         let host = Host::at(root.path(), Box::new(programs::Real)).unwrap();
         assert_eq!(read(&host.look()).unwrap(), LastRun::Never);
 
-        let about = About { recipe: "/etc/hostagent/recipe.toml".into(), only: Vec::new() };
+        let about = About { recipe: "/etc/hostagent/recipe.toml".into(), ..About::default() };
         begin(&host.touch(), &about).unwrap();
         let LastRun::Told(report) = read(&host.look()).unwrap() else { panic!("no report") };
         assert!(report.unfinished && report.outcome == "failed");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::colour::{Hue, Ink};
-use super::json::{Entry, Report};
+use super::json::{Entry, RECIPE_IS_WRONG, Report};
 use super::last_run::LastRun;
 use super::sheet::Sheet;
 use super::words::{ago, list, tame, took};
@@ -20,6 +20,15 @@ pub struct Status {
 }
 
 impl Status {
+    /// The exit code of the last run; of one that has not ended, or never was, that of a failure.
+    pub fn exit(&self) -> u8 {
+        match &self.last {
+            _ if self.is_good() => 0,
+            LastRun::Told(report) => report.exit.filter(|code| *code > 0).unwrap_or(1),
+            LastRun::Never | LastRun::Damaged => 1,
+        }
+    }
+
     /// Whether the last run came to its end and everything was as wanted then.
     pub fn is_good(&self) -> bool {
         matches!(&self.last, LastRun::Told(report) if report.outcome == "converged" && report.skipped == 0 && !report.unfinished)
@@ -50,6 +59,9 @@ fn told(report: &Report, ink: Ink, now: Timestamp) -> String {
     let mut sheet = Sheet::new(ink);
     sheet.raw(&headline(report, ink));
     sheet.raw(&when(report, now));
+    for note in &report.notes {
+        sheet.row("note", &tame(note));
+    }
     for healed in &report.healed {
         sheet.row("repaired", &tame(healed));
     }
@@ -61,7 +73,7 @@ fn told(report: &Report, ink: Ink, now: Timestamp) -> String {
         sheet.row("released", &format!("{} stays, and is no longer managed", tame(id)));
     }
     if let Some(trouble) = &report.trouble {
-        sheet.sign(Hue::Bad, "x", "hostagent itself");
+        sheet.sign(Hue::Bad, "x", whose(&trouble.code));
         sheet.cause(&trouble.says, trouble.hint.as_deref());
     }
     for (entry, error) in report.resources.iter().filter_map(|entry| Some((entry, entry.error.as_ref()?))) {
@@ -74,9 +86,19 @@ fn told(report: &Report, ink: Ink, now: Timestamp) -> String {
     sheet.into_text()
 }
 
+/// What went wrong beside the resources, by its stable word.
+fn whose(code: &str) -> &'static str {
+    match code {
+        RECIPE_IS_WRONG => "the recipe is wrong; nothing was touched",
+        code if code.starts_with("imds-") => "the platform could not be asked; nothing was touched",
+        _ => "hostagent itself",
+    }
+}
+
 fn headline(report: &Report, ink: Ink) -> String {
+    let run = if report.verb.as_deref() == Some("boot") { "the last run, at boot," } else { "the last run" };
     if report.unfinished {
-        return format!("the last run was {}: it began and never ended\n", ink.paint(Hue::Bad, "cut off"));
+        return format!("{run} was {}: it began and never ended\n", ink.paint(Hue::Bad, "cut off"));
     }
     let mut parts = Vec::new();
     let counts = [
@@ -92,7 +114,7 @@ fn headline(report: &Report, ink: Ink) -> String {
         _ => ink.paint(Hue::Bad, "failed"),
     };
     let counted = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-    format!("the last run {word}{counted}\n")
+    format!("{run} {word}{counted}\n")
 }
 
 fn when(report: &Report, now: Timestamp) -> String {
@@ -122,7 +144,7 @@ fn failed(entry: &Entry, phase: Option<&str>, ink: Ink) -> String {
 mod tests {
     use super::*;
     use crate::engine::{Cause, Changes, Phase};
-    use crate::report::json::About;
+    use crate::report::json::{About, Trouble};
     use crate::report::testing::{changed, drifted, failed, ok, run, skipped};
 
     fn status(last: LastRun, running: Option<&str>) -> String {
@@ -131,7 +153,7 @@ mod tests {
     }
 
     fn about() -> About {
-        About { recipe: "/etc/hostagent/recipe.toml".into(), only: Vec::new() }
+        About { recipe: "/etc/hostagent/recipe.toml".into(), ..About::default() }
     }
 
     #[test]
@@ -174,6 +196,37 @@ the last run failed: 1 failed, 1 skipped
       nginx: [emerg] unknown directive \"foo\"
       nginx: test failed
       hint: correct the snippet
+"
+        );
+    }
+
+    #[test]
+    fn a_boot_that_came_to_nothing_says_why_and_keeps_its_exit_code() {
+        let about = About {
+            recipe: "user-data".into(),
+            verb: Some("boot"),
+            notes: vec!["the instance tag is not used".into()],
+            ..About::default()
+        };
+        let why = Trouble {
+            code: RECIPE_IS_WRONG.into(),
+            says: "error: unknown key `hostnam`\n --> user-data:3:1\n".into(),
+            ..Trouble::default()
+        };
+        let began = "2026-01-02T03:04:05.006Z".parse::<Timestamp>().unwrap();
+        let report = Report { took_ms: 40, ..Report::refused(&about, began.into(), why).exits(2) };
+        let last = LastRun::Told(Box::new(report));
+        assert_eq!(Status { last: last.clone(), running: None }.exit(), 2);
+        assert_eq!(
+            status(last, None),
+            "\
+the last run, at boot, failed
+  began     2026-01-02 03:04:05 UTC, 5 min ago, took 40 ms
+  recipe    user-data
+  note      the instance tag is not used
+  x the recipe is wrong; nothing was touched
+      error: unknown key `hostnam`
+       --> user-data:3:1
 "
         );
     }

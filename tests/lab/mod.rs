@@ -23,7 +23,7 @@
 //! ```text
 //! install → sources → base + pool + signed      made once, outside the checkout
 //! register → network → boot → machine            one machine, and how it is unmade
-//! commands, said, unit, digest, argv, agent      what a test says to it
+//! commands, said, unit, digest, argv, agent, image      what a test says to it
 //! http, backend, names, outside                  the world around it
 //! firmware, metadata                             what makes it an EC2 instance
 //! ```
@@ -50,6 +50,7 @@ pub mod commands;
 pub mod digest;
 pub mod firmware;
 pub mod http;
+pub mod image;
 pub mod install;
 pub mod layer;
 pub mod machine;

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! machine  eth0 10.0.0.10/16, 192.168.77.10/24 ── eth0 10.0.0.50/16, 192.168.77.50/24  outside
-//!          lo   127.0.0.1, 10.0.0.2 (resolver), 169.254.169.254 (metadata)
+//!          lo   127.0.0.1, 10.0.0.2 (resolver)         169.254.169.254 (metadata)
 //! ```
+//! What is at an address of the cloud must not be on the machine itself: its web server takes port 80 of all it has.
 //! There is no way out of the two.
 
 use std::fs::File;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -35,12 +36,12 @@ impl Network {
             name,
             &format!(
                 "link set lo up\n\
-                 addr add 169.254.169.254/32 dev lo\n\
                  addr add 10.0.0.2/32 dev lo\n\
                  link add eth0 type veth peer name eth0 netns {outside}\n\
                  addr add {MACHINE}/16 dev eth0\n\
                  addr add 192.168.77.10/24 dev eth0\n\
-                 link set eth0 up\n"
+                 link set eth0 up\n\
+                 route add 169.254.169.254 dev eth0\n"
             ),
         );
         ip_in(
@@ -48,6 +49,7 @@ impl Network {
             "link set lo up\n\
              addr add 10.0.0.50/16 dev eth0\n\
              addr add 192.168.77.50/24 dev eth0\n\
+             addr add 169.254.169.254/32 dev eth0\n\
              link set eth0 up\n",
         );
     }
@@ -74,17 +76,17 @@ impl Network {
         ip_in(&self.name, &format!("addr replace {address} dev lo {at_once}\n"));
     }
 
-    /// Sends what the machine says to one of its own addresses to somebody who is not there: it is never answered.
+    /// Has an IPv6 address of the cloud outside, and a way there.
+    pub fn reach(&self, address: Ipv6Addr) {
+        let outside = format!("{}-out", self.name);
+        ip_in(&outside, &format!("addr replace {address}/64 dev eth0 nodad\n"));
+        ip_in(&self.name, &format!("addr replace fd00:ec2::10/64 dev eth0 nodad\nroute replace {address} dev eth0\n"));
+    }
+
+    /// Sends what the machine says to an address of the cloud to somebody who is not there: it is never answered.
     pub fn swallow(&self, address: IpAddr) {
         let nobody = "06:00:00:00:00:99";
-        ip_in(
-            &self.name,
-            &format!(
-                "addr delete {address} dev lo\n\
-                 route add {address} dev eth0\n\
-                 neighbour replace {address} lladdr {nobody} dev eth0 nud permanent\n"
-            ),
-        );
+        ip_in(&self.name, &format!("neighbour replace {address} lladdr {nobody} dev eth0 nud permanent\n"));
     }
 
     /// Makes what the outside sends to the machine come from this address from now on.

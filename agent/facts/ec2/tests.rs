@@ -35,7 +35,7 @@ impl Stage {
     async fn learns(&self, names: &[&str], server: &Server) -> Learned {
         let wanted = names.iter().map(|name| (*name).to_owned()).collect();
         let open = async || Imds::at(server.endpoints(), Duration::from_secs(1)).await;
-        let learned = learn_from(&self.host.look(), &wanted, open, EACH).await.unwrap();
+        let learned = learn(&self.host.look(), &wanted, open, EACH).await.unwrap();
         learned.keep(&self.host.touch()).unwrap();
         learned
     }

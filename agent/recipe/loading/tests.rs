@@ -46,7 +46,7 @@ name = "on {{ facts.hostname }}"
 port = 80
 "#;
 
-fn base(name: &str) -> BaseText {
+fn base_text(name: &str) -> BaseText {
     let text = match name {
         "nano" => NANO,
         "odd" => "format = 1\n[host]\nhostnam = \"x\"\n",
@@ -60,7 +60,7 @@ fn base(name: &str) -> BaseText {
 
 fn loaded(bytes: &[u8], overrides: &[(&str, &str)]) -> Result<Document, Problems> {
     let names = ["nano", "odd", "broken", "loop", "pool", "gone"].map(str::to_owned);
-    let bases = Bases { names: &names, read: &base };
+    let bases = Bases { names: &names, read: &base_text };
     let given = overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     load("r.toml", bytes, &given, &bases)
 }
@@ -84,6 +84,36 @@ fn three_lines_extend_a_base() {
     assert_eq!(host.packages.unwrap().len(), 2);
     let sites: Vec<(&str, u16)> = found.site.iter().map(|site| (site.name.as_str(), site.port)).collect();
     assert_eq!(sites, [("api", 8080), ("on web-1", 80)]);
+}
+
+#[test]
+fn a_recipe_of_nothing_but_vars_extends_the_base_that_is_lent_to_it() {
+    let over = |text: &str, base: &str| {
+        let names = ["nano".to_owned()];
+        let lent = Some(Lent { by: "instance tag `hostagent:recipe`", base });
+        load_over("user-data", text.as_bytes(), lent, &BTreeMap::new(), &Bases { names: &names, read: &base_text })
+    };
+    for text in ["[vars]\ndomain = \"x\"\n", "format = 1\n[vars]\ndomain = \"x\"\n"] {
+        let document = over(text, "nano").unwrap();
+        assert!(document.borrows() && document.problems().is_empty(), "{:?}", document.problems());
+    }
+    assert!(over("", "nano").unwrap().borrows(), "no user-data at all");
+    assert!(!over("base = \"nano\"\n", "nano").unwrap().borrows());
+    assert!(!over("format = 1\n[host]\n", "nano").unwrap().borrows());
+    assert_eq!(
+        over("", "nanoo").unwrap_err().render(Style::Plain),
+        "\
+error: unknown base `nanoo`
+ --> instance tag `hostagent:recipe`:1:1
+  |
+1 | nanoo
+  | ^^^^^
+  |
+  = help: did you mean `nano`?
+
+1 problem; nothing was touched
+"
+    );
 }
 
 #[test]
@@ -167,7 +197,7 @@ error: the variable `domain` has no value: public name of the API
 3 | domain = { required = "public name of the API" }
   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: give it with `--var domain=…`
+  = help: give it with `--var domain=…`, or with the instance tag `hostagent:var:domain`
 
 error: the variable `prt` is given, but the recipe does not declare it
  |

@@ -95,6 +95,8 @@ impl Part {
             Self::Before("facts") => "gathered what the recipe asks of this host",
             Self::Before("plan") => "checked and compiled the recipe",
             Self::Before("lock") => "waited until no other run was going on",
+            Self::Before("metadata") => "asked the metadata service what the instance is to be",
+            Self::Before("start") => "waited until the machine had started",
             Self::Before("state") => "opened what it remembers",
             Self::Before("healing") => "looked for what a killed run may have left",
             Self::Before(_) => "before the run",
@@ -107,7 +109,8 @@ impl Part {
     }
 
     pub(super) fn of(word: &str) -> Option<Self> {
-        const BEFORE: [&str; 7] = ["arguments", "recipe", "facts", "plan", "lock", "state", "healing"];
+        const BEFORE: [&str; 9] =
+            ["arguments", "lock", "metadata", "recipe", "facts", "plan", "start", "state", "healing"];
         Some(match word {
             "survey" => Self::Survey,
             "removals" => Self::Removals,

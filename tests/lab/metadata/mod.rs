@@ -1,4 +1,4 @@
-//! A metadata service of EC2 at `169.254.169.254:80`, in the machine's network namespace, with the semantics of IMDSv2.
+//! A metadata service of EC2 at `169.254.169.254:80`, where the machine finds the cloud, with the semantics of IMDSv2.
 //!
 //! ```no_run
 //! let metadata = Metadata::new().user_data("format = 1\n").tag("hostagent:recipe", "web")

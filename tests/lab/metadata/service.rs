@@ -1,4 +1,4 @@
-//! The running service: sockets in the machine's network namespace, a thread a connection, and the journal.
+//! The running service: sockets outside, where the machine finds the cloud, a thread a connection, and the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -13,7 +13,7 @@ use super::{Fault, Metadata, State};
 use crate::lab::network::{Network, within};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
-const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254));
+const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// A metadata service that is there as long as its machine.
 #[derive(Debug)]
@@ -70,8 +70,8 @@ impl Service {
         };
         let mut addresses = vec![V4];
         if metadata.over_ipv6 {
-            network.add(V6);
-            addresses.push(V6);
+            network.reach(V6);
+            addresses.push(V6.into());
         }
         let service = Self { network: network.clone(), addresses, shared: Arc::new(shared), running: Mutex::default() };
         service.start();
@@ -84,7 +84,7 @@ impl Service {
         assert!(running.is_none(), "the metadata service runs already");
         let (stop, open) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<TcpStream>>>::default());
         let doors = self.addresses.iter().map(|address| {
-            let listener = within(&self.network.inner(), || listen(SocketAddr::new(*address, 80)));
+            let listener = within(&self.network.outer(), || listen(SocketAddr::new(*address, 80)));
             let (shared, stop, open) = (Arc::clone(&self.shared), Arc::clone(&stop), Arc::clone(&open));
             thread::spawn(move || attend(&listener, &shared, &stop, &open))
         });
