@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserializer, Error, Visitor};
 
 mod account;
+mod address;
 mod fingerprint;
 mod hostname;
 mod mode;
@@ -17,6 +18,7 @@ mod unit_name;
 mod unit_settings;
 
 pub use account::AccountName;
+pub use address::{Address, Remote, sha256};
 pub use fingerprint::Fingerprint;
 pub use hostname::HostName;
 pub use mode::Mode;
