@@ -16,6 +16,7 @@
 //! | `resources` | one kind each, and the host |
 //! | `report` | an outcome, and where it is shown |
 //! | `engine` | plans and runs, no kind |
+//! | `elsewhere` | texts that services have, and the last good copy of each |
 //! | `aws` | AWS, and whether this host is there |
 //! | `host` | the machine |
 //!
@@ -23,6 +24,7 @@
 
 pub mod aws;
 pub mod cli;
+pub mod elsewhere;
 pub mod engine;
 pub mod facts;
 pub mod features;

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("terms", &[]),
     ("host", &["terms"]),
     ("aws", &["host"]),
+    ("elsewhere", &["aws", "host", "terms"]),
     ("facts", &["aws", "host"]),
     ("engine", &["host", "problem"]),
     ("secret", &["engine", "host", "terms"]),
@@ -20,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("recipe", &["engine", "facts", "features", "problem", "secret", "terms"]),
     ("report", &["engine", "host"]),
     ("log", &["host", "report"]),
-    ("cli", &["aws", "engine", "facts", "host", "log", "problem", "recipe", "report"]),
+    ("cli", &["aws", "elsewhere", "engine", "facts", "host", "log", "problem", "recipe", "report"]),
     ("main", &["cli", "log", "report"]),
 ];
 

@@ -66,11 +66,14 @@ pub(super) async fn lock(patience: Duration, command: &str) -> Result<(Lock, boo
 /// # Errors
 /// When its report cannot be kept or shown.
 pub(super) async fn perform(opened: Opened, host: &Host, show: &Show) -> Result<Exit, Refusal> {
-    if !show.json {
+    // The journal is told below.
+    if !show.json && !crate::log::stdout_is_journal() {
         opened.tell();
     }
-    let Opened { plan, services, learned, about } = opened;
+    let Opened { plan, services, learned, bases, about } = opened;
     learned.remember(&host.touch())?;
+    bases.keep(&host.touch())?;
+    about.notes.iter().for_each(|note| journal::note(note));
     // Their packages leave their start to them, also to those that `--only` leaves out this time: they are not to run
     // with the configuration of the distribution.
     host.starts_units(services);

@@ -43,8 +43,3 @@ pub(super) fn remedy(path: &KeyPath, known: &[&str]) -> Option<&'static str> {
     }
     KEYS.iter().find(|(table, name, _)| *table == header && *name == key).map(|(_, _, remedy)| *remedy)
 }
-
-/// Where bases will come from: the beginning of such a name.
-pub(super) fn is_base(name: &str) -> bool {
-    ["s3:", "ssm:", "https:", "http:"].iter().any(|scheme| name.starts_with(scheme))
-}
