@@ -60,9 +60,29 @@ fn base_text(name: &str) -> BaseText {
 
 fn loaded(bytes: &[u8], overrides: &[(&str, &str)]) -> Result<Document, Problems> {
     let names = ["nano", "odd", "broken", "loop", "pool", "gone"].map(str::to_owned);
-    let bases = Bases { names: &names, read: &base_text };
+    let bases = Bases { names: &names, read: &base_text, fetched: &fetched };
     let given = overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    load("r.toml", bytes, &given, &bases)
+    load("r.toml", bytes, &given, &bases).map_err(wrong)
+}
+
+fn wrong(not: NotLoaded) -> Problems {
+    match not {
+        NotLoaded::Wrong(problems) => problems,
+        NotLoaded::Lacks(lacking) => lacking.refused("nobody fetches it here", "fetch it"),
+    }
+}
+
+/// What was fetched.
+fn fetched(remote: &Remote) -> Option<Vec<u8>> {
+    let text = match remote.address.whole().as_str() {
+        "s3://recipes/nano.toml" => NANO,
+        "s3://recipes/over.toml" => "base = \"nano\"\n[vars]\ndomain = \"far.example.org\"\n",
+        "s3://recipes/loop.toml" => "base = \"s3://recipes/loop.toml\"\n",
+        "ssm:/recipes/broken" => "format = 1\n[host\n",
+        "https://example.org/nano.toml" if remote.sha256.is_some() => NANO,
+        _ => return None,
+    };
+    Some(text.into())
 }
 
 fn recipe(text: &str, overrides: &[(&str, &str)]) -> Result<Recipe, String> {
@@ -91,7 +111,8 @@ fn a_recipe_of_nothing_but_vars_extends_the_base_that_is_lent_to_it() {
     let over = |text: &str, base: &str| {
         let names = ["nano".to_owned()];
         let lent = Some(Lent { by: "instance tag `hostagent:recipe`", base });
-        load_over("user-data", text.as_bytes(), lent, &BTreeMap::new(), &Bases { names: &names, read: &base_text })
+        let bases = Bases { names: &names, read: &base_text, fetched: &fetched };
+        load_over("user-data", text.as_bytes(), lent, &BTreeMap::new(), &bases).map_err(wrong)
     };
     for text in ["[vars]\ndomain = \"x\"\n", "format = 1\n[vars]\ndomain = \"x\"\n"] {
         let document = over(text, "nano").unwrap();

@@ -1,0 +1,1 @@
+//! Secrets of Parameter Store and Secrets Manager.
