@@ -54,7 +54,7 @@ impl Session {
     }
 
     async fn ask_for(&self, bucket: &str, key: &str, region: Option<String>) -> Result<Answer, NotHad> {
-        let mut config = Builder::from(self.config().await?);
+        let mut config = Builder::from(&self.access().await?.config);
         if let Some(region) = region {
             config = config.region(Region::new(region));
         }

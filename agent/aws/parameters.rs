@@ -22,11 +22,13 @@ impl Session {
             also: ", and `kms:Decrypt` on its key if it has one of yours",
         };
         bounded(asked, async {
-            let mut config = Builder::from(self.config().await?);
-            if let Some(endpoint) = self.endpoint("SSM") {
-                config = config.endpoint_url(endpoint);
-            }
-            let question = Client::from_conf(config.build()).get_parameter().name(path).with_decryption(true);
+            let access = self.access().await?;
+            let client = access.parameters.get_or_init(|| {
+                let mut config = Builder::from(&access.config);
+                config.set_endpoint_url(self.endpoint("SSM").map(str::to_owned));
+                Client::from_conf(config.build())
+            });
+            let question = client.get_parameter().name(path).with_decryption(true);
             let answer = question.send().await.map_err(|error| NotHad::of(asked, &error))?;
             let value = answer.parameter.and_then(|parameter| parameter.value);
             value.map(SecretString::from).ok_or_else(|| NotHad::new(Kind::Wrong, "the parameter has no value", "set it"))

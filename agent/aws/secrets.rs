@@ -21,11 +21,13 @@ impl Session {
             also: ", and `kms:Decrypt` on its key if it has one of yours",
         };
         bounded(asked, async {
-            let mut config = Builder::from(self.config().await?);
-            if let Some(endpoint) = self.endpoint("SECRETS_MANAGER") {
-                config = config.endpoint_url(endpoint);
-            }
-            let question = Client::from_conf(config.build()).get_secret_value().secret_id(name);
+            let access = self.access().await?;
+            let client = access.secrets.get_or_init(|| {
+                let mut config = Builder::from(&access.config);
+                config.set_endpoint_url(self.endpoint("SECRETS_MANAGER").map(str::to_owned));
+                Client::from_conf(config.build())
+            });
+            let question = client.get_secret_value().secret_id(name);
             let answer = question.send().await.map_err(|error| NotHad::of(asked, &error))?;
             let no_text = || NotHad::new(Kind::Wrong, "the secret is binary", "keep it as text: `SecretString`");
             answer.secret_string.map(SecretString::from).ok_or_else(no_text)

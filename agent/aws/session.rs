@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -20,6 +21,7 @@ use aws_types::SdkConfig;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::imds::Imds;
 use super::not_had::{Asked, Kind, NotHad};
 use super::role;
 use crate::host::Look;
@@ -34,7 +36,7 @@ const ALL_TRIES: Duration = Duration::from_secs(30);
 const METADATA: Duration = Duration::from_secs(15);
 
 /// What this process was told of AWS; it does not change while it runs, and the role's credentials outlast a run.
-static OF_THIS_PROCESS: OnceCell<SdkConfig> = OnceCell::const_new();
+static OF_THIS_PROCESS: OnceCell<Access> = OnceCell::const_new();
 
 /// Whoever asks AWS. Asks nobody itself before it is needed.
 #[derive(Debug)]
@@ -42,7 +44,15 @@ pub struct Session {
     host: Look,
     environment: Environment,
     metadata: Duration,
-    own: Option<OnceCell<SdkConfig>>,
+    own: Option<OnceCell<Access>>,
+}
+
+/// What the clients of all services have in common, and the clients that were made of it: each has a connection.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) config: SdkConfig,
+    pub(super) parameters: OnceLock<aws_sdk_ssm::Client>,
+    pub(super) secrets: OnceLock<aws_sdk_secretsmanager::Client>,
 }
 
 /// The variables of the environment that begin with `AWS_`. Some are secrets: it cannot be printed.
@@ -90,8 +100,8 @@ impl Session {
         Self { metadata, ..self }
     }
 
-    /// What the clients of all services have in common.
-    pub(super) async fn config(&self) -> Result<&SdkConfig, NotHad> {
+    /// With what AWS is asked; learned when it is needed first.
+    pub(super) async fn access(&self) -> Result<&Access, NotHad> {
         self.own.as_ref().unwrap_or(&OF_THIS_PROCESS).get_or_try_init(|| self.learn()).await
     }
 
@@ -100,13 +110,12 @@ impl Session {
         self.environment.get(&[&format!("AWS_ENDPOINT_URL_{service}"), "AWS_ENDPOINT_URL"])
     }
 
-    async fn learn(&self) -> Result<SdkConfig, NotHad> {
+    async fn learn(&self) -> Result<Access, NotHad> {
         let (mut credentials, mut region) = (self.credentials(), self.region());
         if credentials.is_none() || region.is_none() {
             let wanted = if credentials.is_none() { "credentials" } else { "region" };
             let unanswered = |why| NotHad::unanswered(wanted, &why);
-            let mut metadata =
-                super::imds::Imds::open(&self.host, self.metadata).await.map_err(unanswered)?;
+            let mut metadata = Imds::open(&self.host, self.metadata).await.map_err(unanswered)?;
             if credentials.is_none() {
                 credentials = Some(role::credentials(&mut metadata).await?);
             }
@@ -121,7 +130,7 @@ impl Session {
             .operation_timeout(ALL_TRIES)
             .build();
         let is_set = |name: &str| self.environment.get(&[name]).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        Ok(SdkConfig::builder()
+        let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(region)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -129,7 +138,8 @@ impl Session {
             .timeout_config(timeouts)
             .use_fips(is_set("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(is_set("AWS_USE_DUALSTACK_ENDPOINT"))
-            .build())
+            .build();
+        Ok(Access { config, parameters: OnceLock::new(), secrets: OnceLock::new() })
     }
 
     fn credentials(&self) -> Option<Credentials> {
@@ -155,4 +165,42 @@ pub(super) async fn bounded<T>(
 ) -> Result<T, NotHad> {
     let most = ALL_TRIES + A_TRY;
     timeout(most, question).await.unwrap_or_else(|_late| Err(NotHad::late(asked, most)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Host, programs::Real};
+
+    fn session(variables: &[(&str, &str)]) -> Session {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path(), Box::new(Real)).unwrap();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Session::with(&host.look(), variables.collect())
+    }
+
+    const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIALAB"), ("AWS_SECRET_ACCESS_KEY", "canary")];
+
+    #[tokio::test]
+    async fn a_host_elsewhere_needs_all_of_it_in_its_environment() {
+        for (variables, says) in [
+            (&[][..], "no credentials for AWS: this host is not an EC2 instance"),
+            (&KEYS[..1], "no credentials for AWS: this host is not an EC2 instance"),
+            (&KEYS[..], "no region for AWS: this host is not an EC2 instance"),
+        ] {
+            let why = session(variables).access().await.unwrap_err();
+            assert_eq!((why.kind, why.says.starts_with(says)), (Kind::Forbidden, true), "{why:?}");
+            assert!(why.hint.contains("AWS_ACCESS_KEY_ID") && why.hint.contains("AWS_REGION"), "{}", why.hint);
+        }
+        let whole = [&KEYS[..], &[("AWS_DEFAULT_REGION", "us-east-2"), ("AWS_REGION", "")]].concat();
+        let session = session(&whole);
+        assert_eq!(session.access().await.unwrap().config.region().unwrap().as_ref(), "us-east-2");
+        assert!(!format!("{session:?}").contains("canary"));
+    }
+
+    #[test]
+    fn an_endpoint_of_the_service_comes_before_that_of_all() {
+        let session = session(&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_S3", "http://s3")]);
+        assert_eq!((session.endpoint("S3"), session.endpoint("SSM")), (Some("http://s3"), Some("http://all")));
+    }
 }
