@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("recipe", &["engine", "facts", "features", "problem", "secret", "terms"]),
     ("report", &["engine", "host"]),
     ("log", &["host", "report"]),
-    ("cli", &["aws", "elsewhere", "engine", "facts", "host", "log", "problem", "recipe", "report"]),
+    ("cli", &["aws", "elsewhere", "engine", "facts", "host", "log", "problem", "recipe", "report", "terms"]),
     ("main", &["cli", "log", "report"]),
 ];
 

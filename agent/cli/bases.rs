@@ -1,6 +1,7 @@
 //! The bases that recipes have elsewhere: fetched as they are met, told of, and kept when the recipe has turned out good.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::aws::{Kind, NotHad, Session};
 use crate::elsewhere::{self, Had};
@@ -10,6 +11,9 @@ use crate::terms::Remote;
 
 use super::patience::Patience;
 use super::{Exit, Refusal};
+
+/// How long the metadata service may take to give credentials: there may be a copy to go on with.
+const METADATA: Duration = Duration::from_secs(15);
 
 /// The bases of one recipe, as far as they were had.
 #[derive(Debug, Default)]
@@ -26,7 +30,7 @@ impl Bases {
     /// # Errors
     /// When it cannot be had, and nothing that was kept may be used in its place.
     pub(super) async fn fetch(&mut self, host: &Look, lacking: Lacking, patience: Patience) -> Result<(), Refusal> {
-        let session = Session::of(host).patient(patience.for_all().budget);
+        let session = Session::of(host).patient(patience.for_all().budget.min(METADATA));
         let had = elsewhere::recipe(host, &session, &lacking.remote).await.map_err(|why| refusal(why, &lacking))?;
         self.0.insert(lacking.remote, had);
         Ok(())
