@@ -26,8 +26,8 @@ use crate::host::files::sha256_of;
 use crate::host::{self, Look};
 use crate::terms::{Address, Remote};
 
-pub use kept::keep;
 use kept::Kept;
+pub use kept::keep;
 
 /// Bytes that a recipe has at most.
 const LARGEST: usize = 1 << 20;

@@ -169,14 +169,10 @@ impl SecretRef {
     /// When it cannot be had, or is no text.
     pub async fn value(&self, name: &str, host: &Look) -> Result<Option<Secret>, Cause> {
         let value = match self {
-            Self::File(path) => match self.in_file(path.as_path(), host)? {
-                Some(value) => value,
-                None => {
-                    let says = format!("the secret's file `{path}` is not there");
-                    let hint = "put it there, readable by root only, or name another source";
-                    return Err(Cause::new("secret-missing", says).hint(hint));
-                }
-            },
+            Self::File(path) => self.in_file(path.as_path(), host)?.ok_or_else(|| {
+                let says = format!("the secret's file `{path}` is not there");
+                Cause::new("secret-missing", says).hint("put it there, readable by root only, or name another source")
+            })?,
             Self::Generate(_) => match self.in_file(&place_of(name), host)? {
                 Some(value) => value,
                 None => return Ok(None),
@@ -227,7 +223,9 @@ impl SecretRef {
     fn part(&self, object: &SecretString, key: &str) -> Result<SecretString, Cause> {
         let wrong = |says: &str| Cause::new("secret-wrong", format!("{self} cannot be had: {says}"));
         let Ok(Value::Object(mut object)) = serde_json::from_str::<Value>(object.expose_secret()) else {
-            return Err(wrong("the value is no JSON object").hint("leave `key` out, or keep the secret as key and value"));
+            return Err(
+                wrong("the value is no JSON object").hint("leave `key` out, or keep the secret as key and value")
+            );
         };
         match object.remove(key) {
             Some(Value::String(text)) => Ok(SecretString::from(text)),
@@ -270,7 +268,9 @@ mod tests {
         struct Table {
             password: SecretRef,
         }
-        toml::from_str::<Table>(&format!("password = {toml}")).map(|table| table.password).map_err(|error| error.to_string())
+        toml::from_str::<Table>(&format!("password = {toml}"))
+            .map(|table| table.password)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -303,7 +303,10 @@ mod tests {
         assert_eq!(part(r#"{ "password": 1234 }"#).unwrap().expose_secret(), "1234");
         for text in ["canary", r#"{ "passwrod": "canary" }"#, r#"{ "password": ["canary"] }"#] {
             let cause = part(text).unwrap_err();
-            assert!(cause.says.starts_with("`password` of the secret `db` of Secrets Manager cannot be had: "), "{cause:?}");
+            assert!(
+                cause.says.starts_with("`password` of the secret `db` of Secrets Manager cannot be had: "),
+                "{cause:?}"
+            );
             assert!(!format!("{cause:?}").contains("canary"));
         }
     }

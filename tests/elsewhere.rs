@@ -62,7 +62,10 @@ fn a_base_in_s3_is_extended_and_kept_for_when_s3_is_down(debian: u8) {
     host.agent("converge").exits(0);
     host.sh("rm -r /var/lib/hostagent/recipes");
     aws.fails("GetObject", 500, -1);
-    host.agent("converge").exits(5).says("cannot be had, and no copy of it is kept here: S3 answered 500").says("hint:");
+    host.agent("converge")
+        .exits(5)
+        .says("cannot be had, and no copy of it is kept here: S3 answered 500")
+        .says("hint:");
 }
 
 /// Says that the last good copy is used, wherever somebody may look for it.
@@ -141,7 +144,8 @@ fn a_server_of_https_is_believed_when_the_digest_fits_and_asked_once() {
     let note = NOTE.replace("{{ facts.region }}", "the house");
     let url = "https://recipes.example.org/note.toml";
     aws.page(url, &note);
-    let recipe = |digest: &str| format!("base = {{ url = \"{url}\", sha256 = \"{digest}\" }}\n[vars]\nname = \"hello\"\n");
+    let recipe =
+        |digest: &str| format!("base = {{ url = \"{url}\", sha256 = \"{digest}\" }}\n[vars]\nname = \"hello\"\n");
     host.recipe(&recipe(&sum::of(&note)));
     host.agent("converge").exits(0);
     assert_eq!(host.read("/etc/note"), "hello in the house\n");
@@ -151,7 +155,10 @@ fn a_server_of_https_is_believed_when_the_digest_fits_and_asked_once() {
     aws.start();
 
     host.recipe(&recipe(&sum::of("another")));
-    host.agent("plan").exits(2).says(&format!("what came has the SHA-256 `{}`", sum::of(&note))).says("recipe.toml:1:8");
+    host.agent("plan")
+        .exits(2)
+        .says(&format!("what came has the SHA-256 `{}`", sum::of(&note)))
+        .says("recipe.toml:1:8");
     aws.page(url, "gone\n");
     host.agent("plan").exits(2).says("what came has the SHA-256");
     aws.stop();

@@ -31,7 +31,9 @@ impl Session {
             let question = client.get_parameter().name(path).with_decryption(true);
             let answer = question.send().await.map_err(|error| NotHad::of(asked, &error))?;
             let value = answer.parameter.and_then(|parameter| parameter.value);
-            value.map(SecretString::from).ok_or_else(|| NotHad::new(Kind::Wrong, "the parameter has no value", "set it"))
+            value
+                .map(SecretString::from)
+                .ok_or_else(|| NotHad::new(Kind::Wrong, "the parameter has no value", "set it"))
         })
         .await
     }
@@ -57,9 +59,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_systems_manager_refuses_is_told_apart() {
-        let refused = |code: &str, message: &str| {
-            reply(400, "", &format!(r#"{{ "__type": "{code}", "message": "{message}" }}"#))
-        };
+        let refused =
+            |code: &str, message: &str| reply(400, "", &format!(r#"{{ "__type": "{code}", "message": "{message}" }}"#));
         for (answers, kind, says) in [
             (vec![refused("ParameterNotFound", "")], Kind::Gone, "Systems Manager answered 400 ParameterNotFound"),
             (

@@ -58,7 +58,8 @@ pub(super) async fn region(metadata: &mut Imds) -> Result<String, NotHad> {
 
 fn read(role: &str, bytes: &[u8]) -> Result<Credentials, NotHad> {
     let broken = || {
-        let says = format!("no credentials for AWS: what the metadata service says of the role `{role}` is not readable");
+        let says =
+            format!("no credentials for AWS: what the metadata service says of the role `{role}` is not readable");
         NotHad::new(Kind::Down, says, "it may pass: run again")
     };
     // What is wrong with it is not told: it would cite a secret.
@@ -105,7 +106,10 @@ mod tests {
     async fn without_a_role_it_says_how_to_give_one() {
         let (credentials, _) = told("", GOOD).await;
         let why = credentials.unwrap_err();
-        assert_eq!((why.kind, why.says.as_str()), (Kind::Forbidden, "no credentials for AWS: this instance has no role"));
+        assert_eq!(
+            (why.kind, why.says.as_str()),
+            (Kind::Forbidden, "no credentials for AWS: this instance has no role")
+        );
         assert!(why.hint.contains("associate-iam-instance-profile"));
         let (credentials, asked) = told("../../user-data", GOOD).await;
         assert_eq!(credentials.unwrap_err().kind, Kind::Forbidden);

@@ -164,7 +164,8 @@ pub(super) async fn bounded<T>(
     question: impl Future<Output = Result<T, NotHad>>,
 ) -> Result<T, NotHad> {
     let most = ALL_TRIES + A_TRY;
-    timeout(most, question).await.unwrap_or_else(|_late| Err(NotHad::late(asked, most)))
+    // The futures of the SDK are large.
+    timeout(most, Box::pin(question)).await.unwrap_or_else(|_late| Err(NotHad::late(asked, most)))
 }
 
 #[cfg(test)]

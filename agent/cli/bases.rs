@@ -29,10 +29,10 @@ impl Bases {
     ///
     /// # Errors
     /// When it cannot be had, and nothing that was kept may be used in its place.
-    pub(super) async fn fetch(&mut self, host: &Look, lacking: Lacking, patience: Patience) -> Result<(), Refusal> {
+    pub(super) async fn fetch(&mut self, host: &Look, lacking: &Lacking, patience: Patience) -> Result<(), Refusal> {
         let session = Session::of(host).patient(patience.for_all().budget.min(METADATA));
-        let had = elsewhere::recipe(host, &session, &lacking.remote).await.map_err(|why| refusal(why, &lacking))?;
-        self.0.insert(lacking.remote, had);
+        let had = elsewhere::recipe(host, &session, &lacking.remote).await.map_err(|why| refusal(why, lacking))?;
+        self.0.insert(lacking.remote.clone(), had);
         Ok(())
     }
 
@@ -57,8 +57,8 @@ impl Bases {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn keep(&self, host: &Touch) -> Result<(), Error> {
-        let fetched = self.0.iter().filter(|(_, had)| had.instead.is_none());
-        fetched.map(|(remote, had)| elsewhere::keep(host, &remote.address, &had.bytes)).collect()
+        let mut fetched = self.0.iter().filter(|(_, had)| had.instead.is_none());
+        fetched.try_for_each(|(remote, had)| elsewhere::keep(host, &remote.address, &had.bytes))
     }
 }
 

@@ -46,7 +46,9 @@ impl Check {
             match open::check(&wanted, self.fetch).await {
                 Ok(notes) => {
                     out::print(&format!("{}: ok\n", file.display()))?;
-                    notes.iter().for_each(|note| out::complain(&format!("note: {note}\n")));
+                    for note in notes {
+                        out::complain(&format!("note: {note}\n"));
+                    }
                 }
                 Err(refusal) => exit = refusal.print(manner.colour),
             }

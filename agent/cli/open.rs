@@ -112,13 +112,13 @@ impl Wanted {
         loop {
             match self.load(host, origin, &bases)? {
                 Ok(document) => return Ok((document, bases)),
-                Err(lacking) => bases.fetch(host, lacking, self.patience).await?,
+                Err(lacking) => bases.fetch(host, &lacking, self.patience).await?,
             }
         }
     }
 
     /// Reads the recipe and its bases, or says which one is still to be fetched.
-    fn load(&self, host: &Look, origin: &Origin, had: &Bases) -> Result<Result<Document, Lacking>, Refusal> {
+    fn load(&self, host: &Look, origin: &Origin, had: &Bases) -> Result<Result<Document, Box<Lacking>>, Refusal> {
         let path = &origin.file;
         let bytes = match origin.told() {
             Some(told) => told.user_data.clone().unwrap_or_default().into_bytes(),
@@ -238,12 +238,15 @@ pub(super) async fn check(wanted: &Wanted, may_fetch: bool) -> Result<Vec<String
     let document = loop {
         match wanted.load(&host, &origin, &bases)? {
             Ok(document) => break document,
-            Err(lacking) if may_fetch => bases.fetch(&host, lacking, wanted.patience).await?,
+            Err(lacking) if may_fetch => bases.fetch(&host, &lacking, wanted.patience).await?,
             Err(lacking) if bases.take_kept(&host, &lacking)? => {}
             Err(lacking) if !lacking.problems().is_empty() => return Err(recipe_is_wrong(lacking.problems().clone())),
             Err(lacking) => {
                 let hint = "`--fetch` asks for it";
-                return Ok(vec![format!("only what stands here: its base `{}` was not looked at; {hint}", lacking.remote)]);
+                return Ok(vec![format!(
+                    "only what stands here: its base `{}` was not looked at; {hint}",
+                    lacking.remote
+                )]);
             }
         }
     };

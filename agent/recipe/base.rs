@@ -22,25 +22,34 @@ use crate::terms::{Address, Remote, sha256};
 #[derive(Debug)]
 pub(super) struct Written;
 
-/// A recipe elsewhere, and what must be there.
-#[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[expect(dead_code, reason = "it says what may be written, and is read from the tree")]
-struct PinnedBase {
-    /// `s3://BUCKET/KEY`, `ssm:/PATH` or `https://…`.
-    url: String,
-    /// SHA-256 of every byte of it, in hexadecimal. Needed for `https://…`. A base that has one is fetched once.
-    #[schemars(extend("pattern" = "^[0-9a-fA-F]{64}$"))]
-    sha256: Option<String>,
-}
-
 impl JsonSchema for Written {
     fn schema_name() -> Cow<'static, str> {
         "Base".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, generator.subschema_for::<PinnedBase>()] })
+    /// Beside the key: what is a definition may be woven and unset, and this may not.
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "string" }, {
+            "type": "object",
+            "properties": {
+                "url": {
+                    "type": "string",
+                    "description": "`s3://BUCKET/KEY`, `ssm:/PATH` or `https://…`.",
+                },
+                "sha256": {
+                    "type": "string",
+                    "pattern": "^[0-9a-fA-F]{64}$",
+                    "description": "SHA-256 of every byte of it, in hexadecimal. Needed for `https://…`. A base that has \
+                                    one is fetched once.",
+                },
+            },
+            "required": ["url"],
+            "additionalProperties": false,
+        }] })
     }
 }
 
@@ -62,7 +71,8 @@ impl fmt::Display for Base {
     }
 }
 
-const FORMS: &str = "write `base = \"NAME\"`, `\"s3://BUCKET/KEY\"`, `\"ssm:/PATH\"` or `{ url = \"https://…\", sha256 = \"…\" }`";
+const FORMS: &str =
+    "write `base = \"NAME\"`, `\"s3://BUCKET/KEY\"`, `\"ssm:/PATH\"` or `{ url = \"https://…\", sha256 = \"…\" }`";
 
 /// Reads the value of `base`; `None` when it is wrong, and that is noted.
 pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Base> {

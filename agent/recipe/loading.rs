@@ -68,7 +68,7 @@ pub enum NotLoaded {
     /// A text cannot be read at all.
     Wrong(Problems),
     /// A base is elsewhere, and not fetched yet: load it all again when it is there.
-    Lacks(Lacking),
+    Lacks(Box<Lacking>),
 }
 
 /// A recipe whose base is elsewhere.
@@ -128,7 +128,7 @@ pub fn load_over(
     let is_whole = chain.read(name, bytes, bases);
     let Chain { mut problems, layers, borrows, lacks, .. } = chain;
     if let Some((remote, span)) = lacks {
-        return Err(NotLoaded::Lacks(Lacking { remote, problems, span }));
+        return Err(NotLoaded::Lacks(Box::new(Lacking { remote, problems, span })));
     }
     if !is_whole {
         return Err(NotLoaded::Wrong(problems));
@@ -257,7 +257,7 @@ impl Chain<'_> {
             }
             let found = match wanted {
                 Base::Named(name) => self.named(&name, &base.span, bases),
-                Base::Remote(remote) => self.remote(remote, &base.span, bases),
+                Base::Remote(remote) => self.remote(&remote, &base.span, bases),
             };
             let Some((base_name, text)) = found else { return false };
             seen.push(name);
@@ -287,8 +287,8 @@ impl Chain<'_> {
         }
     }
 
-    fn remote(&mut self, wanted: Remote, span: &Span, bases: &Bases<'_>) -> Option<(String, Vec<u8>)> {
-        let text = (bases.fetched)(&wanted);
+    fn remote(&mut self, wanted: &Remote, span: &Span, bases: &Bases<'_>) -> Option<(String, Vec<u8>)> {
+        let text = (bases.fetched)(wanted);
         if text.is_none() {
             self.lacks = Some((wanted.clone(), span.clone()));
         }

@@ -74,9 +74,8 @@ impl Resource for Download {
         let bytes = match Address::try_from(self.url.as_str()) {
             Ok(address @ Address::S3 { .. }) => {
                 let fetched = elsewhere::fetch(host, &Session::of(host), &address, LARGEST).await;
-                fetched.map_err(|why| {
-                    Cause::new(why.code, format!("`{address}` cannot be had: {why}")).hint(why.hint)
-                })?
+                fetched
+                    .map_err(|why| Cause::new(why.code, format!("`{address}` cannot be had: {why}")).hint(why.hint))?
             }
             _ => host.fetch(&self.url, Fetch { limit: LARGEST, timeout: PATIENCE, pinned: true }).await?,
         };

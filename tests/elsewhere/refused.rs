@@ -33,7 +33,10 @@ fn what_is_forbidden_gone_or_broken_is_a_failure_and_touches_nothing() {
     refuses(5, &["the base `s3://recipes/note.toml` cannot be had: S3 answered 403 AccessDenied", DENIED, hint]);
     aws.mend();
     aws.refuses("GetObject", 400, "ExpiredToken", "The provided token has expired.");
-    refuses(5, &["S3 answered 400 ExpiredToken: The provided token has expired", "are the credentials of this host good?"]);
+    refuses(
+        5,
+        &["S3 answered 400 ExpiredToken: The provided token has expired", "are the credentials of this host good?"],
+    );
     aws.mend();
 
     bucket.delete("note.toml");
@@ -79,7 +82,10 @@ fn a_host_elsewhere_asks_with_what_its_environment_says() {
     let aws = host.aws();
     aws.bucket("recipes").put("note.toml", &NOTE.replace("{{ facts.region }}", "the house"));
     host.recipe(HELLO);
-    host.agent("plan").exits(5).says("no credentials for AWS: this host is not an EC2 instance").says("AWS_ACCESS_KEY_ID");
+    host.agent("plan")
+        .exits(5)
+        .says("no credentials for AWS: this host is not an EC2 instance")
+        .says("AWS_ACCESS_KEY_ID");
 
     host.has_agent();
     let environment = "AWS_ACCESS_KEY_ID=AKIALAB AWS_SECRET_ACCESS_KEY=secret";
