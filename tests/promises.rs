@@ -9,6 +9,7 @@ mod lab;
 mod beginning;
 mod boot;
 mod drift;
+mod elsewhere;
 mod evidence;
 mod idempotence;
 mod inside;

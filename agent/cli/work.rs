@@ -66,8 +66,7 @@ pub(super) async fn lock(patience: Duration, command: &str) -> Result<(Lock, boo
 /// # Errors
 /// When its report cannot be kept or shown.
 pub(super) async fn perform(opened: Opened, host: &Host, show: &Show) -> Result<Exit, Refusal> {
-    // The journal is told below.
-    if !show.json && !crate::log::stdout_is_journal() {
+    if !show.json {
         opened.tell();
     }
     let Opened { plan, services, learned, bases, about } = opened;
