@@ -4,7 +4,7 @@
 mod refused;
 mod secret;
 
-use crate::evidence::{DEBIANS, on_each_debian};
+use crate::evidence::DEBIANS;
 use crate::lab::aws::Aws;
 use crate::lab::metadata::Metadata;
 use crate::lab::{Machine, sum};
@@ -24,10 +24,29 @@ content = "{{ vars.name }} in {{ facts.region }}\n"
 /// Three lines over it.
 const HELLO: &str = "base = \"s3://recipes/note.toml\"\n[vars]\nname = \"hello\"\n";
 
-on_each_debian![
-    a_base_in_s3_is_extended_and_kept_for_when_s3_is_down,
-    an_instance_serves_what_its_user_data_finds_in_s3,
-];
+mod debian_12 {
+    #[test]
+    fn a_base_in_s3_is_extended_and_kept_for_when_s3_is_down() {
+        super::a_base_in_s3_is_extended_and_kept_for_when_s3_is_down(12);
+    }
+
+    #[test]
+    fn an_instance_serves_what_its_user_data_finds_in_s3() {
+        super::an_instance_serves_what_its_user_data_finds_in_s3(12);
+    }
+}
+
+mod debian_13 {
+    #[test]
+    fn a_base_in_s3_is_extended_and_kept_for_when_s3_is_down() {
+        super::a_base_in_s3_is_extended_and_kept_for_when_s3_is_down(13);
+    }
+
+    #[test]
+    fn an_instance_serves_what_its_user_data_finds_in_s3() {
+        super::an_instance_serves_what_its_user_data_finds_in_s3(13);
+    }
+}
 
 fn a_base_in_s3_is_extended_and_kept_for_when_s3_is_down(debian: u8) {
     let host = instance(debian);

@@ -1,14 +1,21 @@
 //! Secrets of Parameter Store and Secrets Manager: asked for when they are needed, and nowhere but there.
 
 use super::{KEY, instance, role};
-use crate::evidence::on_each_debian;
 use crate::lab::{Machine, sum};
 
 const CANARY: &str = "canary-b81e6f20c94d37";
 
-on_each_debian![a_password_of_a_service_is_used_and_nowhere_to_be_seen];
+#[test]
+fn debian_12_uses_a_password_of_a_service_which_is_nowhere_to_be_seen() {
+    uses_a_password_which_is_nowhere_to_be_seen(12);
+}
 
-fn a_password_of_a_service_is_used_and_nowhere_to_be_seen(debian: u8) {
+#[test]
+fn debian_13_uses_a_password_of_a_service_which_is_nowhere_to_be_seen() {
+    uses_a_password_which_is_nowhere_to_be_seen(13);
+}
+
+fn uses_a_password_which_is_nowhere_to_be_seen(debian: u8) {
     let host = Machine::debian(debian).with_packages(["postgresql"]).with_metadata(role()).boot();
     let aws = host.aws();
     aws.secure_parameter("/db/booking", CANARY);
