@@ -19,6 +19,9 @@
 //! | `secret` | a reference to a value, and the value at the moment of use |
 //! | `engine` | plans and runs; no kind and no feature |
 //! | `facts` | what a recipe can read of the host |
+//! | `report` | an outcome, and where it is shown |
+//! | `engine` | plans and runs, no kind |
+//! | `elsewhere` | texts that services have, and the last good copy of each |
 //! | `aws` | AWS, and whether this host is there |
 //! | `host` | the machine, and nobody else touches it |
 //! | `terms` | strict words, such as a user's name |
@@ -42,6 +45,7 @@
 
 pub mod aws;
 pub mod cli;
+pub mod elsewhere;
 pub mod engine;
 pub mod facts;
 pub mod features;

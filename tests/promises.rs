@@ -12,6 +12,7 @@ mod boot;
 mod clusters;
 mod cut_off;
 mod drift;
+mod elsewhere;
 mod evidence;
 mod harmless;
 mod idempotence;

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. A verb returns its exit code or a refusal; nothing here calls `exit`.
 
 mod analyze;
+mod bases;
 mod boot;
 mod check;
 mod completions;
@@ -136,7 +137,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     crate::log::start(manner.debug);
     let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_));
     let ended = match cli.verb {
-        Verb::Check(check) => check.run(manner),
+        Verb::Check(check) => check.run(manner).await,
         Verb::Plan(plan) => plan.run(manner).await,
         Verb::Converge(converge) => converge.run(manner).await,
         Verb::Boot(boot) => boot.run(manner).await,

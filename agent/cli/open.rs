@@ -13,11 +13,12 @@ use crate::host::files::{Found, Kind};
 use crate::host::{self, CONF_DIR, Host, Look};
 use crate::problem::{Problems, nearest};
 use crate::recipe;
-use crate::recipe::loading::{BAKED, Bases, Document, load_over};
+use crate::recipe::loading::{self, BAKED, Document, Lacking, NotLoaded, load_over};
 use crate::report::Lead;
 use crate::report::json::About;
 use crate::report::out;
 
+use super::bases::Bases;
 use super::known::{all_answered, gathered};
 use super::origin::Origin;
 use super::patience::Patience;
@@ -106,8 +107,19 @@ impl Wanted {
         Some(format!("did you mean `{}`?", path.with_file_name(near).display()))
     }
 
-    /// Reads the recipe and its bases.
-    fn document(&self, host: &Look, origin: &Origin) -> Result<Document, Refusal> {
+    /// Reads the recipe and its bases; asks for those that are elsewhere.
+    async fn document(&self, host: &Look, origin: &Origin) -> Result<(Document, Bases), Refusal> {
+        let mut bases = Bases::default();
+        loop {
+            match self.load(host, origin, &bases)? {
+                Ok(document) => return Ok((document, bases)),
+                Err(lacking) => bases.fetch(host, &lacking, self.patience).await?,
+            }
+        }
+    }
+
+    /// Reads the recipe and its bases, or says which one is still to be fetched.
+    fn load(&self, host: &Look, origin: &Origin, had: &Bases) -> Result<Result<Document, Box<Lacking>>, Refusal> {
         let path = &origin.file;
         let bytes = match origin.told() {
             Some(told) => told.user_data.clone().unwrap_or_default().into_bytes(),
@@ -135,8 +147,12 @@ impl Wanted {
         // Who types a command means it.
         let mut vars = origin.vars.clone();
         vars.extend(self.vars.iter().cloned());
-        let bases = Bases { names: &names, read: &read };
-        load_over(&origin.source(), &bytes, origin.lent(), &vars, &bases).map_err(recipe_is_wrong)
+        let bases = loading::Bases { names: &names, read: &read, fetched: &|remote| had.text(remote) };
+        match load_over(&origin.source(), &bytes, origin.lent(), &vars, &bases) {
+            Ok(document) => Ok(Ok(document)),
+            Err(NotLoaded::Lacks(lacking)) => Ok(Err(lacking)),
+            Err(NotLoaded::Wrong(problems)) => Err(recipe_is_wrong(problems)),
+        }
     }
 }
 
@@ -149,6 +165,8 @@ pub(super) struct Opened {
     pub services: Vec<String>,
     /// Which EC2 instance this is, and what was learned of it.
     pub learned: Learned,
+    /// Its bases that are elsewhere.
+    pub bases: Bases,
     /// Of what a report of it speaks.
     pub about: About,
 }
@@ -187,7 +205,7 @@ pub(super) async fn open_from(
         wanted.must_be_there(verb)?;
     }
     let host = Host::here()?;
-    let document = wanted.document(&host.look(), origin)?;
+    let (document, bases) = wanted.document(&host.look(), origin).await?;
     lead.passed("recipe");
     let (facts, learned) = gathered(&host, &document.facts_read(), session, wanted.patience.for_all()).await?;
     all_answered(&learned)?;
@@ -197,9 +215,10 @@ pub(super) async fn open_from(
     if let Some(lent) = origin.lent().filter(|_| !document.borrows()) {
         about.notes.push(format!("the {} ({}) is not used: the user-data says what its base is", lent.by, lent.base));
     }
+    about.notes.extend(bases.notes());
     let (plan, services) = chosen(plan, wanted)?;
     lead.passed("plan");
-    Ok(Opened { plan, services, learned, about })
+    Ok(Opened { plan, services, learned, bases, about })
 }
 
 /// What `--only` leaves of a plan.
@@ -215,12 +234,29 @@ fn chosen(plan: Plan, wanted: &Wanted) -> Result<(Plan, Vec<String>), Refusal> {
     Ok((plan, services))
 }
 
-/// Checks a recipe as far as that goes without the host it is for.
-pub(super) fn check(wanted: &Wanted) -> Result<(), Refusal> {
+/// Checks a recipe as far as that goes without the host it is for; what else is to be known of that. Bases that are
+/// elsewhere are asked for only if that is wished.
+pub(super) async fn check(wanted: &Wanted, may_fetch: bool) -> Result<Vec<String>, Refusal> {
     wanted.must_be_there("check")?;
     let host = Host::here()?.look();
-    let document = wanted.document(&host, &Origin::file(wanted))?;
-    recipe::plan(&document, &Facts::example()).map(drop).map_err(recipe_is_wrong)
+    let (origin, mut bases) = (Origin::file(wanted), Bases::default());
+    let document = loop {
+        match wanted.load(&host, &origin, &bases)? {
+            Ok(document) => break document,
+            Err(lacking) if may_fetch => bases.fetch(&host, &lacking, wanted.patience).await?,
+            Err(lacking) if bases.take_kept(&host, &lacking)? => {}
+            Err(lacking) if !lacking.problems().is_empty() => return Err(recipe_is_wrong(lacking.problems().clone())),
+            Err(lacking) => {
+                let hint = "`--fetch` asks for it";
+                return Ok(vec![format!(
+                    "only what stands here: its base `{}` was not looked at; {hint}",
+                    lacking.remote
+                )]);
+            }
+        }
+    };
+    recipe::plan(&document, &Facts::example()).map_err(recipe_is_wrong)?;
+    Ok(bases.notes().collect())
 }
 
 /// The JSON Schema of recipes.
@@ -267,7 +303,7 @@ mod tests {
     use crate::recipe::loading::load;
 
     fn compiled(text: &str) -> Plan {
-        let bases = Bases { names: &[], read: &|_| Err(String::new()) };
+        let bases = loading::Bases::none();
         let document = load("recipe.toml", text.as_bytes(), &std::collections::BTreeMap::default(), &bases).unwrap();
         recipe::plan(&document, &Facts::example()).unwrap()
     }
@@ -281,20 +317,21 @@ mod tests {
         assert!(services.contains(&"nginx".to_owned()), "{services:?}");
         assert!(plan.ids().all(|id| id.kind() != "service"));
     }
-    fn refused(path: PathBuf) -> (String, String) {
+
+    async fn refused(path: PathBuf) -> (String, String) {
         let wanted = Wanted { recipe: Some(path), vars: Vec::new(), only: Vec::new(), patience: Patience::default() };
-        match check(&wanted) {
+        match check(&wanted, false).await {
             Err(Refusal::Said { says, hint, exit }) => {
                 assert_eq!(exit, super::super::Exit::WRONG);
                 (says, hint.unwrap())
             }
             Err(Refusal::Recipe(problems)) => (problems.render(crate::problem::Style::Plain), String::new()),
-            Ok(()) => panic!("was taken"),
+            Ok(_) => panic!("was taken"),
         }
     }
 
-    #[test]
-    fn what_cannot_be_a_recipe_is_refused_in_words() {
+    #[tokio::test]
+    async fn what_cannot_be_a_recipe_is_refused_in_words() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("web.toml"), "format = 1\n").unwrap();
@@ -302,14 +339,14 @@ mod tests {
         std::fs::write(at("program"), b"\x7fELF\0\0").unwrap();
         std::fs::File::create(at("disk.img")).unwrap().set_len(LARGEST + 1).unwrap();
 
-        let (says, hint) = refused(at("wbe.toml"));
+        let (says, hint) = refused(at("wbe.toml")).await;
         assert!(says.starts_with("there is no recipe at"), "{says}");
         assert_eq!(hint, format!("did you mean `{}`?", at("web.toml").display()));
-        assert_eq!(refused(at("nothing")).1, "check the path");
-        let (says, hint) = refused(folder.path().to_owned());
+        assert_eq!(refused(at("nothing")).await.1, "check the path");
+        let (says, hint) = refused(folder.path().to_owned()).await;
         assert!(says.ends_with("is a directory") && hint.contains("`hostagent check "), "{says}; {hint}");
-        assert!(refused(at("disk.img")).0.ends_with("is no recipe: it has 16 MiB"));
-        assert!(refused(at("program")).0.contains("is not a text file"));
-        assert!(refused(at("empty.toml")).0.contains("error: there is nothing in the recipe"));
+        assert!(refused(at("disk.img")).await.0.ends_with("is no recipe: it has 16 MiB"));
+        assert!(refused(at("program")).await.0.contains("is not a text file"));
+        assert!(refused(at("empty.toml")).await.0.contains("error: there is nothing in the recipe"));
     }
 }

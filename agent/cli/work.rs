@@ -81,8 +81,10 @@ pub(super) async fn perform(opened: Opened, host: &Host, mut lead: Lead, show: &
     if !show.json {
         opened.tell();
     }
-    let Opened { plan, services, learned, about } = opened;
+    let Opened { plan, services, learned, bases, about } = opened;
     learned.remember(&host.touch())?;
+    bases.keep(&host.touch())?;
+    about.notes.iter().for_each(|note| journal::note(note));
     // Their packages leave their start to them, also to those that `--only` leaves out this time: they are not to run
     // with the configuration of the distribution.
     host.starts_units(services);

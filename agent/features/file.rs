@@ -18,7 +18,7 @@ use crate::resources;
 use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet};
 use crate::resources::config_set::{sshd, sudoers};
 use crate::resources::download::Download;
-use crate::terms::{AbsolutePath, AccountName, Mode};
+use crate::terms::{AbsolutePath, AccountName, Address, Mode};
 
 /// A file. Exactly one of `content` and `source` says what is in it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ pub struct File {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "FileSource")]
 pub struct Source {
-    /// `https://…`, `http://…`, or `file://…` on this host, without a user name or password.
+    /// `https://…`, `http://…`, `s3://BUCKET/KEY`, or `file://…` on this host, without a user name or password.
     pub url: String,
     /// SHA-256 of the content, in hexadecimal. Nothing is fetched while the host's file has it.
     #[schemars(extend("pattern" = "^[0-9a-fA-F]{64}$"))]
@@ -206,12 +206,17 @@ impl File {
         if holds_login(&source.url) {
             let hint = "fetch it from where none is needed, or put the content into the recipe";
             plan.problem_at(here.key("source").key("url"), "the URL holds a user name or password", hint);
+        } else if scheme == "s3" {
+            if let Err(complaint) = Address::try_from(source.url.as_str()) {
+                let (says, hint) = complaint.split_once("\nhint: ").unwrap_or((&complaint, "is it right?"));
+                plan.problem_at(here.key("source").key("url"), says, hint);
+            }
         } else if !matches!(scheme, "https" | "http" | "file") || !source.url.contains("://") {
             let says = format!("cannot fetch `{}`", source.url);
             plan.problem_at(
                 here.key("source").key("url"),
                 says,
-                "the URL begins with `https://`, `http://` or `file://`",
+                "the URL begins with `https://`, `http://`, `s3://` or `file://`",
             );
         }
         if source.sha256.len() != 64 || !source.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -230,7 +235,7 @@ impl File {
             let says = format!("`{key}` goes with `content`, not with `source`");
             plan.problem_with_key(here.key(key), says, "take it out, or put the content into the recipe");
         }
-        if scheme == "https" {
+        if matches!(scheme, "https" | "s3") {
             needs_package(plan, "ca-certificates");
         }
         plan.add(Download {

@@ -96,12 +96,15 @@ async fn try_once(client: &reqwest::Client, url: &str, how: Fetch) -> Result<Vec
     let mut response = client.get(url).send().await.map_err(passing)?;
     let status = response.status();
     if !status.is_success() {
-        let error = Error::said_with_hint(
-            "fetch-refused",
-            format!("`{}` answered {status}", shown(url)),
-            "is the address right, and open to this host?",
-        );
         let passes = status.is_server_error() || status.as_u16() == 429;
+        let code = match status.as_u16() {
+            _ if passes => "fetch-unavailable",
+            401 | 403 => "fetch-forbidden",
+            404 | 410 => "fetch-gone",
+            _ => "fetch-refused",
+        };
+        let hint = if passes { "it may pass: run again" } else { "is the address right, and open to this host?" };
+        let error = Error::said_with_hint(code, format!("`{}` answered {status}", shown(url)), hint);
         return Err(if passes { Attempt::MayPass(error) } else { Attempt::Final(error) });
     }
     let mut bytes = Vec::new();
@@ -183,7 +186,7 @@ mod tests {
 
         let url = server(&["HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"]).await;
         let error = look(root.path()).fetch(&url, HOW).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("`{url}` answered 404 Not Found"));
+        assert_eq!((error.code(), error.to_string()), ("fetch-gone", format!("`{url}` answered 404 Not Found")));
     }
 
     #[tokio::test]

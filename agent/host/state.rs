@@ -46,13 +46,14 @@ impl Touch {
         self.write_whole(&Path::new(STATE_DIR).join(name), bytes, |_| Ok(()))
     }
 
-    /// The same, and when it returns no power cut takes it back.
+    /// The same, and when it returns no power cut takes it back. The name may have a folder, which is made.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_state_durably(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.make_private(Path::new(STATE_DIR))?;
-        self.write_private(&Path::new(STATE_DIR).join(name), bytes)
+        let path = Path::new(STATE_DIR).join(name);
+        self.make_private(path.parent().unwrap_or(Path::new(STATE_DIR)))?;
+        self.write_private(&path, bytes)
     }
 
     /// Keeps something under this name until the next boot.

@@ -196,26 +196,26 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     /// A derived struct would also take an array, which nobody means.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Complaint> {
         match &self.node.value {
             Value::Table(_) | Value::Withheld => self.deserialize_any(visitor),
+            _ if name == SecretRef::NAME => Err(Complaint::new(Kind::LiteralSecret)),
             _ => Err(Complaint::new(Kind::NoTable(keys))),
         }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Complaint> {
         let table = match &self.node.value {
             Value::Table(table) => table,
             Value::Withheld => return Err(Complaint::new(Kind::Consequence)),
-            _ if name == SecretRef::NAME => return Err(Complaint::new(Kind::LiteralSecret)),
             Value::String(text) => return visitor.visit_enum(Choice { name: text, value: None, known }),
             _ => return self.no_choice(known),
         };

@@ -28,23 +28,12 @@ const KEYS: [(&str, &str, &str); 3] = [
     ("file", "template", "put its text into `content`, where `{{ vars.x }}` and `{{ facts.x }}` stand for values"),
 ];
 
-/// Forms of a secret.
-const SECRETS: [&str; 2] = ["ssm", "secretsmanager"];
-
-/// What to do about the key at the end of `path`, if a later version has it. `known` are the keys beside it.
-pub(super) fn remedy(path: &KeyPath, known: &[&str]) -> Option<&'static str> {
+/// What to do about the key at the end of `path`, if a later version has it.
+pub(super) fn remedy(path: &KeyPath) -> Option<&'static str> {
     let header = path.parent()?.header().to_string();
     let key = path.last_key()?;
     if header.is_empty() && TABLES.contains(&key) {
         return Some("take it out, or use a newer version");
     }
-    if SECRETS.contains(&key) && known.contains(&"generate") {
-        return Some("until then write `{ file = \"/…\" }` or `{ generate = 32 }`");
-    }
     KEYS.iter().find(|(table, name, _)| *table == header && *name == key).map(|(_, _, remedy)| *remedy)
-}
-
-/// Where bases will come from: the beginning of such a name.
-pub(super) fn is_base(name: &str) -> bool {
-    ["s3:", "ssm:", "https:", "http:"].iter().any(|scheme| name.starts_with(scheme))
 }

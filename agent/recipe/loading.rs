@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::base::{self, Base};
 use super::document::{self, Entry, Node, Table, Value};
 use super::interpolate::{Facts, Namespace, Weaver, references};
-use super::later;
 use super::merge;
 use super::vars::Vars;
 use crate::problem::{Place, Problem, Problems, SourceId, Sources, Span};
+use crate::terms::Remote;
 
 /// The format this program reads.
 pub const FORMAT: i64 = 1;
@@ -31,10 +32,12 @@ pub type BaseText = Result<(String, Vec<u8>), String>;
 /// The recipes that others may extend.
 #[derive(Clone, Copy)]
 pub struct Bases<'a> {
-    /// The names there are; names with a `:` (`https://…`) need not be among them.
+    /// The names there are.
     pub names: &'a [String],
     /// Reads one of them.
     pub read: &'a dyn Fn(&str) -> BaseText,
+    /// The bytes of one elsewhere, if it was fetched: nothing here asks anybody.
+    pub fetched: &'a dyn Fn(&Remote) -> Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Bases<'_> {
@@ -46,7 +49,7 @@ impl fmt::Debug for Bases<'_> {
 impl Bases<'_> {
     /// No base can be had.
     pub fn none() -> Self {
-        Self { names: &[], read: &|_| Err("there are no bases here".to_owned()) }
+        Self { names: &[], read: &|_| Err("there are no bases here".to_owned()), fetched: &|_| None }
     }
 }
 
@@ -57,6 +60,38 @@ pub struct Lent<'a> {
     pub by: &'a str,
     /// The name of the base.
     pub base: &'a str,
+}
+
+/// Why there is no document.
+#[derive(Debug)]
+pub enum NotLoaded {
+    /// A text cannot be read at all.
+    Wrong(Problems),
+    /// A base is elsewhere, and not fetched yet: load it all again when it is there.
+    Lacks(Box<Lacking>),
+}
+
+/// A recipe whose base is elsewhere.
+#[derive(Clone, Debug)]
+pub struct Lacking {
+    /// What is to be fetched.
+    pub remote: Remote,
+    problems: Problems,
+    span: Span,
+}
+
+impl Lacking {
+    /// What is wrong with what is there, without its base.
+    pub fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
+    /// The problems of a recipe whose base cannot be had.
+    pub fn refused(mut self, why: &str, hint: &str) -> Problems {
+        let says = format!("the base `{}` cannot be had: {why}", self.remote);
+        self.problems.push(Problem::new(&self.span, says).hint(hint));
+        self.problems
+    }
 }
 
 /// A recipe over its bases, before facts.
@@ -77,7 +112,7 @@ pub fn load(
     bytes: &[u8],
     overrides: &BTreeMap<String, String>,
     bases: &Bases<'_>,
-) -> Result<Document, Problems> {
+) -> Result<Document, NotLoaded> {
     load_over(name, bytes, None, overrides, bases)
 }
 
@@ -88,12 +123,16 @@ pub fn load_over(
     lent: Option<Lent<'_>>,
     overrides: &BTreeMap<String, String>,
     bases: &Bases<'_>,
-) -> Result<Document, Problems> {
-    let mut chain = Chain { problems: Problems::default(), layers: Vec::new(), lent, borrows: false };
-    if !chain.read(name, bytes, bases) {
-        return Err(chain.problems);
+) -> Result<Document, NotLoaded> {
+    let mut chain = Chain { problems: Problems::default(), layers: Vec::new(), lent, borrows: false, lacks: None };
+    let is_whole = chain.read(name, bytes, bases);
+    let Chain { mut problems, layers, borrows, lacks, .. } = chain;
+    if let Some((remote, span)) = lacks {
+        return Err(NotLoaded::Lacks(Box::new(Lacking { remote, problems, span })));
     }
-    let Chain { mut problems, layers, borrows, .. } = chain;
+    if !is_whole {
+        return Err(NotLoaded::Wrong(problems));
+    }
     let mut vars = Table::new();
     let mut root: Option<Node> = None;
     for layer in layers.into_iter().rev() {
@@ -105,7 +144,7 @@ pub fn load_over(
         });
     }
     let Some(mut merged) = root else {
-        return Err(problems);
+        return Err(NotLoaded::Wrong(problems));
     };
     merge::refuse_unset(&mut merged, &mut problems);
     let declared = Vars::declare(vars, overrides, &mut problems);
@@ -185,6 +224,8 @@ struct Chain<'a> {
     /// Until it is borrowed.
     lent: Option<Lent<'a>>,
     borrows: bool,
+    /// The base that is still to be fetched.
+    lacks: Option<(Remote, Span)>,
 }
 
 impl Chain<'_> {
@@ -198,13 +239,12 @@ impl Chain<'_> {
                 Some(None) => return true,
                 Some(Some(base)) => base,
             };
-            let Some(wanted) = base.string().map(str::to_owned) else {
-                self.problems.push(Problem::new(&base.span, "expected the name of a base, in quotes"));
-                return false;
+            let Some(wanted) = base::read(&base, &mut self.problems) else { return false };
+            let name = match &wanted {
+                Base::Named(name) => name.clone(),
+                Base::Remote(remote) => remote.address.whole(),
             };
-            let refusal = if wanted.contains("{{") {
-                Some(("a base is read before variables are known".to_owned(), "write its name out".to_owned()))
-            } else if seen.contains(&wanted) {
+            let refusal = if seen.contains(&name) {
                 Some((format!("the base `{wanted}` is its own base"), "take `base` out of one of them".to_owned()))
             } else if seen.len() >= MOST_BASES {
                 Some((format!("more than {MOST_BASES} bases stand under one another"), "join some of them".to_owned()))
@@ -215,22 +255,18 @@ impl Chain<'_> {
                 self.problems.push(Problem::new(&base.span, says).hint(hint));
                 return false;
             }
-            let Some((base_name, text)) = self.base(&wanted, &base.span, bases) else {
-                return false;
+            let found = match wanted {
+                Base::Named(name) => self.named(&name, &base.span, bases),
+                Base::Remote(remote) => self.remote(&remote, &base.span, bases),
             };
-            seen.push(wanted);
+            let Some((base_name, text)) = found else { return false };
+            seen.push(name);
             next = self.layer(&base_name, &text);
         }
     }
 
-    fn base(&mut self, wanted: &str, span: &Span, bases: &Bases<'_>) -> Option<(String, Vec<u8>)> {
-        if later::is_base(wanted) {
-            let says = format!("the base `{wanted}` is not supported by this version of hostagent");
-            let hint = "put it beside this recipe as `NAME.toml`, and write `base = \"NAME\"`";
-            self.problems.push(Problem::new(span, says).hint(hint));
-            return None;
-        }
-        if !wanted.contains(':') && !bases.names.iter().any(|name| name == wanted) {
+    fn named(&mut self, wanted: &str, span: &Span, bases: &Bases<'_>) -> Option<(String, Vec<u8>)> {
+        if !bases.names.iter().any(|name| name == wanted) {
             let problem = Problem::new(span, format!("unknown base `{wanted}`"));
             let listed = match bases.names {
                 [] => problem.hint(format!("put `{wanted}.toml` beside this recipe, or into `{BAKED}`")),
@@ -249,6 +285,14 @@ impl Chain<'_> {
                 None
             }
         }
+    }
+
+    fn remote(&mut self, wanted: &Remote, span: &Span, bases: &Bases<'_>) -> Option<(String, Vec<u8>)> {
+        let text = (bases.fetched)(wanted);
+        if text.is_none() {
+            self.lacks = Some((wanted.clone(), span.clone()));
+        }
+        text.map(|bytes| (wanted.to_string(), bytes))
     }
 
     /// Parses one file; `None` when it cannot be read, else its `base`.

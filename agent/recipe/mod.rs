@@ -8,6 +8,7 @@
 //! A problem at any step is noted and the piece it is about is withheld from the later steps, so that one mistake is
 //! reported once and hides no other.
 
+mod base;
 pub mod complaint;
 pub mod deserialize;
 pub mod document;

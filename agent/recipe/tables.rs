@@ -21,6 +21,7 @@ use crate::features::timer::Timer;
 use crate::features::user::User;
 use crate::problem::Problems;
 
+use super::base;
 use super::deserialize::read;
 use super::document::{Node, Value};
 use super::guide::Guide;
@@ -37,7 +38,10 @@ pub struct Recipe {
     /// The format of the recipe: 1. A recipe that only names a base and sets variables may leave it out.
     #[schemars(range(min = 1, max = 1))]
     pub format: Option<u8>,
-    /// The recipe that this one extends: tables merge, lists of tables merge by `name` or `path`.
+    /// The recipe that this one extends: tables merge, lists of tables merge by `name` or `path`. Either the name of one
+    /// beside this recipe or of the image, or the address of one elsewhere: `"s3://BUCKET/KEY"`, `"ssm:/PATH"`, or
+    /// `{ url = "https://…", sha256 = "…" }`.
+    #[schemars(with = "Option<base::Written>")]
     pub base: Option<String>,
     /// Variables: a value is the default, `{ required = "what it is" }` has none and must be given with `--var`.
     #[schemars(with = "Option<std::collections::BTreeMap<String, serde_json::Value>>")]

@@ -95,7 +95,7 @@ impl Subject<'_> {
     fn unknown_key(&self, key: &str, known: &[&str]) -> Problem {
         let parent = self.path.parent().unwrap_or_default();
         let is_header = parent.steps().is_empty() && self.is_header();
-        if let Some(remedy) = later::remedy(self.path, known) {
+        if let Some(remedy) = later::remedy(self.path) {
             let says = format!("`{key}` is not supported by this version of hostagent");
             return Problem::new(self.place(true), says).hint(remedy);
         }

@@ -51,6 +51,11 @@ pub fn end(outcome: &Outcome) {
     }
 }
 
+/// Tells what else is to be known of a run.
+pub fn note(note: &str) {
+    warn!(target: TARGET, MESSAGE_ID = ids::NOTE, "note: {note}");
+}
+
 /// Tells of a boot that came to nothing: what is wrong, in a line. Standard error has the rest.
 pub fn refused(code: &str, says: &str) {
     error!(target: TARGET, MESSAGE_ID = ids::RUN_ENDED, OUTCOME = "failed", CODE = code, "failed: {says}");

@@ -19,9 +19,11 @@ pub const SKIPPED: &str = "3dedd43252ed499ea98e41d4cc91bc65";
 pub const HEALED: &str = "c08576c405ea4d919f898bc2f6bbeeb9";
 /// The recipe names a resource no more; it stays, because it may hold data. `RESOURCE`.
 pub const RELEASED: &str = "93b4bb08298d4b6ea7639bc348f29f9f";
+/// What else is to be known of a run, such as that it used the last good copy of a recipe whose source was down.
+pub const NOTE: &str = "c60932798eb944e4993fa2a4ee0262c9";
 
 /// All of them.
-pub const ALL: [&str; 8] = [RUN_BEGAN, RUN_ENDED, CHANGED, DRIFT, FAILED, SKIPPED, HEALED, RELEASED];
+pub const ALL: [&str; 9] = [RUN_BEGAN, RUN_ENDED, CHANGED, DRIFT, FAILED, SKIPPED, HEALED, RELEASED, NOTE];
 
 #[cfg(test)]
 mod tests {

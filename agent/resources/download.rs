@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::file::{accounts, owned, places_above};
+use crate::aws::Session;
+use crate::elsewhere;
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::fetch::Fetch;
 use crate::host::files::{Access, Kind, sha256_of};
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
-use crate::terms::{AccountName, Mode};
+use crate::terms::{AccountName, Address, Mode};
 
 /// How large a file may be: it passes through memory, of which a nano has little.
 const LARGEST: usize = 128 << 20;
@@ -64,7 +66,14 @@ impl Resource for Download {
         if host.sha256(&self.path)?.as_deref() == Some(&self.sha256) {
             return Ok(host.set_access(&self.path, access)?);
         }
-        let bytes = host.fetch(&self.url, Fetch { limit: LARGEST, timeout: PATIENCE, pinned: true }).await?;
+        let bytes = match Address::try_from(self.url.as_str()) {
+            Ok(address @ Address::S3 { .. }) => {
+                let fetched = elsewhere::fetch(host, &Session::of(host), &address, LARGEST).await;
+                fetched
+                    .map_err(|why| Cause::new(why.code, format!("`{address}` cannot be had: {why}")).hint(why.hint))?
+            }
+            _ => host.fetch(&self.url, Fetch { limit: LARGEST, timeout: PATIENCE, pinned: true }).await?,
+        };
         let came = sha256_of(&bytes);
         if came != self.sha256 {
             let says =

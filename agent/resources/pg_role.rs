@@ -208,7 +208,7 @@ impl Resource for PgRole {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let wanted = match &self.password {
-            Some(secret) => secret.value(&self.secret_name(), host)?,
+            Some(secret) => secret.value(&self.secret_name(), host).await?,
             None => None,
         };
         Ok(match self.found(host).await? {
@@ -220,7 +220,7 @@ impl Resource for PgRole {
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         let found = self.found(host).await?;
         let wanted = match &self.password {
-            Some(secret) => Some(secret.value_or_made(&self.secret_name(), host)?),
+            Some(secret) => Some(secret.value_or_made(&self.secret_name(), host).await?),
             None => None,
         };
         let stored = found.as_ref().and_then(|found| found.password.as_ref());

@@ -121,7 +121,7 @@ impl User {
         self.group.as_ref().map_or_else(|| host.group_name(found.gid), ToString::to_string)
     }
 
-    fn password(&self, host: &Look, found: &users::User, changes: Changes) -> Result<Changes, Cause> {
+    async fn password(&self, host: &Look, found: &users::User, changes: Changes) -> Result<Changes, Cause> {
         let login = self.wanted_login(host, found);
         if *login == Login::Kept {
             return Ok(changes);
@@ -141,7 +141,7 @@ impl User {
         };
         match login {
             Login::Hash(reference) => {
-                let want = self.hash(reference, host)?;
+                let want = self.hash(reference, host).await?;
                 let same = match &now {
                     Some(Password::Hash(now)) => now == want.expose(),
                     Some(Password::Locked) => LOCKS.contains(&want.expose()),
@@ -154,19 +154,17 @@ impl User {
     }
 
     /// The hash, if it is one: a second line of it would be read by chpasswd as another user's.
-    fn hash(&self, reference: &SecretRef, host: &Look) -> Result<Secret, Cause> {
-        let place = match reference {
-            SecretRef::File(path) => format!("`{path}`"),
-            SecretRef::Generate(_) => "a generated text".to_owned(),
-        };
+    async fn hash(&self, reference: &SecretRef, host: &Look) -> Result<Secret, Cause> {
         let wrong = || {
-            let says = format!("{place} is not a password hash for `{}`", self.name);
+            let says = format!("{reference} is not a password hash for `{}`", self.name);
             let hint = "it must hold one hash on one line, as `mkpasswd` prints it (it begins with `$`), or `!` for no password";
             Cause::new("not-a-hash", says).hint(hint)
         };
         // No hash can be generated: nobody would know its password.
-        let SecretRef::File(_) = reference else { return Err(wrong()) };
-        let secret = reference.value(&format!("user.{}", self.name), host)?.ok_or_else(wrong)?;
+        if matches!(reference, SecretRef::Generate(_)) {
+            return Err(wrong());
+        }
+        let secret = reference.value(&format!("user.{}", self.name), host).await?.ok_or_else(wrong)?;
         if is_crypt_field(secret.expose()) { Ok(secret) } else { Err(wrong()) }
     }
 
@@ -232,14 +230,14 @@ impl User {
     }
 
     async fn set_password(&self, host: &Touch, found: &users::User) -> Result<(), Cause> {
-        if self.password(host, found, Changes::none())?.is_empty() {
+        if self.password(host, found, Changes::none()).await?.is_empty() {
             return Ok(());
         }
         match self.wanted_login(host, found) {
             Login::Kept => {}
             Login::Locked => drop(host.run(&Program::does("usermod").arg("--lock").arg(self.name.as_str())).await?),
             Login::Hash(reference) => {
-                let hash = self.hash(reference, host)?;
+                let hash = self.hash(reference, host).await?;
                 let line = format!("{}:{}\n", self.name, hash.expose());
                 host.run(&Program::does("chpasswd").arg("--encrypted").stdin(line)).await?;
             }
@@ -299,7 +297,7 @@ impl Resource for User {
         let (now, want) = self.memberships(host, &found)?;
         let names = |set: &BTreeSet<String>| joined(set.iter().map(String::as_str));
         changes = changes.value("groups", &names(&now), &names(&want));
-        self.password(host, &found, changes)
+        self.password(host, &found, changes).await
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
@@ -308,7 +306,7 @@ impl Resource for User {
             host.gid(group.as_str())?;
         }
         if let Some(Login::Hash(reference)) = &self.login {
-            self.hash(reference, host)?;
+            self.hash(reference, host).await?;
         }
         match host.user(self.name.as_str())? {
             None => self.add(host).await?,

@@ -23,6 +23,7 @@ macro_rules! kept_as_text {
 }
 
 mod account;
+mod address;
 mod calendar;
 mod fingerprint;
 mod hostname;
@@ -38,6 +39,7 @@ mod unit_name;
 mod unit_settings;
 
 pub use account::AccountName;
+pub use address::{Address, Remote, sha256};
 pub use calendar::CalendarEvent;
 pub use fingerprint::Fingerprint;
 pub use hostname::HostName;

@@ -10,7 +10,7 @@ use nix::unistd::Uid;
 use super::tool;
 
 /// A program the lab runs, and the Debian package that has it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("mmdebstrap", "mmdebstrap"),
     ("systemd-nspawn", "systemd-container"),
     ("dpkg-scanpackages", "dpkg-dev"),
@@ -20,6 +20,7 @@ const NEEDED: [(&str, &str); 9] = [
     ("gpg-agent", "gpg-agent"),
     ("flock", "util-linux"),
     ("losetup", "mount"),
+    ("python3", "python3-venv"),
 ];
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

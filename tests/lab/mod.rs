@@ -25,7 +25,7 @@
 //! register → network → boot → machine            one machine, and how it is unmade
 //! commands, said, unit, digest, argv, agent, image      what a test says to it
 //! http, backend, names, outside                  the world around it
-//! firmware, metadata                             what makes it an EC2 instance
+//! firmware, metadata, aws                        what makes it an EC2 instance
 //! ```
 
 #![expect(
@@ -43,6 +43,7 @@
 
 pub mod agent;
 pub mod argv;
+pub mod aws;
 pub mod backend;
 pub mod base;
 pub mod boot;

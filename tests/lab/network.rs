@@ -76,6 +76,11 @@ impl Network {
         ip_in(&self.name, &format!("addr replace {address} dev lo {at_once}\n"));
     }
 
+    /// Has one more IPv4 address of the cloud outside, in the machine's own network.
+    pub fn has_outside(&self, address: &str) {
+        ip_in(&format!("{}-out", self.name), &format!("addr replace {address}/16 dev eth0\n"));
+    }
+
     /// Has an IPv6 address of the cloud outside, and a way there.
     pub fn reach(&self, address: Ipv6Addr) {
         let outside = format!("{}-out", self.name);

@@ -25,7 +25,8 @@ use crate::terms::SettingValue;
 pub struct Role {
     /// Its name, at most 63 bytes.
     pub name: String,
-    /// Its password, kept as a SCRAM-SHA-256 verifier: `{ generate = 32 }`, `{ file = "/…" }`. A verifier or MD5 hash is
+    /// Its password, kept as a SCRAM-SHA-256 verifier: `{ generate = 32 }`, `{ file = "/…" }`, `{ ssm = "/…" }`,
+    /// `{ secretsmanager = "…" }`. A verifier or MD5 hash is
     /// taken as it is. Default: whatever it has is left alone.
     #[serde(default)]
     pub password: Option<SecretRef>,
@@ -181,9 +182,11 @@ impl Role {
                 "take another name",
             );
         }
-        if let Some(Err(complaint)) = self.password.as_ref().map(SecretRef::validate) {
+        if let Some(secret) = &self.password
+            && let Err(complaint) = secret.validate()
+        {
             let (says, hint) = complaint.split_once("\nhint: ").unwrap_or((&complaint, "see the reference of secrets"));
-            plan.problem_at(here.key("password").key("generate"), says, hint);
+            plan.problem_at(here.key("password").key(secret.form()), says, hint);
         }
         if self.password.is_some() && self.no_password {
             plan.problem_at(

@@ -60,9 +60,29 @@ fn base_text(name: &str) -> BaseText {
 
 fn loaded(bytes: &[u8], overrides: &[(&str, &str)]) -> Result<Document, Problems> {
     let names = ["nano", "odd", "broken", "loop", "pool", "gone"].map(str::to_owned);
-    let bases = Bases { names: &names, read: &base_text };
+    let bases = Bases { names: &names, read: &base_text, fetched: &fetched };
     let given = overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    load("r.toml", bytes, &given, &bases)
+    load("r.toml", bytes, &given, &bases).map_err(wrong)
+}
+
+fn wrong(not: NotLoaded) -> Problems {
+    match not {
+        NotLoaded::Wrong(problems) => problems,
+        NotLoaded::Lacks(lacking) => lacking.refused("nobody fetches it here", "fetch it"),
+    }
+}
+
+/// What was fetched.
+fn fetched(remote: &Remote) -> Option<Vec<u8>> {
+    let text = match remote.address.whole().as_str() {
+        "s3://recipes/nano.toml" => NANO,
+        "s3://recipes/over.toml" => "base = \"nano\"\n[vars]\ndomain = \"far.example.org\"\n",
+        "s3://recipes/loop.toml" => "base = \"s3://recipes/loop.toml\"\n",
+        "ssm:/recipes/broken" => "format = 1\n[host\n",
+        "https://example.org/nano.toml" if remote.sha256.is_some() => NANO,
+        _ => return None,
+    };
+    Some(text.into())
 }
 
 fn recipe(text: &str, overrides: &[(&str, &str)]) -> Result<Recipe, String> {
@@ -91,7 +111,8 @@ fn a_recipe_of_nothing_but_vars_extends_the_base_that_is_lent_to_it() {
     let over = |text: &str, base: &str| {
         let names = ["nano".to_owned()];
         let lent = Some(Lent { by: "instance tag `hostagent:recipe`", base });
-        load_over("user-data", text.as_bytes(), lent, &BTreeMap::new(), &Bases { names: &names, read: &base_text })
+        let bases = Bases { names: &names, read: &base_text, fetched: &fetched };
+        load_over("user-data", text.as_bytes(), lent, &BTreeMap::new(), &bases).map_err(wrong)
     };
     for text in ["[vars]\ndomain = \"x\"\n", "format = 1\n[vars]\ndomain = \"x\"\n"] {
         let document = over(text, "nano").unwrap();
@@ -114,6 +135,34 @@ error: unknown base `nanoo`
 1 problem; nothing was touched
 "
     );
+}
+
+#[test]
+fn a_base_from_elsewhere_is_a_base_like_another() {
+    let digest = "ab".repeat(32);
+    for (base, domain) in [
+        ("\"s3://recipes/nano.toml\"".to_owned(), "api.example.org"),
+        (format!("{{ url = \"https://example.org/nano.toml\", sha256 = \"{digest}\" }}"), "api.example.org"),
+        // Its own base is one of the image.
+        ("\"s3://recipes/over.toml\"".to_owned(), "api.example.org"),
+    ] {
+        let found = recipe(&format!("base = {base}\n[vars]\ndomain = \"{domain}\"\n"), &[]).unwrap();
+        let host = found.host.unwrap();
+        assert_eq!((host.hostname.as_deref(), host.packages.unwrap().len()), (Some(domain), 2));
+    }
+    let over = recipe("base = \"s3://recipes/over.toml\"\n", &[]).unwrap();
+    assert_eq!(over.host.unwrap().hostname.as_deref(), Some("far.example.org"));
+}
+
+#[test]
+fn a_recipe_that_lacks_its_base_says_what_is_to_be_fetched() {
+    let text = "base = { url = \"s3://lab/b\", sha256 = \"".to_owned() + &"AB".repeat(32) + "\" }\n";
+    let not = load("r.toml", text.as_bytes(), &BTreeMap::new(), &Bases::none()).unwrap_err();
+    let NotLoaded::Lacks(lacking) = not else { panic!("{not:?}") };
+    assert_eq!((lacking.remote.to_string().as_str(), lacking.problems().len()), ("s3://lab/b", 0));
+    assert_eq!(lacking.remote.sha256, Some("ab".repeat(32)));
+    let shown = lacking.refused("it is gone", "look for it").render(Style::Plain);
+    assert!(shown.starts_with("error: the base `s3://lab/b` cannot be had: it is gone\n --> r.toml:1:8\n"), "{shown}");
 }
 
 #[test]
@@ -215,8 +264,20 @@ fn bases_that_cannot_be_used_are_explained() {
         ("base = \"nanoo\"\n", "  = help: did you mean `nano`?"),
         ("base = \"zzz\"\n", "  = help: the bases here are `nano`, `odd`, `broken`, `loop`, `pool`, `gone`"),
         ("base = \"gone\"\n", "error: the base `gone` cannot be read: no such file"),
-        ("base = \"s3://a/b\"\n", "error: the base `s3://a/b` is not supported by this version of hostagent"),
-        ("base = 3\n", "error: expected the name of a base, in quotes"),
+        ("base = \"s3://lab/b\"\n", "error: the base `s3://lab/b` cannot be had: nobody fetches it here"),
+        ("base = \"s3://recipes/loop.toml\"\n", "error: the base `s3://recipes/loop.toml` is its own base"),
+        ("base = \"ssm:/recipes/broken\"\n", " --> ssm:/recipes/broken:2:6"),
+        ("base = \"s3://b\"\n", "error: `s3://b` names no object of S3"),
+        ("base = \"http://example.org/\"\n", "error: `http://example.org/` is not protected on its way"),
+        ("base = \"https://e.org/a\"\n", "error: nothing says what must come from `https://e.org/a`"),
+        ("base = { url = \"https://e.org/a\" }\n", "error: nothing says what must come from `https://e.org/a`"),
+        ("base = { url = \"s3://lab/b\", sha256 = \"12\" }\n", "error: not a SHA-256"),
+        ("base = { url = \"nano\" }\n", "error: `nano` is no address"),
+        ("base = { url = 3 }\n", "error: expected an address, in quotes"),
+        ("base = { url = \"s3://lab/{{ vars.x }}\" }\n", "error: a base is read before variables are known"),
+        ("base = { ulr = \"s3://lab/b\" }\n", "  = help: did you mean `url`?"),
+        ("base = {}\n", "error: the base has no `url`"),
+        ("base = 3\n", "error: expected the name or the address of a base"),
         ("base = \"{{ vars.x }}\"\n", "error: a base is read before variables are known"),
         ("base = \"loop\"\n", "error: the base `loop` is its own base"),
         ("base = \"broken\"\n", " --> /usr/share/hostagent/recipes/broken.toml:1:10"),
@@ -238,8 +299,10 @@ fn more_bases_than_anyone_needs_are_a_problem() {
         let number: usize = name.trim_start_matches('b').parse().unwrap();
         Ok((name.to_owned(), format!("base = \"b{}\"\n", number + 1).into_bytes()))
     };
-    let problems =
-        load("r.toml", b"base = \"b0\"\n", &BTreeMap::new(), &Bases { names: &names, read: &read }).unwrap_err();
+    let bases = Bases { names: &names, read: &read, fetched: &|_| None };
+    let Err(NotLoaded::Wrong(problems)) = load("r.toml", b"base = \"b0\"\n", &BTreeMap::new(), &bases) else {
+        panic!("was taken");
+    };
     assert!(problems.render(Style::Plain).contains("more than 8 bases"));
     assert!(load("r.toml", b"base = \"b0\"\n", &BTreeMap::new(), &Bases::none()).is_err());
 }
