@@ -17,6 +17,9 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
             Err(error) => trouble = Some(error),
         }
     }
+    if let Err(error) = host.settle_accounts() {
+        trouble = Some(error);
+    }
     // Nobody reads them: not worth a word.
     host.clear_stages()?;
     host.remove_suspected_drafts()?;
