@@ -19,8 +19,6 @@
 //! | `secret` | a reference to a value, and the value at the moment of use |
 //! | `engine` | plans and runs; no kind and no feature |
 //! | `facts` | what a recipe can read of the host |
-//! | `report` | an outcome, and where it is shown |
-//! | `engine` | plans and runs, no kind |
 //! | `elsewhere` | texts that services have, and the last good copy of each |
 //! | `aws` | AWS, and whether this host is there |
 //! | `host` | the machine, and nobody else touches it |

@@ -96,6 +96,7 @@ impl Service {
         }
         // In this order a kill in between costs one more load, and never the copies of what was loaded.
         for name in self.undo_ids(host)? {
+            host.was_accepted(&name)?;
             host.forget_old(&name)?;
         }
         self.remember(host, on_disk).await
