@@ -267,7 +267,8 @@ pub(crate) fn standing(host: &Look, path: &Path, going: &BTreeSet<PathBuf>) -> R
     Ok(match (found.kind, written.sha256.clone()) {
         (Kind::File, wrote @ Some(_)) if host.sha256(path)? == wrote => Standing::Ours,
         (Kind::File, None) if written.opaque => Standing::Ours,
-        (Kind::Link, None) => Standing::Ours,
+        // One that a person has turned elsewhere is theirs. Of those made by an older hostagent nobody knows it.
+        (Kind::Link, None) if written.target.is_none() || host.link_target(path)? == written.target => Standing::Ours,
         (Kind::Directory, None) => {
             let stays = |name: &OsString| !going.contains(&path.join(name));
             let names: Vec<OsString> = host.names_in(path)?.into_iter().filter(stays).collect();

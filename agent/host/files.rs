@@ -258,14 +258,19 @@ impl Touch {
         self.wrote();
         let (directory, name) = self.parent(path)?;
         let fail = |errno: Errno| Error::File { doing: "link", path: path.into(), source: errno.into() };
-        match found_at(&directory, name, path)? {
-            Some(Found { kind: Kind::Link, .. }) => {}
-            Some(Found { kind: Kind::File, .. }) if over_file => {
-                let ours = self.ledger().written(path).is_some_and(|written| written.made);
-                if ours { self.ledger_mut().made(path)? } else { self.ledger_mut().removed(path)? }
+        let ours = match found_at(&directory, name, path)? {
+            None => true,
+            Some(found) => {
+                if found.kind != Kind::File || !over_file {
+                    found.must_be(Kind::Link, path)?;
+                }
+                self.ledger().written(path).is_some_and(|written| written.made)
             }
-            None => self.ledger_mut().made(path)?,
-            Some(other) => other.must_be(Kind::Link, path)?,
+        };
+        if ours {
+            self.ledger_mut().linking(path, target)?
+        } else {
+            self.ledger_mut().removed(path)?
         }
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);

@@ -63,8 +63,16 @@ pub struct Written {
     /// Whether nothing stood there before: then hostagent may remove it.
     pub made: bool,
     /// Whether it is a file whose content is nobody's to edit, such as a swap file.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub opaque: bool,
+    /// Where the link points that it made; none for what is no link, and for links of an older hostagent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<PathBuf>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// What a running unit has read.
@@ -198,15 +206,23 @@ impl Ledger {
     /// When the ledger cannot be written.
     pub fn writing(&mut self, path: &Path, sha256: &str, absent: bool) -> Result<(), Error> {
         let made = absent || self.paths.get(path).is_some_and(|written| written.made);
-        self.path_is(path, Written { sha256: Some(sha256.to_owned()), made, opaque: false })
+        self.path_is(path, Written { sha256: Some(sha256.to_owned()), made, opaque: false, target: None })
     }
 
-    /// Notes that hostagent makes a directory, a link or a file without a content of its own where nothing stood.
+    /// Notes that hostagent makes a directory where nothing stood.
     ///
     /// # Errors
     /// When the ledger cannot be written.
     pub fn made(&mut self, path: &Path) -> Result<(), Error> {
-        self.path_is(path, Written { sha256: None, made: true, opaque: false })
+        self.path_is(path, Written { sha256: None, made: true, opaque: false, target: None })
+    }
+
+    /// Notes that hostagent makes a link to `target` where nothing stood, or something of its own.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn linking(&mut self, path: &Path, target: &Path) -> Result<(), Error> {
+        self.path_is(path, Written { sha256: None, made: true, opaque: false, target: Some(target.to_owned()) })
     }
 
     /// Forgets a path that is gone.

@@ -21,7 +21,7 @@ fn what_was_written_is_there_after_a_torn_line() {
     let ledger = Ledger::read(directory.path()).unwrap();
     assert_eq!(
         ledger.written(Path::new("/etc/motd")),
-        Some(&Written { sha256: Some("aa".into()), made: true, opaque: false })
+        Some(&Written { sha256: Some("aa".into()), made: true, opaque: false, target: None })
     );
     assert!(ledger.written(Path::new("/srv/www")).unwrap().made);
 }
