@@ -179,7 +179,10 @@ impl Touch {
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
         let old = found_at(&directory, name, path)?;
-        old.as_ref().map_or(Ok(()), |old| old.must_be(Kind::File, path))?;
+        if let Some(old) = &old {
+            old.must_be(Kind::File, path)?;
+            self.keep_original(&directory, name, path)?;
+        }
         self.ledger_mut().writing(path, &sha256_of(bytes), old.is_none())?;
 
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
@@ -264,6 +267,9 @@ impl Touch {
                 if found.kind != Kind::File || !over_file {
                     found.must_be(Kind::Link, path)?;
                 }
+                if found.kind == Kind::File {
+                    self.keep_original(&directory, name, path)?;
+                }
                 self.ledger().written(path).is_some_and(|written| written.made)
             }
         };
@@ -292,6 +298,9 @@ impl Touch {
         let Some(found) = found_at(&directory, name, path)? else {
             return self.ledger_mut().removed(path);
         };
+        if found.kind == Kind::File {
+            self.keep_original(&directory, name, path)?;
+        }
         let flag = if found.kind == Kind::Directory { UnlinkatFlags::RemoveDir } else { UnlinkatFlags::NoRemoveDir };
         let removed = unlinkat(&directory, name, flag).and_then(|()| fsync(&directory));
         removed.map_err(|errno| Error::File { doing: "remove", path: path.into(), source: errno.into() })?;

@@ -137,12 +137,8 @@ impl ConfigSet {
             if host.read(&file.path)?.as_deref() == Some(&file.content) {
                 host.set_access(&file.path, access)?;
             } else {
-                host.keep_original(&file.path)?;
                 host.replace(&file.path, &file.content, access)?;
             }
-        }
-        for path in &self.absent {
-            host.keep_original(path)?;
         }
         for path in self.absent.iter().chain(leaving) {
             host.remove(path)?;
