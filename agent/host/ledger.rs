@@ -48,6 +48,13 @@ pub enum Trace {
     Path(PathBuf),
     /// A systemd unit that read the paths, and has to load that they are gone.
     Reader(String),
+    /// A program that must like the paths being gone, before their reader loads that.
+    Checker {
+        /// Its command line.
+        argv: Vec<String>,
+        /// Who runs it, if not root.
+        user: Option<String>,
+    },
     /// A systemd unit that was enabled and started; stopped and disabled before its files go.
     Unit(String),
     /// The keys of the recipe in the `authorized_keys` of this account. The rest of the file is somebody else's.

@@ -351,6 +351,15 @@ impl Look {
         }
         Ok(self.0.runner.run(program).await?)
     }
+
+    /// What a checker dislikes, in its own words: one that likes everything exits with 0.
+    ///
+    /// # Errors
+    /// As [`Look::ask`].
+    pub async fn complaint(&self, program: &Program) -> Result<Option<String>, Error> {
+        let output = self.ask(program).await?;
+        Ok((!output.succeeded()).then(|| format!("`{program}` says:\n{}", last_lines(&output))))
+    }
 }
 
 impl Touch {
