@@ -228,6 +228,7 @@ mod tests {
         there(1001);
         assert!(!owns(1001));
         touch().settle_accounts().unwrap();
+        assert!(!owns(1001), "it is not taken over");
         there(1000);
         assert!(!owns(1000));
     }
