@@ -36,6 +36,7 @@ on_each_debian![
     a_file_that_a_server_read_is_forgotten_by_the_server_in_the_same_run,
     a_user_loses_the_keys_and_sudo_rights_of_the_recipe_and_no_more,
     a_file_that_was_there_before_stays_and_its_first_version_is_told,
+    what_nginx_refuses_to_miss_stays_and_nginx_serves_on,
 ];
 
 fn a_site_that_is_no_longer_named_leaves_the_disk_and_nginx(debian: u8) {
@@ -172,4 +173,46 @@ fn a_file_that_was_there_before_stays_and_its_first_version_is_told(debian: u8) 
         host.agent("converge").exits(0).says_not("/etc/app.conf");
     }
     host.sh("ls /var/lib/hostagent/originals").prints("etc%2Fapp.conf");
+}
+
+fn what_nginx_refuses_to_miss_stays_and_nginx_serves_on(debian: u8) {
+    let recipe = r#"
+format = 1
+[[nginx.site]]
+name = "one"
+server_name = ["one.example.org"]
+proxy = { to = ["127.0.0.1:3000"] }
+"#;
+    let host = converged(debian, recipe);
+    let app = host.backend("127.0.0.1:3000", "one");
+    // A site of a person's own that leads to the same backend.
+    host.write(
+        "/etc/nginx/conf.d/mine.conf",
+        "server { listen 8081; location / { proxy_pass http://one_backend; } }\n",
+    );
+    host.sh("nginx -t && systemctl restart nginx").succeeds();
+    let etc = || host.digest("/etc").without("/etc/hostagent/recipe.toml");
+    let (before, ran) = (etc(), as_it_runs(&host, "nginx"));
+
+    host.recipe("format = 1\n");
+    for _ in 0..2 {
+        let told = host.agent("converge").exits(1);
+        told.says("`/usr/sbin/nginx -t -q` says")
+            .says("\"one_backend\"")
+            .says("mine.conf:1")
+            .says("the files are back");
+        before.is_still(&etc());
+        assert_eq!(as_it_runs(&host, "nginx"), ran, "it was neither restarted nor reloaded");
+        host.get("http://one.example.org/").says("one");
+        host.sh("nginx -t").succeeds();
+    }
+    host.sh("rm /etc/nginx/conf.d/mine.conf").succeeds();
+    host.agent("converge").exits(0);
+    host.sh("nginx -t && systemctl is-active nginx").succeeds();
+    crate::lab::eventually("nginx has forgotten the site", || {
+        !host.ask("http://one.example.org/", &[]).is_ok_and(|answer| answer.body.contains("one"))
+    });
+    host.agent("plan").exits(0);
+    host.sh("ls /var/lib/hostagent/undo").prints("");
+    drop(app);
 }

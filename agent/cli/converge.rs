@@ -48,17 +48,12 @@ impl Converge {
                 format!("`sudo {}`; `hostagent plan` shows what it would do", self.wanted.again()),
             ));
         }
-        let mut opened = open::open(&self.wanted, "converge", &mut lead).await?;
         let patience = Duration::from_secs(u64::from(self.wait));
         let command = format!("hostagent converge{}", self.wanted.argument());
-        // Held until the report is written.
-        let (_lock, waited) = work::lock(patience, &command).await?;
+        // Held until the report is written. Before anything is read: while another run goes on, what it says changes.
+        let _lock = work::lock(patience, &command).await?;
         lead.passed("lock");
-        if waited {
-            // The recipe and what is true of the host may have changed meanwhile.
-            opened = open::open(&self.wanted, "converge", &mut lead).await?;
-        }
-        // Only now: what the run before this one remembered is known when it has ended.
+        let mut opened = open::open(&self.wanted, "converge", &mut lead).await?;
         let host = Host::here()?;
         opened.about.verb = Some("converge");
         opened.about.boot = host.look().boot_id();

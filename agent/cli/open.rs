@@ -216,6 +216,7 @@ pub(super) async fn open_from(
         about.notes.push(format!("the {} ({}) is not used: the user-data says what its base is", lent.by, lent.base));
     }
     about.notes.extend(bases.notes());
+    about.notes.extend(host.look().ledger().doubt());
     let (plan, services) = chosen(plan, wanted)?;
     lead.passed("plan");
     Ok(Opened { plan, services, learned, bases, about })

@@ -40,15 +40,15 @@ impl Show {
     }
 }
 
-/// Takes the lock; says whether another run was waited for. `command` is what others read of this run.
+/// Takes the lock. `command` is what others read of this run.
 ///
 /// # Errors
 /// When another run still holds it after `patience`.
-pub(super) async fn lock(patience: Duration, command: &str) -> Result<(Lock, bool), Refusal> {
-    let taken = match Lock::take(Duration::ZERO, command).await.map(|lock| (lock, false)) {
+pub(super) async fn lock(patience: Duration, command: &str) -> Result<Lock, Refusal> {
+    let taken = match Lock::take(Duration::ZERO, command).await {
         Err(NoLock::Held(holder)) if !patience.is_zero() => {
             out::complain(&format!("waiting up to {} s for another run to end: {holder}\n", patience.as_secs()));
-            Lock::take(patience, command).await.map(|lock| (lock, true))
+            Lock::take(patience, command).await
         }
         taken => taken,
     };

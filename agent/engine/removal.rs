@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
@@ -19,11 +18,8 @@ use super::resource::Id;
 use super::run::guarded;
 use crate::host::files::Kind;
 use crate::host::ledger::Trace;
-use crate::host::systemd::is_unit_file;
+use crate::host::traces::Fate;
 use crate::host::{Host, Look, Touch};
-
-/// How many names of what keeps a directory are told.
-const SHOWN: usize = 3;
 
 /// What the ledger knows and the plan does not.
 #[derive(Debug, Default)]
@@ -51,16 +47,10 @@ pub(crate) fn leaving(plan: &Plan, host: &Look) -> Leaving {
     let kept: BTreeSet<Trace> = plan.steps.iter().flat_map(|step| step.resource.traces()).collect();
     let mut leaving = Leaving::default();
     for (id, record) in host.ledger().records().filter(|(id, _)| !wanted.contains(id)) {
-        let traces: Vec<Trace> = record.traces.iter().filter(|trace| !kept.contains(trace)).cloned().collect();
-        let made = traces.iter().any(|trace| match trace {
-            // What was there before stays, and whose it is and what it was is told.
-            Trace::Path(path) => host.ledger().written(path).is_some(),
-            Trace::Unit(_) => true,
-            Trace::Reader(_) => false,
-            // What cannot be looked at is told when it is to go.
-            Trace::Keys(user) => host.without_login_keys(user).map_or(true, |keys| keys.is_some()),
-        });
-        if made || record.is_only_intended() {
+        // Who must like what is left is asked, whoever else asks them.
+        let leaves = |trace: &&Trace| !kept.contains(trace) || trace.is_a_judge();
+        let traces: Vec<Trace> = record.traces.iter().filter(leaves).cloned().collect();
+        if host.has_left(id, &traces) || record.is_only_intended() {
             leaving.removals.push(Removal { id: Id::from(id), traces, going: Rc::default() });
         } else {
             leaving.released.push(Id::from(id));
@@ -80,7 +70,7 @@ fn going(removals: &[Removal], host: &Look) -> BTreeSet<PathBuf> {
     for gone in removals {
         for trace in gone.traces.iter().rev() {
             if let Trace::Path(path) = trace
-                && matches!(standing(host, path, &going), Ok(Standing::Ours))
+                && matches!(host.fate(trace, &going), Ok(Fate::Goes { .. }))
             {
                 going.insert(path.clone());
             }
@@ -92,12 +82,8 @@ fn going(removals: &[Removal], host: &Look) -> BTreeSet<PathBuf> {
 impl Removal {
     /// How deep its directory lies; what has none comes before all that have.
     fn depth(&self, host: &Look) -> usize {
-        let is_directory =
-            |path: &&PathBuf| matches!(host.found(path), Ok(Some(found)) if found.kind == Kind::Directory);
-        let paths = self.traces.iter().filter_map(|trace| match trace {
-            Trace::Path(path) => Some(path),
-            _ => None,
-        });
+        let is_directory = |path: &&Path| matches!(host.found(path), Ok(Some(found)) if found.kind == Kind::Directory);
+        let paths = self.traces.iter().filter_map(Trace::path);
         paths.filter(is_directory).map(|path| path.components().count()).min().unwrap_or(usize::MAX)
     }
 
@@ -106,7 +92,7 @@ impl Removal {
         let look = host.look();
         for trace in &self.traces {
             if let Trace::Path(path) = trace
-                && matches!(standing(&look, path, &self.going), Ok(Standing::Ours))
+                && matches!(look.fate(trace, &self.going), Ok(Fate::Goes { .. }))
             {
                 host.expect(&self.id);
                 look.foresee(&self.id, path, None);
@@ -117,7 +103,7 @@ impl Removal {
     /// Whether it goes before anything is put right: a unit is restarted without the settings it loses. Everything else
     /// goes last, when nothing that is put right refers to it any more.
     pub(crate) fn goes_first(&self) -> bool {
-        self.traces.iter().all(|trace| matches!(trace, Trace::Path(path) if is_unit_file(path)))
+        self.traces.iter().all(Trace::is_of_a_unit)
     }
 
     /// What would be taken away.
@@ -161,62 +147,18 @@ impl Removal {
     fn changes(&self, host: &Look) -> Result<Changes, Cause> {
         let mut changes = Changes::none();
         for trace in &self.traces {
-            changes = match trace {
-                Trace::Unit(unit) => changes.disappears("unit", unit),
-                Trace::Reader(_) => changes,
-                Trace::Keys(user) => match host.without_login_keys(user)? {
-                    Some((path, _)) => changes.disappears("keys", path.display()),
-                    None => changes,
-                },
-                Trace::Path(path) => match standing(host, path, &self.going)? {
-                    Standing::Gone => changes,
-                    Standing::Ours => changes.disappears("path", path.display()),
-                    Standing::Edited => {
-                        changes.note(format!("`{}` was edited by hand since, and is kept", path.display()))
-                    }
-                    Standing::Holds(names) => changes.note(format!(
-                        "`{}` holds what is not hostagent's ({}), and is kept",
-                        path.display(),
-                        names.join(", ")
-                    )),
-                    Standing::Foreign => changes.note(foreign(host, path)),
-                },
+            changes = match host.fate(trace, &self.going)? {
+                Fate::Nothing => changes,
+                Fate::Goes { what, name } => changes.disappears(what, name),
+                Fate::Stays(why) => changes.note(why),
             };
         }
         Ok(changes)
     }
 
     async fn take_away(&self, host: &Touch) -> Result<(), Cause> {
-        for trace in &self.traces {
-            match trace {
-                Trace::Unit(unit) => host.retire_unit(unit).await?,
-                Trace::Keys(user) => host.take_login_keys(user)?,
-                Trace::Path(_) | Trace::Reader(_) => {}
-            }
-        }
-        let mut gone = Vec::new();
-        for trace in self.traces.iter().rev() {
-            if let Trace::Path(path) = trace
-                && let Standing::Ours = standing(host, path, &self.going)?
-            {
-                if host.ledger().written(path).is_some_and(|written| written.opaque) {
-                    host.swap_off(path).await?;
-                }
-                host.remove(path)?;
-                gone.push(path.as_path());
-            }
-        }
-        host.forget_units(&gone).await?;
-        for trace in &self.traces {
-            match trace {
-                Trace::Reader(unit) if !gone.is_empty() => host.load_again(unit).await?,
-                // What is kept is from here on whoever's edited it.
-                Trace::Path(path) => host.ledger_mut().removed(path)?,
-                _ => {}
-            }
-        }
-        host.ledger_mut().released(self.id.as_str())?;
-        Ok(())
+        host.take_away(self.id.as_str(), &self.traces, &self.going).await?;
+        Ok(host.ledger_mut().released(self.id.as_str())?)
     }
 
     fn told(self, (verdict, changes): (Verdict, Changes), began: Instant, started: Instant, doing: Doing) -> Told {
@@ -234,51 +176,4 @@ impl Removal {
             course,
         }
     }
-}
-
-/// What is said of a file that was there before.
-fn foreign(host: &Look, path: &Path) -> String {
-    let says = format!("`{}` was there before hostagent, and is kept", path.display());
-    match host.original_of(path) {
-        Some(copy) => format!("{says} as it is now; what it was at first is in `{}`", copy.display()),
-        None => says,
-    }
-}
-
-/// Whose a path is.
-pub(crate) enum Standing {
-    Gone,
-    /// Made by hostagent and as it left it.
-    Ours,
-    /// Made by hostagent and changed by somebody.
-    Edited,
-    /// A directory made by hostagent that holds something which does not go: some of the names.
-    Holds(Vec<String>),
-    /// Was there before.
-    Foreign,
-}
-
-/// Tells whose a path is, where everything in `going` is taken away before it.
-pub(crate) fn standing(host: &Look, path: &Path, going: &BTreeSet<PathBuf>) -> Result<Standing, Cause> {
-    let Some(found) = host.found(path)? else { return Ok(Standing::Gone) };
-    let Some(written) = host.ledger().written(path).cloned().filter(|written| written.made) else {
-        return Ok(Standing::Foreign);
-    };
-    Ok(match (found.kind, written.sha256.clone()) {
-        (Kind::File, wrote @ Some(_)) if host.sha256(path)? == wrote => Standing::Ours,
-        (Kind::File, None) if written.opaque => Standing::Ours,
-        (Kind::Link, None) => Standing::Ours,
-        (Kind::Directory, None) => {
-            let stays = |name: &OsString| !going.contains(&path.join(name));
-            let names: Vec<OsString> = host.names_in(path)?.into_iter().filter(stays).collect();
-            let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.display())).collect();
-            let more = names.len().saturating_sub(SHOWN);
-            match (shown.is_empty(), more) {
-                (true, _) => Standing::Ours,
-                (false, 0) => Standing::Holds(shown),
-                (false, more) => Standing::Holds([shown, vec![format!("and {more} more")]].concat()),
-            }
-        }
-        _ => Standing::Edited,
-    })
 }

@@ -4,12 +4,15 @@
 //! ended half-way leaves packages half-configured, and a `[[run]]` of the recipe may be anything. But a run that begins
 //! beside them would race them: the same `[[run]]` twice at once, files of packages under its hands. So:
 //!
-//! - Before a program that changes the machine is started, a note is put into `/run/hostagent/at-work/`, and taken away when
-//!   it has ended. Where no note is left nothing is looked for, and a run with nothing to do pays one look at a directory.
-//! - Each such program carries in its environment who started it and until when it may work ([`MARK`]). A run that finds a
-//!   note looks for processes that carry the mark of another run, and takes the place of that run: it waits for them,
-//!   says so, and ends their process group when their time is up, as the killed run would have. Nothing is ended earlier,
+//! - Before a program that changes the machine is started, a note is put into `/run/hostagent/at-work/`, which root alone
+//!   may read: until when the program may work. It is taken away when the program has ended. Where no note is left nothing
+//!   is looked for, and a run with nothing to do pays one look at a directory.
+//! - Each such program carries the name of its note in its environment ([`MARK`]). A run that finds notes of another run
+//!   looks for processes that carry one of their names, and takes the place of that run: it waits for them, says so, and
+//!   ends their process group when the time in the note is up, as the killed run would have. Nothing is ended earlier,
 //!   dpkg least of all.
+//! - What a process says of itself counts for nothing more: programs are run as others than root too, who can hand their
+//!   mark to anybody. So no one is waited for much longer than the note says, whatever carries its name by then.
 //! - It waits for the programs themselves, the leaders of their process groups, as hostagent does: a daemon that a program
 //!   has left behind on purpose is nobody's to wait for.
 //!
@@ -26,37 +29,64 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getpgid};
 
 use super::programs::Program;
 use super::{Error, RUN_DIR, Touch};
 
-/// The environment variable by which such a program is known: `RUN:UNTIL`, the latter in seconds since the epoch.
-pub(super) const MARK: &str = "HOSTAGENT_PROGRAM";
+/// The environment variable by which such a program is known: the name of its note.
+const MARK: &str = "HOSTAGENT_PROGRAM";
 /// How often those that are waited for are looked at.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often a waiting run says so.
 const NEWS: Duration = Duration::from_secs(10);
+/// How long after its time, when its group has been ended, a program is still waited for.
+const GRACE: Duration = Duration::from_secs(5);
+/// No program is waited for longer, whatever its note says: one that cannot be read, or that was damaged.
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// Says that a program is at work, until dropped.
 #[derive(Debug)]
-pub(super) struct Note(PathBuf);
+pub(super) struct Note {
+    name: String,
+    place: PathBuf,
+}
+
+impl Note {
+    /// The program, to be known by this note.
+    pub(super) fn on(&self, program: &Program) -> Program {
+        program.clone().env(MARK, &self.name)
+    }
+}
 
 impl Drop for Note {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
+        if let Err(error) = fs::remove_file(&self.place) {
             tracing::debug!(%error, "a note of a program stays; the next run looks, and takes it away");
         }
     }
 }
+
+/// Until when the programs of other runs may work, by the names of their notes: a time since
+/// the boot, which nobody sets.
+type Notes = BTreeMap<String, Duration>;
 
 /// A program of another run that is still at work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Orphan {
     pid: i32,
     command: String,
-    /// Seconds since the epoch.
-    until: u64,
+    until: Duration,
+}
+
+/// What came of waiting for such programs.
+#[derive(Debug, Default)]
+pub(super) struct Waited {
+    /// What was waited for, in words.
+    pub(super) said: Vec<String>,
+    /// What did not end.
+    pub(super) trouble: Option<Error>,
 }
 
 impl Touch {
@@ -64,34 +94,38 @@ impl Touch {
     pub(super) fn note_at_work(&self, program: &Program) -> Result<Note, Error> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("{}-{}", this_run(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = directory().join(name);
-        let real = self.place(&path);
+        let path = directory().join(&name);
+        let place = self.place(&path);
+        let until = since_boot().saturating_add(program.may_take());
         let write = || {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(real.parent().unwrap_or(Path::new("/")))?;
-            fs::write(&real, program.argv().first().map_or("", String::as_str))
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(place.parent().unwrap_or(Path::new("/")))?;
+            fs::write(&place, format!("{}\n", until.as_secs()))
         };
         write().map_err(|source| Error::File { doing: "write", path, source })?;
-        Ok(Note(real))
+        Ok(Note { name, place })
     }
 
-    /// Waits for the programs of a run that was killed; says what it waited for.
+    /// Waits for the programs of a run that was killed.
     ///
     /// # Errors
     /// When it cannot be found out whether there are any: then nothing may be touched.
-    pub(super) async fn wait_for_orphans(&self) -> Result<Vec<String>, Error> {
-        let notes = self.names_in(&directory())?;
-        let own = this_run();
-        let of_others = |name: &&std::ffi::OsString| !name.to_string_lossy().starts_with(own);
-        let notes: Vec<PathBuf> = notes.iter().filter(of_others).map(|name| directory().join(name)).collect();
+    pub(super) async fn wait_for_orphans(&self) -> Result<Waited, Error> {
+        let notes = self.notes_of_others()?;
         if notes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Waited::default());
         }
         let mut waited = BTreeMap::new();
         let mut said: Option<std::time::Instant> = None;
-        loop {
-            let orphans = orphans()?;
-            let Some(first) = orphans.first() else { break };
-            if said.is_none_or(|when| when.elapsed() >= NEWS) {
+        let left = loop {
+            let orphans = orphans(&notes)?;
+            let now = since_boot();
+            // What is left then was ended, and its end is all that it can still come to.
+            if orphans.iter().all(|orphan| now >= orphan.until.saturating_add(GRACE)) {
+                break orphans;
+            }
+            if let Some(first) = orphans.first()
+                && said.is_none_or(|when| when.elapsed() >= NEWS)
+            {
                 self.tell(&format!(
                     "waiting for `{}` (process {}), which a run that was killed had started",
                     first.command, first.pid
@@ -99,7 +133,7 @@ impl Touch {
                 said = Some(std::time::Instant::now());
             }
             for orphan in orphans {
-                let ended = now() >= orphan.until;
+                let ended = now >= orphan.until;
                 if ended {
                     let _ = killpg(Pid::from_raw(orphan.pid), Signal::SIGKILL);
                 }
@@ -108,8 +142,9 @@ impl Touch {
                     .insert(orphan.pid, format!("{how} `{}`, which a run that was killed had started", orphan.command));
             }
             tokio::time::sleep(PAUSE).await;
-        }
-        for note in notes {
+        };
+        for name in notes.keys() {
+            let note = directory().join(name);
             match fs::remove_file(self.place(&note)) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::File { doing: "remove", path: note, source });
@@ -117,35 +152,62 @@ impl Touch {
                 _ => {}
             }
         }
-        Ok(waited.into_values().collect())
+        left.iter().for_each(|orphan| drop(waited.remove(&orphan.pid)));
+        Ok(Waited { said: waited.into_values().collect(), trouble: left.first().map(does_not_end) })
+    }
+
+    /// What was noted by other runs than this. A note that says nothing, or too much, counts for the longest time.
+    fn notes_of_others(&self) -> Result<Notes, Error> {
+        let (own, longest) = (format!("{}-", this_run()), since_boot().saturating_add(LONGEST));
+        let mut notes = Notes::new();
+        for name in self.names_in(&directory())? {
+            let Ok(name) = name.into_string() else { continue };
+            if name.starts_with(&own) {
+                continue;
+            }
+            let text = self.read_text(&directory().join(&name))?.unwrap_or_default();
+            let until = text.trim().parse().map_or(longest, |seconds| Duration::from_secs(seconds).min(longest));
+            notes.insert(name, until);
+        }
+        Ok(notes)
     }
 }
 
+fn does_not_end(orphan: &Orphan) -> Error {
+    let Orphan { pid, command, .. } = orphan;
+    let says = format!(
+        "`{command}` (process {pid}), which a run that was killed had started, is still there although its time was up and it was ended"
+    );
+    let hint =
+        format!("see `ps -o pid,ppid,user,stat,wchan,args -p {pid}` for what holds it; this run went on without it");
+    Error::said_with_hint("program-stays", says, hint)
+}
+
 /// The programs of other runs that are still at work. Always of this machine, whatever the root.
-fn orphans() -> Result<Vec<Orphan>, Error> {
+fn orphans(notes: &Notes) -> Result<Vec<Orphan>, Error> {
     let proc = Path::new("/proc");
     let fail = |source| Error::File { doing: "list", path: proc.into(), source };
     let mut orphans = Vec::new();
     for entry in fs::read_dir(proc).map_err(fail)? {
         let Ok(pid) = entry.map_err(fail)?.file_name().to_string_lossy().parse::<i32>() else { continue };
-        orphans.extend(orphan(pid));
+        orphans.extend(orphan(pid, notes));
     }
     orphans.sort_by_key(|orphan| orphan.pid);
     Ok(orphans)
 }
 
 /// This process, if it is such a program. One that has ended and that nobody has waited for has no environment.
-fn orphan(pid: i32) -> Option<Orphan> {
+fn orphan(pid: i32, notes: &Notes) -> Option<Orphan> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mark =
         environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="));
-    let (run, until) = std::str::from_utf8(mark?).ok()?.split_once(':')?;
+    let until = *notes.get(std::str::from_utf8(mark?).ok()?)?;
     let leads = getpgid(Some(Pid::from_raw(pid))).is_ok_and(|group| group == Pid::from_raw(pid));
-    if run == this_run() || !leads || is_daemon(pid) || !is_of_this_machine(pid) {
+    if !leads || is_daemon(pid) || !is_of_this_machine(pid) {
         return None;
     }
     let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    Some(Orphan { pid, command: command.replace('\0', " ").trim_end().to_owned(), until: until.parse().ok()? })
+    Some(Orphan { pid, command: command.replace('\0', " ").trim_end().to_owned(), until })
 }
 
 /// Whether it has begun a session of its own, as daemons do: hostagent's programs never had one.
@@ -159,11 +221,6 @@ fn is_of_this_machine(pid: i32) -> bool {
     space(&pid.to_string()) == space("self")
 }
 
-/// The value of [`MARK`] for a program that may take this long.
-pub(super) fn mark(patience: Duration) -> String {
-    format!("{}:{}", this_run(), now().saturating_add(patience.as_secs()))
-}
-
 /// A name for this process that no other has, also after a reboot.
 fn this_run() -> &'static str {
     static RUN: OnceLock<String> = OnceLock::new();
@@ -173,8 +230,9 @@ fn this_run() -> &'static str {
     })
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+/// The time that patience is measured in.
+fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
 }
 
 fn directory() -> PathBuf {
@@ -191,17 +249,28 @@ mod tests {
     use crate::host::Host;
     use crate::host::programs::Real;
 
-    /// A host on which a run was killed, and what that run had started, which may work for so many more seconds.
-    fn killed(script: &str, seconds: u64) -> (tempfile::TempDir, Touch, Child) {
+    /// A host with a note of another run of this name that says this.
+    fn noted(name: &str, note: &str) -> (tempfile::TempDir, Touch) {
         let root = tempfile::tempdir().unwrap();
         let touch = Host::at(root.path(), Box::new(Real)).unwrap().touch();
         fs::create_dir_all(root.path().join("run/hostagent/at-work")).unwrap();
-        // Of this test's own: tests run side by side, and each looks at all processes.
-        fs::write(root.path().join("run/hostagent/at-work/1.1-0"), "sh").unwrap();
-        let mut command = Command::new("sh");
-        let mark = format!("1.1:{}", now() + seconds);
-        let child = command.args(["-c", script]).env(MARK, mark).process_group(0).spawn().unwrap();
-        (root, touch, child)
+        fs::write(root.path().join("run/hostagent/at-work").join(name), note).unwrap();
+        (root, touch)
+    }
+
+    fn marked(name: &str, script: &str) -> Child {
+        Command::new("sh").args(["-c", script]).env(MARK, name).process_group(0).spawn().unwrap()
+    }
+
+    /// A name for a note that no other test has: they run side by side, and each looks at all processes.
+    fn name(of: &str) -> String {
+        format!("1.{}-{of}", std::process::id())
+    }
+
+    /// A host on which a run was killed, and what that run had started, which may work for so many more seconds.
+    fn killed(of: &str, script: &str, seconds: u64) -> (tempfile::TempDir, Touch, Child) {
+        let (root, touch) = noted(&name(of), &format!("{}\n", since_boot().as_secs() + seconds));
+        (root, touch, marked(&name(of), script))
     }
 
     /// The end of a child: somebody has to wait for it, as init does for orphans.
@@ -212,10 +281,11 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn what_a_killed_run_started_is_waited_for_and_not_ended() {
         let began = Instant::now();
-        let (root, touch, child) = killed("sleep 0.7; exit 3", 60);
+        let (root, touch, child) = killed("waits", "sleep 0.7; exit 3", 60);
         let (pid, end) = (child.id(), reap(child));
-        assert!(orphans().unwrap().iter().any(|orphan| orphan.pid.unsigned_abs() == pid));
-        let said = touch.wait_for_orphans().await.unwrap();
+        let notes = touch.notes_of_others().unwrap();
+        assert!(orphans(&notes).unwrap().iter().any(|orphan| orphan.pid.unsigned_abs() == pid));
+        let said = touch.wait_for_orphans().await.unwrap().said;
         assert!(began.elapsed() >= Duration::from_millis(700));
         assert!(
             said.contains(&"waited for `sh -c sleep 0.7; exit 3`, which a run that was killed had started".to_owned()),
@@ -227,10 +297,67 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_has_had_its_time_is_ended_with_its_children() {
-        let (_root, touch, child) = killed("sleep 20; true", 0);
+        let (_root, touch, child) = killed("ends", "sleep 20; true", 0);
         let end = reap(child);
         touch.wait_for_orphans().await.unwrap();
         assert!(!end.join().unwrap().success());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_no_note_speaks_of_is_not_waited_for_whatever_it_says_of_itself() {
+        let (root, touch, mut of_note) = killed("own", "exit 0", 60);
+        of_note.wait().unwrap();
+        let stranger = "1.1-0:9999999999";
+        let others = [marked(stranger, "sleep 20"), marked("", "sleep 20"), marked(&name("own2"), "sleep 20")];
+        let waited = tokio::time::timeout(Duration::from_secs(3), touch.wait_for_orphans()).await;
+        for mut other in others {
+            assert!(other.try_wait().unwrap().is_none(), "it was ended");
+            other.kill().unwrap();
+            other.wait().unwrap();
+        }
+        assert!(waited.unwrap().unwrap().said.is_empty());
+        assert_eq!(fs::read_dir(root.path().join("run/hostagent/at-work")).unwrap().count(), 0);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_does_not_end_is_waited_for_a_moment_longer_and_told_of() {
+        // As one of a user who was handed the mark: there is always another process of that name.
+        let (root, touch, mut next) = killed("stays", "exec sleep 20", 0);
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let seen = std::sync::Arc::clone(&stop);
+        let again = std::thread::spawn(move || {
+            while !seen.load(Ordering::Relaxed) {
+                if next.try_wait().unwrap().is_some() {
+                    next = marked(&name("stays"), "exec sleep 20");
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            next.kill().unwrap();
+            next.wait().unwrap();
+        });
+        let began = Instant::now();
+        let waited = tokio::time::timeout(GRACE * 3, touch.wait_for_orphans()).await;
+        stop.store(true, Ordering::Relaxed);
+        again.join().unwrap();
+        let trouble = waited.expect("it waits for ever").unwrap().trouble.unwrap();
+        assert!(began.elapsed() >= GRACE.checked_sub(Duration::from_secs(1)).unwrap());
+        let (says, hint) = (trouble.to_string(), trouble.hint().unwrap());
+        assert!(
+            says.starts_with("`sleep 20` (process ") && says.ends_with("its time was up and it was ended"),
+            "{says}"
+        );
+        assert!(hint.starts_with("see `ps "), "{hint}");
+        // Told once: the next run has nobody to wait for.
+        assert_eq!(fs::read_dir(root.path().join("run/hostagent/at-work")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_note_that_says_nothing_or_too_much_counts_for_a_day_and_no_longer() {
+        for text in ["", "sh", "-1", "1e9", "18446744073709551615", "99999999999999999999999", "\u{1}"] {
+            let (_root, touch) = noted("7.7-7", text);
+            let [(_, until)] = touch.notes_of_others().unwrap().into_iter().collect::<Vec<_>>()[..] else { panic!() };
+            assert!(until <= since_boot() + LONGEST, "{text}: {until:?}");
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -242,17 +369,18 @@ mod tests {
         let output = touch.run(&Program::does("sh").args(["-c", &script])).await.unwrap();
         let (count, mark) = output.stdout.split_once('\n').unwrap();
         assert_eq!(count, "1");
-        assert!(mark.starts_with(&format!("{}:", this_run())), "{mark}");
+        assert!(mark.starts_with(&format!("{}-", this_run())), "{mark}");
         assert_eq!(fs::read_dir(place).unwrap().count(), 0);
         // Those of this run are not waited for.
         let note = touch.note_at_work(&Program::does("x")).unwrap();
-        assert!(touch.wait_for_orphans().await.unwrap().is_empty());
+        assert!(touch.wait_for_orphans().await.unwrap().said.is_empty());
+        assert!(note.place.exists());
         drop(note);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_daemon_that_a_program_left_behind_is_not_waited_for() {
-        let (_root, touch, mut child) = killed("setsid sleep 3 >/dev/null 2>&1 & exit 0", 60);
+        let (_root, touch, mut child) = killed("daemon", "setsid sleep 3 >/dev/null 2>&1 & exit 0", 60);
         child.wait().unwrap();
         let began = Instant::now();
         touch.wait_for_orphans().await.unwrap();

@@ -179,7 +179,10 @@ impl Touch {
         let (directory, name) = self.parent(path)?;
         let fail = |doing| move |errno: Errno| Error::File { doing, path: path.into(), source: errno.into() };
         let old = found_at(&directory, name, path)?;
-        old.as_ref().map_or(Ok(()), |old| old.must_be(Kind::File, path))?;
+        if let Some(old) = &old {
+            old.must_be(Kind::File, path)?;
+            self.keep_original(&directory, name, path)?;
+        }
         self.ledger_mut().writing(path, &sha256_of(bytes), old.is_none())?;
 
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
@@ -258,14 +261,22 @@ impl Touch {
         self.wrote();
         let (directory, name) = self.parent(path)?;
         let fail = |errno: Errno| Error::File { doing: "link", path: path.into(), source: errno.into() };
-        match found_at(&directory, name, path)? {
-            Some(Found { kind: Kind::Link, .. }) => {}
-            Some(Found { kind: Kind::File, .. }) if over_file => {
-                let ours = self.ledger().written(path).is_some_and(|written| written.made);
-                if ours { self.ledger_mut().made(path)? } else { self.ledger_mut().removed(path)? }
+        let ours = match found_at(&directory, name, path)? {
+            None => true,
+            Some(found) => {
+                if found.kind != Kind::File || !over_file {
+                    found.must_be(Kind::Link, path)?;
+                }
+                if found.kind == Kind::File {
+                    self.keep_original(&directory, name, path)?;
+                }
+                self.ledger().written(path).is_some_and(|written| written.made)
             }
-            None => self.ledger_mut().made(path)?,
-            Some(other) => other.must_be(Kind::Link, path)?,
+        };
+        if ours {
+            self.ledger_mut().linking(path, target)?
+        } else {
+            self.ledger_mut().removed(path)?
         }
         let temporary = format!(".{}.hostagent", name.to_string_lossy());
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -287,6 +298,9 @@ impl Touch {
         let Some(found) = found_at(&directory, name, path)? else {
             return self.ledger_mut().removed(path);
         };
+        if found.kind == Kind::File {
+            self.keep_original(&directory, name, path)?;
+        }
         let flag = if found.kind == Kind::Directory { UnlinkatFlags::RemoveDir } else { UnlinkatFlags::NoRemoveDir };
         let removed = unlinkat(&directory, name, flag).and_then(|()| fsync(&directory));
         removed.map_err(|errno| Error::File { doing: "remove", path: path.into(), source: errno.into() })?;

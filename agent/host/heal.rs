@@ -1,5 +1,6 @@
 //! What a killed run may have left behind, put right before anything else.
 
+use super::at_work::Waited;
 use super::{Error, Touch};
 
 /// Puts right what a killed run left; says what, in words.
@@ -8,14 +9,16 @@ use super::{Error, Touch};
 /// When something cannot be put right; the run goes on and tells of it.
 pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
     // First: what they are at is not to be put right under their hands.
-    let mut healed = host.wait_for_orphans().await?;
-    let mut trouble = None;
+    let Waited { said: mut healed, mut trouble } = host.wait_for_orphans().await?;
     // One thing that cannot be healed keeps no other from it.
     for put_back in host.put_back_unchecked()? {
         match put_back {
             Ok(id) => healed.push(format!("a run was cut off while it changed {id}; the old files are back")),
             Err(error) => trouble = Some(error),
         }
+    }
+    if let Err(error) = host.settle_accounts() {
+        trouble = Some(error);
     }
     // Nobody reads them: not worth a word.
     host.clear_stages()?;

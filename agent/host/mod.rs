@@ -7,7 +7,7 @@
 //! | what | where |
 //! |---|---|
 //! | files | `files` `reading` `contents`; kept for later: `undo` `originals`; cut off: `drafts` |
-//! | what hostagent remembers | `ledger` `state` |
+//! | what hostagent remembers | `ledger` `state`; and takes away again: `traces` |
 //! | programs and processes | `programs` `processes` `identity` |
 //! | packages | `packages`, and behind it `apt` `dpkg` `deb_version` `held_starts` `fetch` |
 //! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `half_made` is what never ran; `probe` is a question to one |
@@ -57,6 +57,7 @@ pub mod state;
 pub mod swap;
 pub mod systemd;
 mod tail;
+pub mod traces;
 pub mod undo;
 pub mod users;
 

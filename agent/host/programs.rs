@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use self::memory::Memory;
-use super::{Error, Look, Touch, at_work};
+use super::{Error, Look, Touch};
 
 /// How much of each stream is kept: enough for any error message, little enough for a nano.
 pub const KEPT: usize = 1 << 20;
@@ -33,7 +33,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A command line to be run: argv, stdin, who runs it, and how long it may take.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Program {
     argv: Vec<String>,
     env: BTreeMap<String, String>,
@@ -124,6 +124,11 @@ impl Program {
     pub fn outlives(mut self) -> Self {
         self.outlives = true;
         self
+    }
+
+    /// How long it may take.
+    pub(super) fn may_take(&self) -> Duration {
+        self.patience
     }
 
     /// The command line.
@@ -255,9 +260,6 @@ async fn run(program: &Program) -> Result<Output, Failed> {
         .current_dir(&program.directory)
         .process_group(0)
         .kill_on_drop(true);
-    if !program.only_asks {
-        command.env(at_work::MARK, at_work::mark(program.patience));
-    }
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     let memory = if program.outlives { Some(Memory::new().map_err(start)?) } else { None };
     let [out, err] = match &memory {
@@ -349,6 +351,15 @@ impl Look {
         }
         Ok(self.0.runner.run(program).await?)
     }
+
+    /// What a checker dislikes, in its own words: one that likes everything exits with 0.
+    ///
+    /// # Errors
+    /// As [`Look::ask`].
+    pub async fn complaint(&self, program: &Program) -> Result<Option<String>, Error> {
+        let output = self.ask(program).await?;
+        Ok((!output.succeeded()).then(|| format!("`{program}` says:\n{}", last_lines(&output))))
+    }
 }
 
 impl Touch {
@@ -372,8 +383,8 @@ impl Touch {
     /// When it cannot be started or ran out of time.
     pub async fn try_run(&self, program: &Program) -> Result<Output, Error> {
         self.wrote();
-        let _at_work = self.note_at_work(program)?;
-        Ok(self.0.0.runner.run(program).await?)
+        let at_work = self.note_at_work(program)?;
+        Ok(self.0.0.runner.run(&at_work.on(program)).await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What hostagent keeps for itself in `/var/lib/hostagent`, beside the ledger: written whole, readable by root alone.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -43,7 +43,7 @@ impl Touch {
     /// When it cannot be written.
     pub fn write_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         self.make_private(Path::new(STATE_DIR))?;
-        self.write_whole(&Path::new(STATE_DIR).join(name), bytes, |_| Ok(()))
+        self.write_whole(&Path::new(STATE_DIR).join(name), &mut &*bytes, |_| Ok(()))
     }
 
     /// The same, and when it returns no power cut takes it back. The name may have a folder, which is made.
@@ -62,7 +62,7 @@ impl Touch {
     /// When it cannot be written.
     pub fn write_run(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         self.make_private(Path::new(RUN_DIR))?;
-        self.write_whole(&Path::new(RUN_DIR).join(name), bytes, |_| Ok(()))
+        self.write_whole(&Path::new(RUN_DIR).join(name), &mut &*bytes, |_| Ok(()))
     }
 
     fn make_private(&self, directory: &Path) -> Result<(), Error> {
@@ -72,7 +72,12 @@ impl Touch {
 
     /// Writes a file of hostagent's own: durable, and not in the ledger.
     pub(super) fn write_private(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        self.write_whole(path, bytes, std::fs::File::sync_all)?;
+        self.write_private_from(path, &mut &*bytes)
+    }
+
+    /// The same, of whatever is read there: a piece at a time.
+    pub(super) fn write_private_from(&self, path: &Path, from: &mut dyn io::Read) -> Result<(), Error> {
+        self.write_whole(path, from, std::fs::File::sync_all)?;
         let directory = self.place(path.parent().unwrap_or(Path::new("/")));
         super::files::sync_directory(&directory).map_err(|source| Error::File {
             doing: "write",
@@ -84,13 +89,13 @@ impl Touch {
     fn write_whole(
         &self,
         path: &Path,
-        bytes: &[u8],
+        from: &mut dyn io::Read,
         settle: fn(&std::fs::File) -> io::Result<()>,
     ) -> Result<(), Error> {
         let (real, fresh) = (self.place(path), self.place(&path.with_extension("new")));
-        let write = || {
+        let mut write = || {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&fresh)?;
-            file.write_all(bytes)?;
+            io::copy(from, &mut file)?;
             settle(&file)?;
             std::fs::rename(&fresh, &real)
         };

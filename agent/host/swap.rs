@@ -107,7 +107,7 @@ impl Touch {
         // A file that stood there is not hostagent's to take away one day, although what it holds is from here on.
         let made = found_at(directory, name, path)?.is_none()
             || self.ledger().written(path).is_some_and(|written| written.made);
-        self.ledger_mut().written_again(path, Some(Written { sha256: None, made, opaque: true }))?;
+        self.ledger_mut().written_again(path, Some(Written { sha256: None, made, opaque: true, target: None }))?;
         self.ledger_mut().sync_made()?;
         match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}

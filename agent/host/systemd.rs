@@ -223,7 +223,18 @@ impl Touch {
     /// # Errors
     /// When systemd does not answer, or the unit does not come up.
     pub async fn load_again(&self, name: &str) -> Result<(), Error> {
-        if self.has_systemd() && self.unit(name).await?.is_up() { self.reload_or_restart(name).await } else { Ok(()) }
+        if !self.has_systemd() || !self.unit(name).await?.is_up() {
+            return Ok(());
+        }
+        let since = std::time::SystemTime::now();
+        self.reload_or_restart(name).await?;
+        let unit = self.unit(name).await?;
+        if unit.is_up() {
+            return Ok(());
+        }
+        let says =
+            format!("`{}` was to load its configuration again and did not stay up: it is {}", unit.name, unit.state());
+        Err(self.unit_failure(&unit.name, &says, since).await)
     }
 
     /// Makes systemd read its unit files again if files of one of these units changed since it last did.

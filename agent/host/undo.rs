@@ -97,38 +97,43 @@ impl Touch {
         self.save_undo(undo)
     }
 
-    /// Puts every file back as it was, and forgets the copies.
+    /// Puts every file back as it was, and forgets the copies. One that cannot be put back keeps no other from it.
     ///
     /// # Errors
-    /// When a file cannot be put back; then the copies are kept and the error says where.
+    /// When some cannot be put back: each with its reason. Then the copies are kept.
     pub fn put_back(&self, undo: &Undo) -> Result<(), Error> {
-        let directory = directory_of(&undo.id);
-        for old in &undo.old {
-            match &old.was {
-                Was::Absent => self.remove(&old.path)?,
-                Was::Link { target } => {
-                    if self.found(&old.path)?.is_some_and(|found| found.kind != Kind::Link) {
-                        self.remove(&old.path)?;
-                    }
-                    self.link(&old.path, target)?;
-                }
-                Was::File { copy, uid, gid, mode } => {
-                    let copy = directory.join(copy);
-                    // Rather leave what is there than put an empty file in its place.
-                    let bytes = self.read(&copy)?.ok_or_else(|| copy_gone(&old.path, &copy, &directory))?;
-                    if self.found(&old.path)?.is_some_and(|found| found.kind == Kind::Link) {
-                        self.remove(&old.path)?;
-                    }
-                    self.replace(&old.path, &bytes, Access { uid: *uid, gid: *gid, mode: *mode })?;
-                }
-            }
-            self.ledger_mut().written_again(&old.path, old.written.clone())?;
+        let failed: Vec<Error> = undo.old.iter().filter_map(|old| self.put_one_back(&undo.id, old).err()).collect();
+        if let Some(error) = all_of(failed) {
+            return Err(error);
         }
         match &undo.record {
             Some(record) => self.ledger_mut().applied(&undo.id, record.clone())?,
             None => self.ledger_mut().released(&undo.id)?,
         }
         self.forget_old(&undo.id)
+    }
+
+    fn put_one_back(&self, id: &str, old: &Old) -> Result<(), Error> {
+        match &old.was {
+            Was::Absent => self.remove(&old.path)?,
+            Was::Link { target } => {
+                if self.found(&old.path)?.is_some_and(|found| found.kind != Kind::Link) {
+                    self.remove(&old.path)?;
+                }
+                self.link(&old.path, target)?;
+            }
+            Was::File { copy, uid, gid, mode } => {
+                let directory = directory_of(id);
+                let copy = directory.join(copy);
+                // Rather leave what is there than put an empty file in its place.
+                let bytes = self.read(&copy)?.ok_or_else(|| copy_gone(&old.path, &copy, &directory))?;
+                if self.found(&old.path)?.is_some_and(|found| found.kind == Kind::Link) {
+                    self.remove(&old.path)?;
+                }
+                self.replace(&old.path, &bytes, Access { uid: *uid, gid: *gid, mode: *mode })?;
+            }
+        }
+        self.ledger_mut().written_again(&old.path, old.written.clone())
     }
 
     /// Forgets the old versions: the new ones have proven themselves.
@@ -223,6 +228,19 @@ fn directory_of(id: &str) -> PathBuf {
 /// A file name for any text, another for each.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('/', "%2F")
+}
+
+/// Several failures as one, with the advice for the first.
+fn all_of(mut failed: Vec<Error>) -> Option<Error> {
+    if failed.len() < 2 {
+        return failed.pop();
+    }
+    let says: Vec<String> = failed.iter().map(ToString::to_string).collect();
+    let says = format!("{} files could not be put back: {}", failed.len(), says.join("; "));
+    Some(match failed.iter().find_map(Error::hint) {
+        Some(hint) => Error::said_with_hint("undo", says, hint),
+        None => Error::said("undo", says),
+    })
 }
 
 fn gone(path: &Path) -> Error {

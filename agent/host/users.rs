@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Error, Look};
+use super::{Error, Look, Touch};
 
 /// A line of passwd(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +143,28 @@ impl Look {
     }
 }
 
+impl Touch {
+    /// Forgets of the users that hostagent made those that are gone and those whose name another has by now; what a run
+    /// that was cut off had made is its own.
+    ///
+    /// # Errors
+    /// When /etc/passwd cannot be read, or the ledger not be written.
+    pub(super) fn settle_accounts(&self) -> Result<(), Error> {
+        let made: Vec<(String, Option<u32>)> =
+            self.ledger().accounts().map(|(name, uid)| (name.to_owned(), uid)).collect();
+        if made.is_empty() {
+            return Ok(());
+        }
+        let users = self.users()?;
+        for (name, made) in made {
+            let now = users.iter().find(|user| user.name == name).map(|user| user.uid);
+            let own = now.filter(|now| made.is_none_or(|made| made == *now));
+            self.ledger_mut().has_made_account(&name, own)?;
+        }
+        Ok(())
+    }
+}
+
 fn user_of(line: &str) -> Option<User> {
     let mut fields = line.split(':');
     let mut next = || fields.next().map(str::to_owned);
@@ -180,6 +202,34 @@ mod tests {
         let of = |name| look.password(name).unwrap();
         assert_eq!([of("a"), of("b"), of("e")], [const { Some(Password::Locked) }; 3]);
         assert_eq!([of("c"), of("d"), of("f")], [Some(Password::Empty), Some(Password::Hash("$y$j9T$x".into())), None]);
+    }
+
+    #[test]
+    fn a_user_that_it_made_is_its_own_until_it_is_gone_or_another() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let touch = || crate::host::Host::at(root.path(), Box::new(crate::host::programs::Real)).unwrap().touch();
+        let there = |uid: u32| {
+            std::fs::write(root.path().join("etc/passwd"), format!("ops:x:{uid}:1001::/home/ops:/bin/bash\n")).unwrap();
+        };
+        let owns = |uid| touch().ledger().made_account("ops", uid);
+        let begun = || touch().ledger_mut().making_account("ops").unwrap();
+        // Cut off before the user was there, and after.
+        std::fs::write(root.path().join("etc/passwd"), "").unwrap();
+        begun();
+        touch().settle_accounts().unwrap();
+        assert!(!owns(1000));
+        begun();
+        there(1000);
+        assert!(owns(1000));
+        touch().settle_accounts().unwrap();
+        assert!(owns(1000) && !owns(1001));
+        // Somebody took it away and made another.
+        there(1001);
+        assert!(!owns(1001));
+        touch().settle_accounts().unwrap();
+        there(1000);
+        assert!(!owns(1000));
     }
 
     #[test]

@@ -81,7 +81,6 @@ impl Resource for Download {
             return Err(Cause::new("wrong-digest", says)
                 .hint("if the server has a new version on purpose, put its digest into the recipe"));
         }
-        host.keep_original(&self.path)?;
         Ok(host.replace(&self.path, &bytes, access)?)
     }
 

@@ -91,7 +91,6 @@ impl Resource for File {
         if host.read(&self.path)?.as_deref() == Some(&self.content) {
             return Ok(host.set_access(&self.path, access)?);
         }
-        host.keep_original(&self.path)?;
         Ok(host.replace(&self.path, &self.content, access)?)
     }
 

@@ -53,6 +53,9 @@ impl Resource for Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::run;
+    use crate::host::Host;
+    use crate::host::programs::Real;
     use crate::resources::laws::{Play, keeps_its_word};
 
     #[tokio::test(flavor = "current_thread")]
@@ -65,5 +68,41 @@ mod tests {
             "target releases/1 -> releases/2"
         );
         keeps_its_word::<Link>(&link("releases/2"), &play.host).await;
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_link_that_leaves_goes_unless_somebody_turned_it() {
+        let converge = async |play: &Play, links: &[Link]| {
+            let mut draft = crate::engine::Draft::default();
+            links.iter().for_each(|link| drop(draft.add(link.clone())));
+            // Each run reads the ledger anew.
+            let host = Host::at(play.place("/").as_path(), Box::new(Real)).unwrap();
+            run::converge(&draft.finish().unwrap(), &host, &run::Stop::new(), &mut |_| {}).await
+        };
+        let at = |path: &str, target: &str| Link { path: path.into(), target: target.into() };
+        let (ours, turned) = (at("/srv/ours", "releases/1"), at("/srv/turned", "releases/1"));
+        let play = Play::new();
+        converge(&play, &[at("/srv/ours", "releases/0"), turned.clone()]).await;
+        converge(&play, &[ours, turned]).await;
+        let place = play.place("/srv/turned");
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink("/home/ops/mine", &place).unwrap();
+        let outcome = converge(&play, &[]).await;
+        let notes: Vec<&String> = outcome.resources.iter().flat_map(|told| &told.notes).collect();
+        assert_eq!(notes, ["`/srv/turned` was edited by hand since, and is kept"]);
+        assert!(place.is_symlink() && !play.place("/srv/ours").is_symlink());
+        converge(&play, &[]).await;
+        assert!(place.is_symlink());
+
+        // What an older hostagent noted says nothing of where a link points.
+        let play = Play::new();
+        converge(&play, &[at("/srv/old", "releases/1")]).await;
+        let ledger = format!("{}/ledger.jsonl", crate::host::STATE_DIR);
+        let text = play.text(&ledger);
+        let (older, target) = (r#""opaque":false"#, r#""target":"releases/1""#);
+        assert!(text.contains(target));
+        play.put(&ledger, &text.replace(target, older));
+        converge(&play, &[]).await;
+        assert!(!play.place("/srv/old").is_symlink());
     }
 }

@@ -80,7 +80,7 @@ impl User {
     /// Whether the defaults for people hold for the user that is there: a person, and one that hostagent made.
     fn is_own_person(&self, host: &Look, found: &users::User) -> bool {
         let is_person = !self.system && found.uid >= FIRST_PERSON && found.uid != NOBODY;
-        is_person && host.ledger().made_account(self.name.as_str())
+        is_person && host.ledger().made_account(self.name.as_str(), found.uid)
     }
 
     /// The shell it gets when it is made.
@@ -193,7 +193,11 @@ impl User {
         program =
             program.arg(if self.create_home.unwrap_or(!self.system) { "--create-home" } else { "--no-create-home" });
         host.ledger_mut().making_account(self.name.as_str())?;
-        host.run(&program.arg(self.name.as_str())).await?;
+        let added = host.run(&program.arg(self.name.as_str())).await;
+        // It may fail with the user made, or without: whose a user of this name is later depends on that.
+        let made = host.user(self.name.as_str())?.map(|made| made.uid);
+        host.ledger_mut().has_made_account(self.name.as_str(), made)?;
+        added?;
         Ok(())
     }
 
@@ -223,9 +227,19 @@ impl User {
             let moves = host.found(Path::new(&found.home))?.is_some() && host.found(home)?.is_none();
             args.extend(moves.then(|| "--move-home".to_owned()));
         }
-        if !args.is_empty() {
-            host.run(&Program::does("usermod").args(args).arg(self.name.as_str())).await?;
+        if args.is_empty() {
+            return Ok(());
         }
+        let own = host.ledger().made_account(self.name.as_str(), found.uid);
+        if own && self.uid.is_some_and(|uid| uid != found.uid) {
+            host.ledger_mut().making_account(self.name.as_str())?;
+        }
+        let changed = host.run(&Program::does("usermod").args(args).arg(self.name.as_str())).await;
+        if own {
+            let now = host.user(self.name.as_str())?.map(|now| now.uid);
+            host.ledger_mut().has_made_account(self.name.as_str(), now)?;
+        }
+        changed?;
         Ok(())
     }
 

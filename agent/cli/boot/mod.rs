@@ -66,7 +66,7 @@ impl Boot {
         }
         // Held until the report is written. Before anybody is asked: a timer's run comes after this one, with its recipe.
         let mut lead = manner.lead();
-        let (_lock, _waited) = work::lock(PATIENCE, "hostagent boot").await?;
+        let _lock = work::lock(PATIENCE, "hostagent boot").await?;
         lead.passed("lock");
         let host = Host::here()?;
         let began = SystemTime::now();

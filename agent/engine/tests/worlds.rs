@@ -219,7 +219,10 @@ impl Place {
             let name = path.strip_prefix(self.0.path()).unwrap().to_owned();
             if path.is_dir() {
                 left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-            } else if name != Path::new("var/lib/hostagent/ledger.jsonl") {
+            } else if name != Path::new("var/lib/hostagent/ledger.jsonl")
+                // What is kept there depends on what was there before a run first wrote there: on how far others came.
+                && !name.starts_with("var/lib/hostagent/originals")
+            {
                 files.insert(name, fs::read_to_string(path).unwrap());
             }
         }

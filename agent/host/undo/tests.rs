@@ -203,6 +203,26 @@ fn a_copy_that_is_gone_is_not_taken_for_an_empty_file() {
 }
 
 #[test]
+fn what_cannot_be_put_back_keeps_no_other_from_it_and_all_of_it_is_told() {
+    let place = Place::new();
+    let undo = place.touch().keep_old(NAME, &paths()).unwrap();
+    place.change();
+    fs::remove_file(place.at("/var/lib/hostagent/undo/toy/0")).unwrap();
+    // A directory that somebody filled stands where a link was.
+    fs::remove_file(place.at("/etc/toy/link")).unwrap();
+    fs::create_dir_all(place.at("/etc/toy/link/full")).unwrap();
+    let error = place.touch().put_back(&undo).unwrap_err().to_string();
+    assert!(
+        error.starts_with("2 files could not be put back: the old version of `/etc/toy/file` is gone: "),
+        "{error}"
+    );
+    assert!(error.contains("; could not remove `/etc/toy/link`: "), "{error}");
+    assert_eq!(fs::read(place.at("/etc/toy/theirs")).unwrap(), [0, 0xFF, b'\r', b'\n', 0x80]);
+    assert!(!place.at("/etc/toy/absent").exists() && place.at("/etc/toy/broken").is_symlink());
+    assert!(place.kept());
+}
+
+#[test]
 fn a_list_that_cannot_be_removed_keeps_its_copies() {
     let place = Place::new();
     place.touch().keep_old(NAME, &paths()).unwrap();

@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::ConfigFile;
 use crate::engine::Cause;
 use crate::host::files::Kind;
+use crate::host::ledger::Trace;
 use crate::host::probe::Probe;
-use crate::host::programs::{Program, last_lines};
+use crate::host::programs::Program;
 use crate::host::staged::Stage;
 use crate::host::{Look, Touch};
 use crate::terms::AccountName;
@@ -63,6 +64,18 @@ impl ConfigCheck {
         Self::Copy { argv, file: file.into(), included: Some(included.into()) }
     }
 
+    /// What is remembered of it for when the files are to go, if it is a program that reads them where they are.
+    pub(super) fn trace(&self) -> Option<Trace> {
+        let Self::Program { argv, user } = self else { return None };
+        Some(Trace::Checker { argv: argv.clone(), user: user.as_ref().map(ToString::to_string) })
+    }
+
+    /// Whether its command line names a file.
+    pub(super) fn names(&self, path: &Path) -> bool {
+        let Self::Program { argv, .. } = self else { return false };
+        argv.iter().any(|word| word.contains(&*path.to_string_lossy()))
+    }
+
     /// What it dislikes of the files as they stand, in its own words.
     pub(super) async fn complaint(&self, host: &Look) -> Result<Option<String>, Cause> {
         let (argv, user) = match self {
@@ -74,7 +87,7 @@ impl ConfigCheck {
         if let Some(name) = user {
             program = program.as_user(host.uid(name.as_str())?, host.gid(name.as_str())?);
         }
-        answer(host, &program).await
+        Ok(host.complaint(&program).await?)
     }
 
     /// What it dislikes of copies of the files as they are to be, in its own words.
@@ -100,18 +113,13 @@ impl ConfigCheck {
             stage.put(path, led.as_deref().unwrap_or(&content))?;
         }
         let place = stage.place_of(file).display().to_string();
-        let said = answer(host, &program(argv.iter().map(|word| word.replace("%s", &place)))).await?;
+        let said = host.complaint(&program(argv.iter().map(|word| word.replace("%s", &place)))).await?;
         Ok(said.map(|said| stage.unstaged(&said)))
     }
 }
 
 fn program(mut argv: impl Iterator<Item = String>) -> Program {
     Program::asks(argv.next().unwrap_or_default()).args(argv)
-}
-
-async fn answer(host: &Look, program: &Program) -> Result<Option<String>, Cause> {
-    let output = host.ask(program).await?;
-    Ok((!output.succeeded()).then(|| format!("`{program}` says:\n{}", last_lines(&output))))
 }
 
 /// What is to be in a file: as the set has it, or else as it is.

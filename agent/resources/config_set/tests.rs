@@ -5,9 +5,12 @@ use super::*;
 use crate::engine::run::{Stop, converge, preview};
 use crate::engine::{Draft, Outcome, Plan};
 use crate::host::Host;
+use crate::host::ledger::Record;
 use crate::host::programs::Real;
 use crate::resources::file::File;
 use crate::resources::laws::{Play, keeps_its_word};
+
+mod leaving;
 
 const CONF: &str = "/etc/toy/toy.conf";
 

@@ -177,3 +177,23 @@ async fn what_is_not_one_hash_is_refused_before_anything_is_done_and_never_shown
     }
     assert!(["*", "!", "$y$j9T$a./b$c"].into_iter().all(is_crypt_field));
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_user_that_could_not_be_made_and_is_made_by_somebody_else_is_theirs() {
+    let play = Play::with(|argv, _| Some((i32::from(argv[0] == "useradd"), String::new())));
+    ops().apply(&play.host.touch()).await.unwrap_err();
+    play.put("/etc/passwd", "ops:x:1000:1000::/home/ops:/bin/zsh\n");
+    play.put("/etc/group", "sudo:x:27:ops\nops:x:1000:\n");
+    play.put("/etc/shadow", "ops:$y$hash:1::::::\n");
+    assert!(play.differs(&ops()).await.is_empty(), "their shell and their password are theirs");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_user_of_its_own_that_somebody_replaced_is_theirs() {
+    let play = play();
+    ops().apply(&play.host.touch()).await.unwrap();
+    play.put("/etc/passwd", "ops:x:1007:1007::/home/ops:/bin/zsh\n");
+    play.put("/etc/group", "sudo:x:27:ops\nops:x:1007:\n");
+    play.put("/etc/shadow", "ops:$y$hash:1::::::\n");
+    assert!(play.differs(&ops()).await.is_empty());
+}
