@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::doing::doing;
 use super::{Error, Look};
 
 /// The pauses before the second and the third try.
@@ -65,6 +66,7 @@ async fn fetch_over_http(url: &str, how: Fetch) -> Result<Vec<u8>, Error> {
         .user_agent(concat!("hostagent/", env!("CARGO_PKG_VERSION")))
         .build();
     let client = built.map_err(|error| failed(url, &error))?;
+    let _doing = doing(|| format!("fetching `{}`", shown(url)));
     let mut pauses = PAUSES.into_iter();
     loop {
         match try_once(&client, url, how).await {
