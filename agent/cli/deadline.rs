@@ -41,7 +41,10 @@ pub(super) struct Deadline {
 impl Deadline {
     /// Waits for it.
     pub(super) async fn comes(&self) {
-        sleep_until(self.at).await;
+        // A timer is never up at its first poll.
+        if Instant::now() < self.at {
+            sleep_until(self.at).await;
+        }
     }
 
     /// How long after the run's beginning it is.

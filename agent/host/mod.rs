@@ -13,6 +13,7 @@
 //! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `half_made` is what never ran; `probe` is a question to one |
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
+//! | the time | `clock` |
 //! | a run | `lock` `heal` `coming` `news` `doing`; what it is asked to write down: `output` |
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +24,7 @@ use std::rc::Rc;
 
 pub mod apt;
 mod at_work;
+pub(crate) mod clock;
 pub mod coming;
 pub mod contents;
 pub mod deb_version;
