@@ -9,6 +9,7 @@ mod lab;
 mod analyze;
 mod beginning;
 mod boot;
+mod bounded;
 mod clusters;
 mod cut_off;
 mod drift;

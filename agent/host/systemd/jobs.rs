@@ -7,6 +7,7 @@ use zbus::OwnedObjectPath;
 
 use super::Unit;
 use super::bus::{Manager, ManagerProxy, refused};
+use crate::host::doing::doing;
 use crate::host::programs::Program;
 use crate::host::{Error, Look, Touch};
 
@@ -72,6 +73,7 @@ pub(super) async fn run(host: &Touch, unit: &str, verb: Verb) -> Result<(), Erro
         Err(Error::said("systemd-silent", format!("systemd went away while it was to {} `{unit}`", verb.word())))
     };
     tracing::debug!(unit, verb = verb.word(), "asking systemd");
+    let _doing = doing(|| format!("waiting for systemd to {} `{unit}`", verb.word()));
     let result = match tokio::time::timeout(patience, work).await {
         Ok(told) => told?,
         Err(_elapsed) => format!("still busy after {} s", patience.as_secs()),
