@@ -13,14 +13,13 @@
 //! | `cli` | verbs, exit codes: the only one that knows both the recipe and the report |
 //! | `log` | where events go |
 //! | `report` | an outcome, and where it is shown |
+//! | `fuzzing` | what must hold of any bytes from outside; not for use |
 //! | `recipe` | the document, and every feature |
 //! | `features` | one table each, and the resources it becomes; never each other |
 //! | `resources` | one kind each, and the host |
 //! | `secret` | a reference to a value, and the value at the moment of use |
 //! | `engine` | plans and runs; no kind and no feature |
 //! | `facts` | what a recipe can read of the host |
-//! | `report` | an outcome, and where it is shown |
-//! | `engine` | plans and runs, no kind |
 //! | `elsewhere` | texts that services have, and the last good copy of each |
 //! | `aws` | AWS, and whether this host is there |
 //! | `host` | the machine, and nobody else touches it |
@@ -49,6 +48,8 @@ pub mod elsewhere;
 pub mod engine;
 pub mod facts;
 pub mod features;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod log;
 pub mod problem;
