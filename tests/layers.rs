@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("secret", &["aws", "engine", "host", "terms"]),
     ("resources", &["aws", "elsewhere", "engine", "host", "problem", "secret", "template", "terms"]),
     ("features", &["engine", "facts", "host", "problem", "resources", "secret", "template", "terms"]),
-    ("recipe", &["engine", "facts", "features", "problem", "secret"]),
+    ("recipe", &["engine", "facts", "features", "problem", "secret", "terms"]),
     ("fuzzing", &["aws", "elsewhere", "engine", "facts", "problem", "recipe"]),
     ("report", &["engine", "host"]),
     ("log", &["host", "report"]),
