@@ -111,7 +111,8 @@ pub fn imds(bytes: &[u8]) -> Result<(), String> {
 fn role(bytes: &[u8]) -> Result<(), String> {
     let Some(why) = aws::not_credentials(bytes) else { return Ok(()) };
     is_one_line(&why.says)?;
-    let told = serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
+    // It may read what is not JSON as a whole, such as a wrong character in what nobody asks for.
+    let Ok(told) = serde_json::from_slice::<serde_json::Value>(bytes) else { return Ok(()) };
     let word = |key: &str| told.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
     let is_said_anyway = ["Code", "Message"].iter().any(|key| word(key).contains(CANARY));
     if format!("{why:?}").contains(CANARY) && !is_said_anyway {
