@@ -119,7 +119,9 @@ fn keeps_its_recipe(debian: u8) {
     host.reboot();
     waits_for(&host, 5).says("the platform could not be asked; nothing was touched");
     copied.is_still(&host.digest("/etc"));
-    host.agent("converge").exits(5).says(&format!("that of `{INSTANCE}`, and this is `i-0fedcba9876543210`"));
+    host.agent("converge --metadata-timeout 3")
+        .exits(5)
+        .says(&format!("that of `{INSTANCE}`, and this is `i-0fedcba9876543210`"));
 
     host.metadata().become_instance("i-0fedcba9876543210");
     host.metadata().start();

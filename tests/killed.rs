@@ -73,15 +73,39 @@ fn of_two_runs_that_wait_the_second_finds_nothing_to_do() {
 #[test]
 fn a_run_that_was_killed_holds_no_lock_and_its_children_hold_none() {
     let host = furnished(DEBIANS[0]);
-    let recipe = "format = 1\n[[run]]\nname = \"long\"\ncommand = [\"sleep\", \"600\"]\ncreates = \"/nowhere\"\n";
+    let recipe =
+        "format = 1\n[[run]]\nname = \"long\"\ncommand = [\"tail\", \"-f\", \"/dev/null\"]\ncreates = \"/nowhere\"\n";
     host.recipe(recipe);
     let first = host.start_agent("converge");
-    eventually("the command runs", || host.sh("pgrep -x sleep").exit == 0);
+    eventually("the command runs", || host.sh("pgrep -x tail").exit == 0);
     host.agent("converge").exits(4).says("another run is going on");
     first.signal("KILL");
     host.recipe("format = 1\n[[file]]\npath = \"/etc/motd\"\ncontent = \"next\\n\"\n");
-    host.agent("converge").exits(0);
+    // Somebody ends what that run had started; until then the next one waits for it.
+    host.sh("systemd-run --quiet --on-active=2 pkill -x tail").succeeds();
+    host.agent("converge").exits(0).says("waited for `tail -f /dev/null`");
     drop(first);
+}
+
+/// A run is killed and its job goes on in systemd: the server has read the old files and is not up yet, and a start would
+/// only wait for that one.
+#[test]
+fn a_server_that_a_killed_run_was_restarting_gets_what_is_wanted_now() {
+    let site = |text: &str| {
+        format!(
+            "format = 1\n[[nginx.site]]\nname = \"api\"\nserver_name = [\"api.example.org\"]\nreturn = {{ code = 200, text = \"{text}\" }}\n"
+        )
+    };
+    let host = furnished(DEBIANS[0]);
+    host.recipe(&site("old"));
+    host.agent("converge").exits(0);
+    host.sh("mkdir -p /etc/systemd/system/nginx.service.d").succeeds();
+    host.write("/etc/systemd/system/nginx.service.d/slow.conf", "[Service]\nExecStartPost=/bin/sleep 3\n");
+    host.sh("systemctl daemon-reload && systemctl restart --no-block nginx").succeeds();
+    eventually("it has read its files", || host.unit("nginx").state() == "activating");
+    host.recipe(&site("new"));
+    host.agent("converge").exits(0);
+    host.get("http://api.example.org/").says("new");
 }
 
 /// Starts two at the same moment; what each said.

@@ -19,6 +19,7 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
     }
     // Nobody reads them: not worth a word.
     host.clear_stages()?;
+    host.forget_cut_off_attempts()?;
     host.remove_suspected_drafts()?;
     if let Some(cluster) = host.remove_cluster_under_way()? {
         healed.push(format!("a run was cut off while it made the cluster {cluster}; it is made anew"));

@@ -63,6 +63,36 @@ impl Touch {
         self.write_attempt(id, &Attempt { says: Some(says.to_owned()), ..attempt })
     }
 
+    /// Forgets what was tried: it came up.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn was_accepted(&self, id: &str) -> Result<(), Error> {
+        let path = place_of(id);
+        match std::fs::remove_file(self.place(&path)) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::File { doing: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets attempts that a killed run never saw the end of: nothing was learnt.
+    pub(super) fn forget_cut_off_attempts(&self) -> Result<(), Error> {
+        for name in self.names_in(&directory())? {
+            let path = directory().join(name);
+            let attempt = self.read(&path)?.and_then(|text| serde_json::from_slice::<Attempt>(&text).ok());
+            if attempt.is_none_or(|attempt| attempt.says.is_none()) {
+                std::fs::remove_file(self.place(&path)).map_err(|source| Error::File {
+                    doing: "remove",
+                    path,
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     fn write_attempt(&self, id: &str, attempt: &Attempt) -> Result<(), Error> {
         let (path, directory) = (place_of(id), directory());
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.place(&directory));
@@ -98,9 +128,16 @@ mod tests {
         assert_eq!(touch.refused_before(id, &first).unwrap(), None, "a run that was cut off learnt nothing");
         touch.was_refused(id, "it did not start").unwrap();
         assert_eq!(touch.refused_before(id, &first).unwrap().as_deref(), Some("it did not start"));
+        touch.tries("drop_in:b.service/x", &first).unwrap();
+        touch.forget_cut_off_attempts().unwrap();
+        assert!(touch.read(&super::place_of("drop_in:b.service/x")).unwrap().is_none());
+        assert_eq!(touch.refused_before(id, &first).unwrap().as_deref(), Some("it did not start"));
         let other = touch.attempt("[Service]\nNice=9\n").unwrap();
         assert_eq!(touch.refused_before(id, &other).unwrap(), None);
         std::fs::write(root.path().join("var/lib/dpkg/status"), "Package: a\n").unwrap();
         assert_ne!(touch.attempt("[Service]\nNice=99\n").unwrap(), first, "a package came");
+        touch.was_accepted(id).unwrap();
+        touch.was_accepted(id).unwrap();
+        assert_eq!(touch.refused_before(id, &first).unwrap(), None);
     }
 }

@@ -185,6 +185,7 @@ impl Resource for Service {
     /// It runs with what is on disk, whoever started it: nobody goes back behind that.
     fn settle(&self, host: &Touch) -> Result<(), Cause> {
         for id in self.undo_ids(host)? {
+            host.was_accepted(&id)?;
             host.forget_old(&id)?;
         }
         Ok(())

@@ -25,7 +25,7 @@ enum Act {
 
 impl Service {
     pub(super) async fn put_right(&self, host: &Touch) -> Result<(), Cause> {
-        let found = host.unit(&self.unit).await?;
+        let found = host.unit_at_rest(&self.unit).await?;
         if self.masked == Some(true) {
             return self.take_out_of_service(host, &found).await;
         }
@@ -96,6 +96,7 @@ impl Service {
         }
         // In this order a kill in between costs one more load, and never the copies of what was loaded.
         for name in self.undo_ids(host)? {
+            host.was_accepted(&name)?;
             host.forget_old(&name)?;
         }
         self.remember(host, on_disk).await

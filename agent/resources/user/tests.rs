@@ -171,7 +171,7 @@ async fn what_is_not_one_hash_is_refused_before_anything_is_done_and_never_shown
         let file: AbsolutePath = "/run/hash".to_owned().try_into().unwrap();
         let user = User { login: Some(Login::Hash(SecretRef::File(file))), ..ops() };
         let said = user.apply(&play.host.touch()).await.unwrap_err();
-        assert_eq!(said.says, "`/run/hash` is not a password hash for `ops`");
+        assert_eq!(said.says, "the secret in `/run/hash` is not a password hash for `ops`");
         assert!(!format!("{said:?}").contains(CANARY));
         assert!(play.ran().is_empty());
     }
