@@ -15,6 +15,7 @@ mod cut_off;
 mod drift;
 mod elsewhere;
 mod evidence;
+mod failed_then_again;
 mod harmless;
 mod idempotence;
 mod inside;
