@@ -5,7 +5,6 @@ mod toys;
 mod worlds;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,7 +12,7 @@ use super::run::{Event, Stop, converge, preview};
 use super::*;
 use crate::host::files::Access;
 use crate::host::ledger::Trace;
-use crate::host::programs::{Program, Real};
+use crate::host::programs::Real;
 use crate::host::{Host, Look, Touch};
 use crate::problem::KeyPath;
 
@@ -43,10 +42,6 @@ enum Fate {
     Refuses,
     /// Holds what the first of its needs holds, and cannot foresee it.
     Follows,
-    /// Comes to no end, with half of it done.
-    Hangs,
-    /// Cannot be looked at to an end.
-    HangsWhenLookedAt,
 }
 
 fn word(name: &str, word: &str) -> Word {
@@ -56,10 +51,6 @@ fn word(name: &str, word: &str) -> Word {
 impl Word {
     fn path(&self) -> PathBuf {
         PathBuf::from("/").join(&self.name)
-    }
-
-    fn half(&self) -> PathBuf {
-        self.path().with_extension("half")
     }
 
     fn after(self, need: &'static str) -> Self {
@@ -95,9 +86,6 @@ impl Resource for Word {
         if self.fate == Fate::Refuses {
             return Err(Cause::new("wrong-kind", "something else is there"));
         }
-        if self.fate == Fate::HangsWhenLookedAt {
-            std::future::pending::<()>().await;
-        }
         let now = host.read_text(&self.path())?.unwrap_or_default();
         Ok(Changes::none().value("word", &now, &self.wanted(host)?))
     }
@@ -107,25 +95,8 @@ impl Resource for Word {
         match self.fate {
             Fate::Fails => Err(Cause::new("toy", "on purpose")),
             Fate::DoesNotHold => Ok(()),
-            Fate::Hangs => {
-                host.replace(&self.half(), b"half", root())?;
-                host.run(&Program::does("sleep").arg("300")).await?;
-                Ok(())
-            }
             _ => Ok(host.replace(&self.path(), self.wanted(host)?.as_bytes(), root())?),
         }
-    }
-
-    fn patience(&self) -> Patience {
-        match self.fate {
-            Fate::Hangs => Patience::applying(Duration::from_millis(200)),
-            Fate::HangsWhenLookedAt => Patience { looking: Duration::from_millis(50), ..Patience::USUAL },
-            _ => Patience::USUAL,
-        }
-    }
-
-    fn cut_off(&self, host: &Touch) -> Result<(), Cause> {
-        Ok(host.remove(&self.half())?)
     }
 
     fn traces(&self) -> Vec<Trace> {
