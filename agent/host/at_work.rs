@@ -152,7 +152,9 @@ impl Touch {
                 _ => {}
             }
         }
-        left.iter().for_each(|orphan| drop(waited.remove(&orphan.pid)));
+        for orphan in &left {
+            waited.remove(&orphan.pid);
+        }
         Ok(Waited { said: waited.into_values().collect(), trouble: left.first().map(does_not_end) })
     }
 

@@ -7,12 +7,17 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::held_starts;
-use super::{Error, STATE_DIR, Touch};
+use super::names::file_name;
+use super::{Error, RUN_DIR, STATE_DIR, Touch};
 
 /// Whether it is a file that hostagent is about to rename to its place.
 pub(super) fn is_draft(name: &OsStr) -> bool {
     name.to_string_lossy().strip_prefix('.').is_some_and(|rest| rest.ends_with(".hostagent"))
+}
+
+/// The name of a draft of the file of this name: as short as any.
+pub(super) fn draft_of(name: &OsStr) -> String {
+    format!(".{}.hostagent", file_name(&name.to_string_lossy()))
 }
 
 /// Is there from when a run was seen to have been cut off until its drafts are gone.
@@ -41,20 +46,13 @@ impl Touch {
 
     fn remove_drafts(&self) -> Result<(), Error> {
         let written: BTreeSet<PathBuf> = self.ledger().paths().filter_map(Path::parent).map(Path::to_owned).collect();
-        for directory in written {
+        let own = [STATE_DIR.into(), Path::new(STATE_DIR).join("originals"), RUN_DIR.into()];
+        for directory in written.into_iter().chain(own) {
             for name in self.names_in(&directory)?.iter().filter(|name| is_draft(name)) {
                 self.remove(&directory.join(name))?;
             }
         }
-        // What it keeps for itself has drafts of another name.
-        let own = [STATE_DIR.into(), Path::new(STATE_DIR).join("originals")];
-        for directory in own {
-            let names = self.names_in(&directory)?;
-            for name in names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "new")) {
-                self.remove(&directory.join(name))?;
-            }
-        }
-        self.remove(&held_starts::list().with_extension("new"))
+        Ok(())
     }
 }
 
@@ -72,7 +70,7 @@ mod tests {
         let touch = Host::at(root.path(), Box::new(Real)).unwrap().touch();
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         touch.replace(Path::new("/etc/app/conf"), b"", Access { uid, gid, mode: 0o644 }).unwrap();
-        let drafts = ["etc/app/.other.hostagent", "var/lib/hostagent/ledger.jsonl.new"];
+        let drafts = ["etc/app/.other.hostagent", "var/lib/hostagent/.ledger.jsonl.hostagent"];
         let others =
             ["etc/app/other.hostagent", "etc/app/.hidden", "etc/app/mine.new", "var/lib/hostagent/apt-sources"];
         for path in drafts.iter().chain(&others) {

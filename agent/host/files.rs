@@ -18,6 +18,7 @@ use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fst
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, fsync, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
 
+use super::drafts::draft_of;
 use super::reading::only_root_writes;
 use super::{Error, Look, Touch};
 
@@ -185,7 +186,7 @@ impl Touch {
         }
         self.ledger_mut().writing(path, &sha256_of(bytes), old.is_none())?;
 
-        let temporary = format!(".{}.hostagent", name.to_string_lossy());
+        let temporary = draft_of(name);
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd =
@@ -274,11 +275,11 @@ impl Touch {
             }
         };
         if ours {
-            self.ledger_mut().linking(path, target)?
+            self.ledger_mut().linking(path, target)?;
         } else {
-            self.ledger_mut().removed(path)?
+            self.ledger_mut().removed(path)?;
         }
-        let temporary = format!(".{}.hostagent", name.to_string_lossy());
+        let temporary = draft_of(name);
         let _ = unlinkat(&directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
         symlinkat(target, &directory, temporary.as_str()).map_err(fail)?;
         self.ledger_mut().sync_made()?;

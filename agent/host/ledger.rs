@@ -104,8 +104,8 @@ pub struct Ledger {
     resources: BTreeMap<String, Record>,
     paths: BTreeMap<PathBuf, Written>,
     units: BTreeMap<String, Loaded>,
-    /// The users it made by their names, with their numbers; none while one is being made.
-    accounts: BTreeMap<String, Option<u32>>,
+    /// The users it made or is making, by their names.
+    accounts: BTreeMap<String, Making>,
 }
 
 impl Ledger {
@@ -116,7 +116,9 @@ impl Ledger {
     pub fn read(directory: &Path) -> Result<Self, Error> {
         let (lines, known) = Lines::read(directory.join("ledger.jsonl"))?;
         let mut ledger = Self { lines, ..Self::default() };
-        known.into_iter().for_each(|line| ledger.take(line));
+        for line in known {
+            ledger.take(line);
+        }
         Ok(ledger)
     }
 
@@ -153,12 +155,12 @@ impl Ledger {
     /// Whether hostagent made the user who has this name and this number: one that was there before is not its own to
     /// lock or to give a shell, and neither is one that somebody made after its own was gone.
     pub fn made_account(&self, name: &str, uid: u32) -> bool {
-        self.accounts.get(name).is_some_and(|made| made.is_none_or(|made| made == uid))
+        self.accounts.get(name).is_some_and(|made| made.uid().is_none_or(|made| made == uid))
     }
 
     /// Every user that it made, with their number; none where it is not known whether it came to that.
     pub fn accounts(&self) -> impl Iterator<Item = (&str, Option<u32>)> {
-        self.accounts.iter().map(|(name, uid)| (name.as_str(), *uid))
+        self.accounts.iter().map(|(name, made)| (name.as_str(), made.uid()))
     }
 
     /// Notes that hostagent is about to make a user, or to give one that it made another number.
@@ -179,7 +181,7 @@ impl Ledger {
     }
 
     fn account_is(&mut self, name: &str, is: Making) -> Result<(), Error> {
-        if self.accounts.get(name).copied() == is.remembered() {
+        if self.accounts.get(name).copied().unwrap_or(Making::Gone) == is {
             return Ok(());
         }
         self.put(Line::Account { account: name.to_owned(), is })
@@ -328,7 +330,9 @@ impl Ledger {
             Line::Resource { id, record } => put_or_take(&mut self.resources, id, record),
             Line::Path { path, written } => put_or_take(&mut self.paths, path, written),
             Line::Unit { unit, loaded } => put_or_take(&mut self.units, unit, loaded),
-            Line::Account { account, is } => put_or_take(&mut self.accounts, account, is.remembered()),
+            Line::Account { account, is } => {
+                put_or_take(&mut self.accounts, account, Some(is).filter(|is| *is != Making::Gone));
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | files | `files` `reading` `contents`; kept for later: `undo` `originals`; cut off: `drafts` |
+//! | files | `files` `reading` `contents`; kept for later: `undo` `originals`; cut off: `drafts`; named: `names` |
 //! | what hostagent remembers | `ledger` `state`; and takes away again: `traces` |
 //! | programs and processes | `programs` `processes` `identity` |
 //! | packages | `packages`, and behind it `apt` `dpkg` `deb_version` `held_starts` `fetch` |
@@ -44,6 +44,7 @@ pub mod locales;
 pub mod lock;
 pub mod login_keys;
 pub mod machine;
+pub(crate) mod names;
 mod news;
 pub mod nginx;
 pub mod originals;

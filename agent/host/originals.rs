@@ -14,7 +14,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use super::drafts::is_draft;
-use super::undo::escaped;
+use super::names::file_name;
 use super::{Error, Look, RUN_DIR, STATE_DIR, Touch};
 
 impl Touch {
@@ -60,7 +60,7 @@ fn is_own(path: &Path) -> bool {
 }
 
 fn place_of(path: &Path) -> PathBuf {
-    Path::new(STATE_DIR).join("originals").join(escaped(path.to_string_lossy().trim_start_matches('/')))
+    Path::new(STATE_DIR).join("originals").join(file_name(path.to_string_lossy().trim_start_matches('/')))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::sha256_of;
-use super::undo::escaped;
+use super::names::file_name;
 use super::{Error, Look, RUN_DIR, Touch, dpkg};
 
 /// One attempt.
@@ -104,7 +104,7 @@ impl Touch {
 
 /// Where an attempt is noted; who removes it has it made again.
 pub fn place_of(id: &str) -> PathBuf {
-    directory().join(escaped(id))
+    directory().join(file_name(id))
 }
 
 fn directory() -> PathBuf {

@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::files::sha256_of;
+use super::names::file_name;
 use super::state::PRIVATE;
 use super::{Error, RUN_DIR, Touch};
 
@@ -26,7 +26,7 @@ impl Touch {
     /// # Errors
     /// When it cannot be made.
     pub fn stage(&self, id: &str) -> Result<Stage, Error> {
-        let stage = Stage { touch: self.clone(), directory: directory().join(name_of(id)) };
+        let stage = Stage { touch: self.clone(), directory: directory().join(file_name(id)) };
         stage.clear().map_err(|source| Error::File { doing: "empty", path: stage.directory.clone(), source })?;
         Ok(stage)
     }
@@ -83,11 +83,6 @@ impl Drop for Stage {
         // Empty when the last stage is gone.
         let _ = fs::remove_dir(self.touch.place(&directory()));
     }
-}
-
-/// A name without any letter that a checker may take for more than that: visudo(8) reads a list of paths at a `:`.
-pub(crate) fn name_of(id: &str) -> String {
-    sha256_of(id.as_bytes()).chars().take(16).collect()
 }
 
 fn directory() -> PathBuf {

@@ -1,10 +1,12 @@
 //! What hostagent keeps for itself in `/var/lib/hostagent`, beside the ledger: written whole, readable by root alone.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::drafts::draft_of;
 use super::{Error, Look, RUN_DIR, STATE_DIR, Touch};
 
 /// Readable and writable by root alone.
@@ -92,7 +94,14 @@ impl Touch {
         from: &mut dyn io::Read,
         settle: fn(&std::fs::File) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let (real, fresh) = (self.place(path), self.place(&path.with_extension("new")));
+        let real = self.place(path);
+        // Runs that only look keep what they learned too, several at a time.
+        let draft = draft_of(OsStr::new(&format!(
+            "{}.{}",
+            path.file_name().unwrap_or_default().to_string_lossy(),
+            std::process::id()
+        )));
+        let fresh = real.with_file_name(draft);
         let mut write = || {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&fresh)?;
             io::copy(from, &mut file)?;
@@ -121,6 +130,13 @@ mod tests {
 
         assert_eq!(host.look().read_state("last-run.json").unwrap().unwrap(), b"second");
         let mode = |path: &str| std::fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o7777;
+        // Names that differ in their ends alone do not share a draft, and one of any length has one.
+        let long = "n".repeat(180);
+        for name in ["a.json", "a.toml", &long] {
+            host.touch().write_state_durably(&format!("below/{name}"), name.as_bytes()).unwrap();
+        }
+        assert_eq!(host.look().names_in("/var/lib/hostagent/below".as_ref()).unwrap(), ["a.json", "a.toml", &long]);
+        std::fs::remove_dir_all(root.path().join("var/lib/hostagent/below")).unwrap();
         assert_eq!(mode("var/lib/hostagent"), 0o700);
         assert_eq!(mode("var/lib/hostagent/last-run.json"), 0o600);
         assert_eq!(std::fs::read_dir(root.path().join("var/lib/hostagent")).unwrap().count(), 1);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{Access, Kind};
 use super::ledger::{Record, Written};
+use super::names::file_name;
 use super::{Error, Look, STATE_DIR, Touch};
 
 /// Lists what is kept; without it the copies mean nothing.
@@ -222,12 +223,7 @@ impl Look {
 }
 
 fn directory_of(id: &str) -> PathBuf {
-    Path::new(STATE_DIR).join("undo").join(escaped(id))
-}
-
-/// A file name for any text, another for each.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace('/', "%2F")
+    Path::new(STATE_DIR).join("undo").join(file_name(id))
 }
 
 /// Several failures as one, with the advice for the first.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Loaded, Record, Written};
 use crate::host::Error;
+use crate::host::drafts::draft_of;
 use crate::host::files::sync_directory;
 
 /// How many lines are worth no rewriting.
@@ -57,13 +58,9 @@ pub(super) enum Making {
 }
 
 impl Making {
-    /// What is remembered of the user, if anything: their number, if it is known.
-    pub(super) fn remembered(self) -> Option<Option<u32>> {
-        match self {
-            Self::Begun => Some(None),
-            Self::Done { uid } => Some(Some(uid)),
-            Self::Gone => None,
-        }
+    /// The number of the user, if it is known.
+    pub(super) fn uid(self) -> Option<u32> {
+        if let Self::Done { uid } = self { Some(uid) } else { None }
     }
 }
 
@@ -169,16 +166,16 @@ impl Lines {
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let torn = bytes.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let torn = torn(&bytes);
         if bytes.is_empty() {
             // A new one: its lines are on the disk only if its name is.
             sync_directory(directory)?;
             sync_directory(directory.parent().unwrap_or(Path::new("/")))?;
-        } else if is_whole(torn) {
-            file.write_all(b"\n")?;
         } else if !torn.is_empty() {
-            // What follows must not be glued to it.
             file.set_len(u64::try_from(bytes.len().saturating_sub(torn.len())).unwrap_or_default())?;
+        } else if bytes.last() != Some(&b'\n') {
+            // What follows must not be glued to it.
+            file.write_all(b"\n")?;
         }
         Ok(file)
     }
@@ -194,7 +191,7 @@ impl Lines {
             return self.sync();
         }
         let text = without_history(&fs::read(&self.path)?);
-        let fresh = self.path.with_extension("jsonl.new");
+        let fresh = self.path.with_file_name(draft_of(self.path.file_name().unwrap_or_default()));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(&text)?;
         file.sync_all()?;
@@ -207,10 +204,16 @@ impl Lines {
 
 /// Every line with its number, but for empty ones and a last one that is torn.
 fn lines_of(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let ends = bytes.last() == Some(&b'\n');
-    let all = bytes.split(|byte| *byte == b'\n').enumerate().map(|(index, line)| (index + 1, line));
-    let last = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
-    all.filter(move |(number, line)| !line.is_empty() && (ends || *number != last || is_whole(line)))
+    let torn = torn(bytes).len();
+    let whole = bytes.get(..bytes.len().saturating_sub(torn)).unwrap_or_default();
+    let all = whole.split(|byte| *byte == b'\n').enumerate().map(|(index, line)| (index + 1, line));
+    all.filter(|(_, line)| !line.is_empty())
+}
+
+/// What follows the last line, if a run was cut off while it wrote it.
+fn torn(bytes: &[u8]) -> &[u8] {
+    let last = bytes.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    if is_whole(last) { &[] } else { last }
 }
 
 fn is_whole(line: &[u8]) -> bool {

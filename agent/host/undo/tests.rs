@@ -250,3 +250,16 @@ fn a_run_that_was_killed_while_it_forgot_leaves_no_list_without_copies() {
     assert!(place.touch().undo(NAME).unwrap().is_none());
     assert!(put_back(&place).is_empty() && !place.kept());
 }
+
+#[test]
+fn an_id_of_any_length_has_its_copies() {
+    let place = Place::new();
+    let before = place.all();
+    let ids = ["a", "b"].map(|end| format!("config_set:{}{end}", "/srv/long".repeat(100)));
+    let first = place.touch().keep_old(&ids[0], &paths()).unwrap();
+    assert!(place.touch().undo(&ids[1]).unwrap().is_none());
+    place.change();
+    place.touch().put_back(&first).unwrap();
+    let after: Vec<String> = place.all().into_iter().filter(|one| !one.starts_with("deeper ")).collect();
+    assert_eq!(after, before);
+}

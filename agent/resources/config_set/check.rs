@@ -231,7 +231,7 @@ mod tests {
         set.apply(&play.host.touch()).await.unwrap();
         let mut read = read.borrow().clone();
         read.sort();
-        let place = format!("{}/etc/ssh/sshd_config", crate::host::staged::name_of("config_set:sshd"));
+        let place = format!("{}/etc/ssh/sshd_config", crate::host::names::file_name("config_set:sshd"));
         assert_eq!(
             read,
             [
@@ -249,7 +249,7 @@ mod tests {
     fn what_a_main_file_includes_is_led_to_the_copies_and_everything_else_stays() {
         let play = Play::new();
         let stage = play.host.touch().stage("s").unwrap();
-        let place = format!("/run/hostagent/staged/{}", crate::host::staged::name_of("s"));
+        let place = format!("/run/hostagent/staged/{}", crate::host::names::file_name("s"));
         let led = |line: &str| {
             let text = led_to_copies(line.as_bytes(), Path::new("/etc/sudoers"), Path::new("/etc/sudoers.d"), &stage);
             String::from_utf8(text).unwrap().replace(&place, "STAGE")

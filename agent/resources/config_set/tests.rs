@@ -230,7 +230,7 @@ async fn files_of_a_run_that_was_killed_before_it_had_them_checked_are_put_back(
     killed_while_checking(&place, unanswered("unchecked")).await;
     assert_eq!(
         (place.text(CONF).unwrap().as_str(), place.kept().as_slice()),
-        ("unchecked", &["config_set:toy".to_owned()][..])
+        ("unchecked", &["config_set%3Atoy".to_owned()][..])
     );
 
     // A plan of the same recipe knows that these files are not proven, although they are the wanted ones.

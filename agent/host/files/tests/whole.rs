@@ -147,3 +147,13 @@ fn a_pipe_in_the_place_of_a_file_does_not_stop_a_read() {
     assert_eq!(touch.read_part(Path::new("/pipe"), 0, 9).unwrap_err().code(), "wrong-kind");
     assert_eq!(touch.read(Path::new("/masked")).unwrap().unwrap(), b"");
 }
+
+/// A name may have 255 bytes; what is put around it while it is written must not make it too long.
+#[test]
+fn a_file_of_the_longest_name_is_written_and_linked() {
+    let place = Place::new();
+    let (touch, name) = (place.touch(), "n".repeat(255));
+    touch.replace(&Path::new("/srv").join(&name), b"x", access(0o644)).unwrap();
+    touch.remove(&Path::new("/srv").join(&name)).unwrap();
+    touch.link(&Path::new("/srv").join(&name), Path::new("x")).unwrap();
+}
