@@ -182,16 +182,15 @@ fn header(line: &str) -> &str {
     let line = line.trim();
     let mut quote = None;
     for (at, c) in line.char_indices() {
-        match quote {
-            Some(open) if open == c => quote = None,
-            Some(_) => {}
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if c == ']' => {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ']') => {
                 let (name, rest) = line.split_at(at + 1);
                 let is_list = line.starts_with("[[") && rest.starts_with(']');
                 return line.get(..name.len() + usize::from(is_list)).unwrap_or(name);
             }
-            None => {}
+            _ => {}
         }
     }
     line.split(['=', '#']).next().unwrap_or_default()

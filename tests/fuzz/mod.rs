@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::lab::{agent, place, tool};
+use crate::lab::{agent, install, place, tool};
 
 /// What can be fuzzed, how long an input may be, and what is known already, beside `fuzz/corpus/TARGET`.
 const TARGETS: [(&str, usize, &[&str]); 3] = [
@@ -20,6 +20,9 @@ const TARGETS: [(&str, usize, &[&str]); 3] = [
     ("user_data", 32 << 10, &["recipes", "fuzz/corpus/recipe"]),
     ("imds", 8 << 10, &[]),
 ];
+
+/// How many inputs are collected at once for each.
+const MOST_COLLECTED: usize = 70;
 
 /// The names of all fuzzers.
 pub(crate) fn names() -> [&'static str; 3] {
@@ -31,6 +34,7 @@ fn build() -> PathBuf {
     let folder = root().join("fuzz");
     // The versions that everybody builds; cargo adds what only the fuzzers need.
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("fuzz/ can be written");
+    install::ensure();
     eprintln!("lab: building the fuzzers");
     let begun = Instant::now();
     let mut command = agent::cargo();
@@ -99,7 +103,7 @@ impl Fuzzer {
         figures
     }
 
-    /// Adds what leads where nothing in the corpus does, the smallest such; how many there are.
+    /// Adds inputs that lead where nothing in the corpus does; how many.
     pub(crate) fn collect(&self) -> usize {
         let draft = place::target().join("fuzz").join(format!("{}.draft", self.name));
         let _ = fs::remove_dir_all(&draft);
@@ -110,9 +114,11 @@ impl Fuzzer {
         let before: BTreeSet<String> = files(&draft).iter().map(|file| name_of(file)).collect();
         let mut command = Command::new(&self.program);
         // Where it goes counts, not how often.
-        command.args(["-merge=1", "-use_counters=0", "-timeout=5"]).arg(&draft).arg(self.learned());
+        command.args(["-set_cover_merge=1", "-use_counters=0", "-timeout=5"]).arg(&draft).arg(self.learned());
         tool::heard(&mut command);
-        let new: Vec<PathBuf> = files(&draft).into_iter().filter(|file| !before.contains(&name_of(file))).collect();
+        let mut new: Vec<PathBuf> = files(&draft).into_iter().filter(|file| !before.contains(&name_of(file))).collect();
+        // The corpus belongs to every clone: of many, a sample. Their names are digests, so it is no choice.
+        new.truncate(MOST_COLLECTED);
         for file in &new {
             fs::copy(file, self.corpus().join(name_of(file))).expect("the corpus can be written");
         }

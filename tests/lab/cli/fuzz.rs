@@ -17,7 +17,7 @@ pub(crate) struct Fuzz {
     /// How long each, such as `20s`, `10m` or `1h`
     #[arg(long = "for", default_value = "10m", value_parser = duration)]
     time: Duration,
-    /// Add to `fuzz/corpus` what leads where nothing there does, instead
+    /// Instead add to `fuzz/corpus` what leads where nothing there does, at most 70 inputs each
     #[arg(long)]
     collect: bool,
 }
