@@ -82,7 +82,8 @@ impl Test {
     fn tests(&self) -> Result<(), ExitCode> {
         let filter: Vec<_> = self.filter.iter().map(String::as_str).collect();
         let runner: &[_] = if has("nextest") {
-            &["nextest", "run", "--no-fail-fast"]
+            // Most tests wait for a machine, and need no core of their own for that.
+            &["nextest", "run", "--no-fail-fast", "--test-threads", "4"]
         } else {
             &["test", "--all-targets", "--no-fail-fast", "--"]
         };
