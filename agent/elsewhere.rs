@@ -28,6 +28,7 @@ use crate::terms::{Address, Remote};
 
 use kept::Kept;
 pub use kept::keep;
+pub(crate) use packed::unpacked;
 
 /// Bytes that a recipe has at most.
 const LARGEST: usize = 1 << 20;

@@ -13,6 +13,7 @@
 //! | `cli` | verbs, exit codes: the only one that knows both the recipe and the report |
 //! | `log` | where events go |
 //! | `report` | an outcome, and where it is shown |
+//! | `fuzzing` | what must hold of any bytes from outside; not for use |
 //! | `recipe` | the document, and every feature |
 //! | `features` | one table each, and the resources it becomes; never each other |
 //! | `resources` | one kind each, and the host |
@@ -47,6 +48,8 @@ pub mod elsewhere;
 pub mod engine;
 pub mod facts;
 pub mod features;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod log;
 pub mod problem;

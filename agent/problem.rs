@@ -276,6 +276,17 @@ error: not as there
     }
 
     #[test]
+    fn nothing_in_a_recipe_commands_the_terminal() {
+        let mut sources = Sources::default();
+        let id = sources.add("a\u{9b}.toml", "key = \"\u{9b}31m\u{1b}[31m\u{202e}\u{7f}\"\n");
+        let mut problems = Problems::over(sources);
+        let said = Problem::new(Span::new(id, 0..3), "no `\u{9b}`").hint("take out `\u{9d}`");
+        problems.push(said.beside(Span::new(id, 0..3)));
+        let text = problems.render(Style::Plain);
+        assert!(!text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");
+    }
+
+    #[test]
     fn more_than_a_hundred_problems_are_counted_not_shown() {
         let mut problems = Problems::default();
         for number in 0..250 {

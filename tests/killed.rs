@@ -87,6 +87,27 @@ fn a_run_that_was_killed_holds_no_lock_and_its_children_hold_none() {
     drop(first);
 }
 
+/// A run is killed and its job goes on in systemd: the server has read the old files and is not up yet, and a start would
+/// only wait for that one.
+#[test]
+fn a_server_that_a_killed_run_was_restarting_gets_what_is_wanted_now() {
+    let site = |text: &str| {
+        format!(
+            "format = 1\n[[nginx.site]]\nname = \"api\"\nserver_name = [\"api.example.org\"]\nreturn = {{ code = 200, text = \"{text}\" }}\n"
+        )
+    };
+    let host = furnished(DEBIANS[0]);
+    host.recipe(&site("old"));
+    host.agent("converge").exits(0);
+    host.sh("mkdir -p /etc/systemd/system/nginx.service.d").succeeds();
+    host.write("/etc/systemd/system/nginx.service.d/slow.conf", "[Service]\nExecStartPost=/bin/sleep 3\n");
+    host.sh("systemctl daemon-reload && systemctl restart --no-block nginx").succeeds();
+    eventually("it has read its files", || host.unit("nginx").state() == "activating");
+    host.recipe(&site("new"));
+    host.agent("converge").exits(0);
+    host.get("http://api.example.org/").says("new");
+}
+
 /// Starts two at the same moment; what each said.
 fn together(host: &Machine, arguments: [&str; 2]) -> [crate::lab::Said; 2] {
     thread::scope(|scope| {

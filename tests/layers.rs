@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resources", &["aws", "elsewhere", "engine", "host", "problem", "secret", "template", "terms"]),
     ("features", &["engine", "facts", "host", "problem", "resources", "secret", "template", "terms"]),
     ("recipe", &["engine", "facts", "features", "problem", "secret", "terms"]),
+    ("fuzzing", &["aws", "elsewhere", "engine", "facts", "problem", "recipe"]),
     ("report", &["engine", "host"]),
     ("log", &["host", "report"]),
     ("cli", &["aws", "elsewhere", "engine", "facts", "host", "log", "problem", "recipe", "report", "terms"]),

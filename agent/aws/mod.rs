@@ -16,4 +16,5 @@ pub(crate) mod testing;
 
 pub use instance::{InstanceId, Platform};
 pub use not_had::{Kind, NotHad};
+pub(crate) use role::not_credentials;
 pub use session::{Environment, Session};

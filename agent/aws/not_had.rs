@@ -57,7 +57,9 @@ impl NotHad {
             Kind::Forbidden => "source-forbidden",
             Kind::Wrong => "source-wrong",
         };
-        Self { kind, code, says: says.into(), hint: hint.into() }
+        // What a service says goes to terminals and logs: it is one line, and commands nobody.
+        let says = says.into().replace(char::is_control, " ");
+        Self { kind, code, says, hint: hint.into() }
     }
 
     /// Whether the source may be there again in a while.

@@ -56,6 +56,11 @@ pub(super) async fn region(metadata: &mut Imds) -> Result<String, NotHad> {
     })
 }
 
+/// Why bytes are no credentials of a role, if they are none.
+pub(crate) fn not_credentials(bytes: &[u8]) -> Option<NotHad> {
+    read("web", bytes).err()
+}
+
 fn read(role: &str, bytes: &[u8]) -> Result<Credentials, NotHad> {
     let broken = || {
         let says =
@@ -121,6 +126,9 @@ mod tests {
         let refused = r#"{ "Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role web" }"#;
         let why = told("web", refused).await.0.unwrap_err();
         assert!(why.says.ends_with("AssumeRoleUnauthorizedAccess: EC2 cannot assume the role web"), "{}", why.says);
+        let refused = r#"{ "Code": "No\nerror: all is well", "Message": "\u001b[2J\u009b1m" }"#;
+        let why = not_credentials(refused.as_bytes()).unwrap();
+        assert!(why.says.ends_with(": No error: all is well:  [2J 1m"), "{:?}", why.says);
         let why = told("web", r#"{ "Code": "Success", "SecretAccessKey": "canary" "#).await.0.unwrap_err();
         assert!(why.is_down() && !format!("{why:?}").contains("canary"), "{why:?}");
     }

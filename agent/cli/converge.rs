@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::host::{Host, state};
 
+use super::deadline::Allowed;
 use super::open::{self, Wanted};
 use super::work::{self, Show};
 use super::{Exit, Manner, Refusal};
@@ -13,7 +14,8 @@ use super::{Exit, Manner, Refusal};
 /// Make this host what its recipe says
 ///
 /// Puts right what differs, and only that: again at once, it changes nothing. What fails skips what depends on it; the
-/// rest goes on. Ctrl-C finishes the steps in hand and says what is left. A run that was killed is finished by the next.
+/// rest goes on. What hangs is given up after its time, and has failed. Ctrl-C, or the deadline, finishes the steps in hand
+/// and says what is left. A run that was killed is finished by the next.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,6 +23,7 @@ Examples:
   sudo hostagent converge web.toml --var domain=example.org
   sudo hostagent converge --only nginx                       one table and what it needs
   sudo hostagent converge --wait 600                         let another run end first
+  sudo hostagent converge --deadline 20m                     begin nothing after 20 minutes
 
 Exit codes: 0 as wanted · 1 something failed · 2 the recipe is wrong, nothing was touched · 4 another run is going on
   5 EC2's metadata service did not answer what the recipe reads; nothing was touched
@@ -31,6 +34,8 @@ pub(super) struct Converge {
     /// Print JSON when it has ended
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    allowed: Allowed,
     /// How long to wait for another run to end
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait: u32,
@@ -52,13 +57,14 @@ impl Converge {
         let command = format!("hostagent converge{}", self.wanted.argument());
         // Held until the report is written. Before anything is read: while another run goes on, what it says changes.
         let _lock = work::lock(patience, &command).await?;
+        let deadline = self.allowed.begins_now();
         lead.passed("lock");
         let mut opened = open::open(&self.wanted, "converge", &mut lead).await?;
         let host = Host::here()?;
         opened.about.verb = Some("converge");
         opened.about.boot = host.look().boot_id();
         work::begin(&host, &opened.about)?;
-        let show = Show { manner, json: self.json, again: self.wanted.again() };
+        let show = Show { manner, json: self.json, again: self.wanted.again(), deadline };
         work::perform(opened, &host, lead, &show).await
     }
 }

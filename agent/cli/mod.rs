@@ -6,6 +6,7 @@ mod boot;
 mod check;
 mod completions;
 mod converge;
+mod deadline;
 mod exit;
 mod facts;
 mod kept;

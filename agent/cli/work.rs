@@ -12,17 +12,20 @@ use crate::report::json::About;
 use crate::report::terminal::Page;
 use crate::report::{Detail, Lead, Report, Screen, journal, last_run, out};
 
+use super::deadline::Deadline;
 use super::open::Opened;
 use super::signals::Signals;
 use super::{Exit, Manner, Refusal};
 
-/// How a run shows itself.
+/// How a run shows itself, and how long it may take.
 #[derive(Debug)]
 pub(super) struct Show {
     pub(super) manner: Manner,
     pub(super) json: bool,
     /// The command that does it again.
     pub(super) again: String,
+    /// When the run is to stop, however far it got.
+    pub(super) deadline: Deadline,
 }
 
 impl Show {
@@ -91,7 +94,7 @@ pub(super) async fn perform(opened: Opened, host: &Host, mut lead: Lead, show: &
 
     let screen = Rc::new(RefCell::new(show.screen(&plan)));
     lead.passed("state");
-    let outcome = converge(&plan, host, &screen).await?;
+    let outcome = converge(&plan, host, &show.deadline, &screen).await?;
 
     journal::end(&outcome);
     let exit = if outcome.is_good() { Exit::AS_WANTED } else { Exit::FAILED };
@@ -106,8 +109,13 @@ pub(super) async fn perform(opened: Opened, host: &Host, mut lead: Lead, show: &
     Ok(exit)
 }
 
-/// Runs the plan, and asks it to stop when a signal comes.
-async fn converge(plan: &Plan, host: &Host, screen: &Rc<RefCell<Screen>>) -> Result<Outcome, Refusal> {
+/// Runs the plan, and has it stop when a signal comes or its time is up.
+async fn converge(
+    plan: &Plan,
+    host: &Host,
+    deadline: &Deadline,
+    screen: &Rc<RefCell<Screen>>,
+) -> Result<Outcome, Refusal> {
     let stop = Stop::new();
     let mut signals = Signals::taken()?;
     let listener = Rc::clone(screen);
@@ -120,6 +128,12 @@ async fn converge(plan: &Plan, host: &Host, screen: &Rc<RefCell<Screen>>) -> Res
     tokio::pin!(run);
     loop {
         tokio::select! {
+            // First: a run without any time begins nothing.
+            biased;
+            () = deadline.comes(), if !stop.asked() => {
+                stop.time_is_up(deadline.after());
+                screen.borrow_mut().out_of_time();
+            }
             outcome = &mut run => return Ok(outcome),
             () = signals.next() => {
                 stop.ask();

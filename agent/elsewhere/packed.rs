@@ -12,7 +12,7 @@ const GZIP: &[u8] = b"\x1f\x8b\x08";
 const GZIP_IN_BASE64: &[u8] = b"H4sI";
 
 /// The text of what came; of what is not packed, that itself.
-pub(super) fn unpacked(bytes: &[u8], limit: usize) -> Result<Vec<u8>, NotHad> {
+pub(crate) fn unpacked(bytes: &[u8], limit: usize) -> Result<Vec<u8>, NotHad> {
     if bytes.starts_with(GZIP) {
         return gunzipped(bytes, limit);
     }

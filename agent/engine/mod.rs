@@ -7,14 +7,17 @@ pub mod course;
 pub mod failure;
 mod order;
 pub mod outcome;
+pub mod patience;
 pub mod plan;
 mod removal;
 pub mod resource;
 pub mod run;
+pub mod stop;
 
 pub use changes::{Change, Changes, Shown};
 pub use failure::{Cause, Failure, Phase};
 pub use outcome::{Outcome, Verdict};
+pub use patience::Patience;
 pub use plan::{Draft, Plan};
 pub use resource::{Id, LeftOut, Resource};
 

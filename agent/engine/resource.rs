@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::changes::Changes;
 use super::failure::Cause;
+use super::patience::Patience;
 use crate::host::ledger::Trace;
 use crate::host::{Look, Touch};
 
@@ -133,6 +134,21 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
         Ok(())
     }
 
+    /// How long it may take. What takes longer is given up and has failed.
+    fn patience(&self) -> Patience {
+        Patience::USUAL
+    }
+
+    /// Called when its apply was given up because its time was up, and so stopped at any of its waits: leaves nothing
+    /// half-done that the next run would put back.
+    ///
+    /// # Errors
+    /// When something half-done stays.
+    fn cut_off(&self, host: &Touch) -> Result<(), Cause> {
+        let _ = host;
+        Ok(())
+    }
+
     /// The paths that are its alone: another resource that claims one too is a problem of the recipe.
     /// Default: those it leaves traces at.
     fn claims(&self) -> Vec<PathBuf> {
@@ -167,6 +183,8 @@ pub(crate) trait AnyResource: fmt::Debug {
     fn together(&self) -> bool;
     fn when_absent(&self) -> Changes;
     fn settle(&self, host: &Touch) -> Result<(), Cause>;
+    fn patience(&self) -> Patience;
+    fn cut_off(&self, host: &Touch) -> Result<(), Cause>;
     fn traces(&self) -> Vec<Trace>;
     fn claims(&self) -> Vec<PathBuf>;
     /// A digest of what is wanted.
@@ -214,6 +232,14 @@ impl<R: Resource> AnyResource for R {
 
     fn settle(&self, host: &Touch) -> Result<(), Cause> {
         Resource::settle(self, host)
+    }
+
+    fn patience(&self) -> Patience {
+        Resource::patience(self)
+    }
+
+    fn cut_off(&self, host: &Touch) -> Result<(), Cause> {
+        Resource::cut_off(self, host)
     }
 
     fn claims(&self) -> Vec<PathBuf> {

@@ -10,7 +10,6 @@ mod survey;
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
@@ -21,35 +20,17 @@ use super::course::{Course, Doing, Part, Span};
 use super::failure::{Cause, Failure};
 use super::order::Order;
 use super::outcome::{Outcome, Told, Verdict};
+use super::patience::in_words;
 use super::plan::{Plan, Step, Work};
 use super::removal::{self, Removal};
 use super::resource::{Boxed, Id};
+pub use super::stop::Stop;
+use super::stop::Why;
 use crate::host::Host;
 use crate::host::ledger::{Record, Trace};
 
 /// How many works are under way at once. They wait for programs and servers, not for processors.
 const AT_ONCE: usize = 8;
-
-/// A wish that the run stop after the steps in hand.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Rc<Cell<bool>>);
-
-impl Stop {
-    /// No such wish yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks the run to stop.
-    pub fn ask(&self) {
-        self.0.set(true);
-    }
-
-    /// Whether it was asked to.
-    pub fn asked(&self) -> bool {
-        self.0.get()
-    }
-}
 
 /// What happens in a run, for whoever shows it live.
 #[derive(Debug)]
@@ -72,7 +53,7 @@ pub type Watch<'w> = &'w mut dyn FnMut(Event<'_>);
 
 /// Looks at everything and changes nothing.
 pub async fn preview(plan: &Plan, host: &Host, watch: Watch<'_>) -> Outcome {
-    let run = Run::new(plan, host, watch);
+    let run = Run::new(plan, host, &Stop::new(), watch);
     run.tell(Event::Began { resources: plan.len() });
     let leaving = removal::leaving(plan, &host.look());
     leaving.removals.iter().for_each(|gone| gone.foresee(host));
@@ -86,7 +67,7 @@ pub async fn preview(plan: &Plan, host: &Host, watch: Watch<'_>) -> Outcome {
 
 /// Makes the host what the plan says, as far as it can be, and says what came of it.
 pub async fn converge(plan: &Plan, host: &Host, stop: &Stop, watch: Watch<'_>) -> Outcome {
-    let run = Run::new(plan, host, watch);
+    let run = Run::new(plan, host, stop, watch);
     run.tell(Event::Began { resources: plan.len() });
     let healed = run.heal().await;
     run.passed(Part::Healing);
@@ -96,23 +77,28 @@ pub async fn converge(plan: &Plan, host: &Host, stop: &Stop, watch: Watch<'_>) -
     host.expect_nothing();
     run.passed(Part::Survey);
     let (first, last): (Vec<_>, Vec<_>) = leaving.removals.into_iter().partition(Removal::goes_first);
-    run.take_away(first, stop).await;
+    run.take_away(first).await;
     run.passed(Part::Removals);
-    run.act(stop).await;
+    run.act().await;
     run.passed(Part::Act);
     let last = if run.failed() { run.hold_back(last) } else { last };
-    let gone = run.take_away(last, stop).await;
+    let gone = run.take_away(last).await;
     run.passed(Part::Removals);
     if gone {
         // Whoever read what is gone now has to load that.
-        run.act_again(stop).await;
+        run.act_again().await;
         run.passed(Part::Again);
     }
     for id in &leaving.released {
         run.remember(host.touch().ledger_mut().released(id.as_str()).map_err(Cause::from));
     }
     run.remember(host.touch().ledger_mut().settle().map_err(Cause::from));
-    run.outcome(false, healed, leaving.released, stop.asked())
+    let interrupted = match stop.why() {
+        None => false,
+        Some(Why::Asked) => true,
+        Some(Why::Late(had)) => run.ran_out_of(had),
+    };
+    run.outcome(false, healed, leaving.released, interrupted)
 }
 
 /// What is known of a step.
@@ -143,6 +129,9 @@ enum State {
 struct Run<'r, 'w> {
     plan: &'r Plan,
     host: &'r Host,
+    stop: Stop,
+    /// Whether something was not begun because the run is to stop.
+    left_undone: Cell<bool>,
     watch: RefCell<Watch<'w>>,
     began: Instant,
     clock: SystemTime,
@@ -156,7 +145,7 @@ struct Run<'r, 'w> {
 }
 
 impl<'r, 'w> Run<'r, 'w> {
-    fn new(plan: &'r Plan, host: &'r Host, watch: Watch<'w>) -> Self {
+    fn new(plan: &'r Plan, host: &'r Host, stop: &Stop, watch: Watch<'w>) -> Self {
         let traces = plan.steps.iter().flat_map(|step| step.resource.traces());
         host.wants(traces.filter_map(|trace| match trace {
             Trace::Path(path) => Some(path),
@@ -178,6 +167,8 @@ impl<'r, 'w> Run<'r, 'w> {
         Self {
             plan,
             host,
+            stop: stop.clone(),
+            left_undone: Cell::new(false),
             watch,
             began: Instant::now(),
             clock: SystemTime::now(),
@@ -301,6 +292,23 @@ impl<'r, 'w> Run<'r, 'w> {
     /// Notes that a part of the run has ended.
     fn passed(&self, part: Part) {
         self.parts.borrow_mut().push((part, self.began.elapsed()));
+    }
+
+    /// Why nothing more is to be begun, if that is so.
+    fn stopped(&self) -> Option<String> {
+        let why = self.stop.why()?;
+        self.left_undone.set(true);
+        Some(why.reason())
+    }
+
+    /// Tells that its time was up before all was done; says whether that is so.
+    fn ran_out_of(&self, had: Duration) -> bool {
+        if self.left_undone.get() {
+            let says = format!("the run was not done after {}, which is all the time it had", in_words(had));
+            let hint = "run again, it goes on from here; `--deadline` gives a run more time, and `hostagent analyze blame` tells what took it";
+            self.remember(Err(Cause::new("run-slow", says).hint(hint)));
+        }
+        self.left_undone.get()
     }
 
     fn note(&self, index: usize, change: impl FnOnce(&mut Seen)) {

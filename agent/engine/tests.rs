@@ -16,6 +16,7 @@ use crate::host::programs::Real;
 use crate::host::{Host, Look, Touch};
 use crate::problem::KeyPath;
 
+mod bounds;
 mod courses;
 
 /// A file that holds one word. It may need others, fail, or panic.

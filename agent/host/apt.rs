@@ -22,6 +22,9 @@ use super::packages::{Installed, Transaction, Unknown, Wanted};
 use super::programs::{Output, Program};
 use super::{Error, Look, STATE_DIR, Touch};
 
+/// A server that takes the connection and says nothing is given up after this long; apt itself waits half a minute, four
+/// times for each file.
+const SILENCE: [&str; 4] = ["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"];
 /// How long one call of apt may take.
 const PATIENCE: Duration = Duration::from_mins(30);
 /// Is there while a transaction is: one that was cut off is finished by the next run. It holds the clusters of PostgreSQL
@@ -226,7 +229,10 @@ fn program() -> Program {
         "Acquire::Retries=3",
         "APT::Get::HideAutoRemove=true",
     ];
-    quiet(Program::does("apt-get")).args(["-q", "-y"]).args(options.into_iter().flat_map(|option| ["-o", option]))
+    quiet(Program::does("apt-get"))
+        .args(["-q", "-y"])
+        .args(options.into_iter().flat_map(|option| ["-o", option]))
+        .args(SILENCE)
 }
 
 fn quiet(program: Program) -> Program {

@@ -103,12 +103,18 @@ impl Error {
 }
 
 fn file_hint(source: &std::io::Error, path: &std::path::Path) -> Option<String> {
+    // What could not be made is not there to be asked about.
+    let above = path.parent().unwrap_or(path).display();
     let path = path.display();
     match source.raw_os_error().map(nix::errno::Errno::from_raw)? {
-        nix::errno::Errno::EROFS => Some(format!("the file system is mounted read-only; see `findmnt -T {path}`")),
-        nix::errno::Errno::ENOSPC => Some(format!("the file system is full; see `df -h {path}`")),
+        nix::errno::Errno::EROFS => Some(format!("the file system is mounted read-only; see `findmnt -T {above}`")),
+        nix::errno::Errno::ENOSPC => Some(format!(
+            "the file system is full; see `df -h {above}`, and `df -i {above}` for how many files it may have"
+        )),
         nix::errno::Errno::EDQUOT => Some("the disk quota is used up; see `quota`".into()),
-        nix::errno::Errno::EPERM => Some(format!("is it immutable? see `lsattr {path}`; `chattr -i` lifts it")),
+        nix::errno::Errno::EPERM => {
+            Some(format!("is it immutable, or its directory? see `lsattr -d {path} {above}`; `chattr -i` lifts it"))
+        }
         nix::errno::Errno::EACCES => Some("run hostagent as root".into()),
         _ => None,
     }

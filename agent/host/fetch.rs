@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Error, Look};
+use super::doing::doing;
+use super::{Error, Look, clock};
 
+/// How long a server may say nothing in the middle of its answer.
+const SILENCE: Duration = Duration::from_secs(30);
 /// The pauses before the second and the third try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
@@ -13,7 +16,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2
 pub struct Fetch {
     /// The most bytes it may have.
     pub limit: usize,
-    /// How long one try may take, and how long the server may be silent.
+    /// How long one try may take; a server that is silent for long is given up before.
     pub timeout: Duration,
     /// Whether the caller compares what came with a digest or fingerprint of the recipe: then `http:` will do.
     pub pinned: bool,
@@ -61,10 +64,12 @@ async fn fetch_over_http(url: &str, how: Fetch) -> Result<Vec<u8>, Error> {
     let built = reqwest::Client::builder()
         .https_only(!how.pinned)
         .connect_timeout(how.timeout.min(Duration::from_secs(10)))
+        .read_timeout(how.timeout.min(SILENCE))
         .timeout(how.timeout)
         .user_agent(concat!("hostagent/", env!("CARGO_PKG_VERSION")))
         .build();
     let client = built.map_err(|error| failed(url, &error))?;
+    let _doing = doing(|| format!("fetching `{}`", shown(url)));
     let mut pauses = PAUSES.into_iter();
     loop {
         match try_once(&client, url, how).await {
@@ -127,7 +132,8 @@ fn failed(url: &str, error: &reqwest::Error) -> Error {
         below = reason.source();
     }
     let reason = if reasons.is_empty() { error.to_string() } else { reasons.join(": ") };
-    let hint = format!("see `curl -v {place}` on this host; certificates need the package `ca-certificates`");
+    let usual = || format!("see `curl -v {place}` on this host; certificates need the package `ca-certificates`");
+    let hint = clock::hint_for(&reason).unwrap_or_else(usual);
     Error::said_with_hint("fetch-failed", format!("could not fetch `{place}`: {reason}"), hint)
 }
 

@@ -18,12 +18,23 @@ const DATA: &str = "/var/lib/postgresql";
 
 /// Is being made, until dropped: what comes after a kill is the next run's.
 #[derive(Debug)]
-pub struct UnderWay(Option<PathBuf>);
+pub struct UnderWay(Option<Touch>);
+
+impl UnderWay {
+    /// Takes away what there is of it: whoever made it was ended.
+    ///
+    /// # Errors
+    /// When something of it cannot be removed; the next run tries again.
+    pub fn unmake(mut self) -> Result<(), Error> {
+        self.0.take().map_or(Ok(None), |touch| touch.remove_cluster_under_way()).map(drop)
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(note) = &self.0
-            && let Err(error) = std::fs::remove_file(note)
+        // Whoever makes it may go on without us.
+        if let Some(touch) = self.0.as_ref().filter(|touch| !touch.0.0.left_at_work.get())
+            && let Err(error) = std::fs::remove_file(touch.place(&note()))
         {
             tracing::warn!(%error, "the note of a cluster under way stays; the next run sees that it is made");
         }
@@ -39,14 +50,13 @@ impl Touch {
         if !self.names_in(data)?.is_empty() {
             return Ok(UnderWay(None));
         }
-        let note = Path::new(STATE_DIR).join(UNDER_WAY);
         self.write_state_durably(UNDER_WAY, format!("{version}/{name}\n{}\n", data.display()).as_bytes())?;
-        Ok(UnderWay(Some(self.place(&note))))
+        Ok(UnderWay(Some(self.clone())))
     }
 
     /// Takes away a cluster that hostagent was making when it was cut off; says which.
     pub(super) fn remove_cluster_under_way(&self) -> Result<Option<String>, Error> {
-        let note = Path::new(STATE_DIR).join(UNDER_WAY);
+        let note = note();
         let Some(text) = self.read_text(&note)? else { return Ok(None) };
         let mut lines = text.lines();
         let removed = match (lines.next(), lines.next()) {
@@ -105,6 +115,10 @@ impl Touch {
         }
         Ok(())
     }
+}
+
+fn note() -> PathBuf {
+    Path::new(STATE_DIR).join(UNDER_WAY)
 }
 
 impl Look {

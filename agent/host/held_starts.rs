@@ -59,7 +59,8 @@ pub(super) struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(touch) = &self.touch
+        // What goes on without us still asks it, and the next run takes it away.
+        if let Some(touch) = self.touch.as_ref().filter(|touch| !touch.0.0.left_at_work.get())
             && let Err(error) = touch.remove(Path::new(POLICY))
         {
             tracing::warn!("{error}; it concerns nobody but hostagent, and the next run takes it away");

@@ -13,7 +13,8 @@
 //! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `half_made` is what never ran; `probe` is a question to one |
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
-//! | a run | `lock` `heal` `coming` `news`; what it is asked to write down: `output` |
+//! | the time | `clock` |
+//! | a run | `lock` `heal` `coming` `news` `doing`; what it is asked to write down: `output` |
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +24,11 @@ use std::rc::Rc;
 
 pub mod apt;
 mod at_work;
+pub(crate) mod clock;
 pub mod coming;
 pub mod contents;
 pub mod deb_version;
+pub mod doing;
 pub mod dpkg;
 mod drafts;
 pub mod error;
@@ -88,6 +91,8 @@ struct Inner {
     /// Paths that resources of this run's plan want there.
     wanted: RefCell<BTreeSet<PathBuf>>,
     writes: Cell<u64>,
+    /// Whether a program was left at work: see [`programs::Program::outlives`].
+    left_at_work: Cell<bool>,
     listener: news::Listener,
     bus: systemd::Bus,
     /// dpkg's records, as last read.
@@ -122,6 +127,7 @@ impl Host {
             foreseen: RefCell::default(),
             wanted: RefCell::default(),
             writes: Cell::new(0),
+            left_at_work: Cell::new(false),
             listener: news::Listener::default(),
             bus: systemd::Bus::default(),
             dpkg: RefCell::default(),

@@ -6,7 +6,7 @@
 //! serve were started: after the newest change of what they read, or before.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::files::Kind;
 use super::probe::Probe;
@@ -102,9 +102,14 @@ fn serves_since(host: &Look, master: u32, newest: i128) -> Result<bool, Error> {
 }
 
 /// When anything at or below a path last changed: nanoseconds since the epoch. A file that went away changed its directory.
+///
+/// A change that is still to come was made before the clock was set back, whenever that was: it is passed over. Else nothing
+/// that is started now would seem to have read such a file, for as many years as the clock was wrong.
 fn newest_change(host: &Look, path: &Path) -> Result<i128, Error> {
     let Some(found) = host.found(path)? else { return Ok(0) };
-    let mut newest = found.ctime;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let is_to_come = |time: &i128| *time > i128::try_from(now.as_nanos()).unwrap_or(i128::MAX);
+    let mut newest = Some(found.ctime).filter(|time| !is_to_come(time)).unwrap_or_default();
     match found.kind {
         Kind::Directory => {
             for name in host.names_in(path)? {
@@ -116,7 +121,8 @@ fn newest_change(host: &Look, path: &Path) -> Result<i128, Error> {
             let place = path.parent().unwrap_or(Path::new("/")).join(target);
             // One that points at a directory is not followed: it could point above itself.
             let file = host.found(&place)?.filter(|found| found.kind == Kind::File);
-            newest = newest.max(file.map_or(0, |found| found.ctime));
+            let changed = file.map(|found| found.ctime).filter(|time| !is_to_come(time));
+            newest = newest.max(changed.unwrap_or_default());
         }
         Kind::File | Kind::Other => {}
     }

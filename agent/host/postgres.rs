@@ -16,15 +16,19 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
+use super::doing::doing;
 use super::{Error, Look, Touch};
 use crate::terms::AccountName;
 use connect::{is_gone, refused};
+use running::silent;
 
 /// A cluster of databases on this host and the server that runs it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,7 +46,28 @@ type Slot = Rc<Mutex<Option<PgConnection>>>;
 
 /// The connections of this run, one a database.
 #[derive(Debug, Default)]
-pub(super) struct Connections(RefCell<BTreeMap<(PgServer, String), Slot>>);
+pub(super) struct Connections {
+    open: RefCell<BTreeMap<(PgServer, String), Slot>>,
+    /// The starts of servers that said nothing, and when: one that hangs is not waited for by every question anew.
+    silent: RefCell<BTreeMap<(String, String), Instant>>,
+}
+
+/// How long it is remembered that a server said nothing.
+const SILENCE: Duration = Duration::from_mins(1);
+/// How long a question waits at most: the server has 30 seconds for it, and is gone or hangs if it does not say so.
+const ASKING: Duration = Duration::from_mins(1);
+/// How long a change waits at most: the server has 10 minutes.
+const CHANGE: Duration = Duration::from_mins(11);
+
+impl Connections {
+    fn is_silent(&self, start: (String, String)) {
+        self.silent.borrow_mut().insert(start, Instant::now());
+    }
+
+    fn was_silent(&self, start: &(String, String)) -> bool {
+        self.silent.borrow().get(start).is_some_and(|when| when.elapsed() < SILENCE)
+    }
+}
 
 /// One row of an answer: every column as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +135,7 @@ impl PgLook<'_> {
     pub async fn rows_of(&self, sql: &[&'static str], values: &[Option<&str>]) -> Result<Vec<Row>, Error> {
         let sql = sql.concat();
         let slot = self.slot();
+        let _doing = doing(|| format!("asking PostgreSQL (`{}`)", self.server.unit));
         let mut open = slot.lock().await;
         let mut again = true;
         loop {
@@ -118,7 +144,8 @@ impl PgLook<'_> {
             for value in values {
                 query = query.bind(*value);
             }
-            match query.fetch_all(&mut connection).await {
+            let answer = timeout(ASKING, query.fetch_all(&mut connection)).await;
+            match answer.map_err(|_elapsed| silent(self.server, ASKING))? {
                 Ok(rows) => {
                     *open = Some(connection);
                     return rows.iter().map(texts).collect();
@@ -146,7 +173,7 @@ impl PgLook<'_> {
 
     fn slot(&self) -> Slot {
         let key = (self.server.clone(), self.database.to_owned());
-        Rc::clone(self.host.0.postgres.0.borrow_mut().entry(key).or_default())
+        Rc::clone(self.host.0.postgres.open.borrow_mut().entry(key).or_default())
     }
 }
 
@@ -183,14 +210,17 @@ impl PgTouch<'_> {
     async fn send(&self, texts: &[String]) -> Result<(), Error> {
         self.host.wrote();
         let slot = self.asks.slot();
+        let _doing = doing(|| format!("changing PostgreSQL (`{}`)", self.asks.server.unit));
         let mut open = slot.lock().await;
         let mut connection = self.asks.taken(&mut open).await?;
         // A connection from before a restart of the server is found out here, where nothing was sent yet.
-        if connection.ping().await.is_err() {
+        let pinged = timeout(ASKING, connection.ping()).await.map_err(|_elapsed| silent(self.asks.server, ASKING))?;
+        if pinged.is_err() {
             connection = self.asks.connect().await?;
         }
         for text in texts {
-            let sent = sqlx::raw_sql(AssertSqlSafe(text.as_str())).execute(&mut connection).await;
+            let sent = timeout(CHANGE, sqlx::raw_sql(AssertSqlSafe(text.as_str())).execute(&mut connection)).await;
+            let sent = sent.map_err(|_elapsed| silent(self.asks.server, CHANGE))?;
             // Whatever state the session is in now, it ends with its connection.
             sent.map_err(|error| refused(&error, self.asks.server, self.asks.database))?;
         }

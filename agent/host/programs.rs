@@ -1,10 +1,12 @@
 //! Runs other programs: what they get on stdin, where their words go, and when they must be done.
 //!
 //! A program never reads the terminal. Its output is kept (the last [`KEPT`] bytes of each stream) and cited in errors.
-//! It runs in a process group of its own, so that Ctrl-C reaches hostagent alone, and a deadline ends the whole group.
+//! It runs in a process group of its own, so that Ctrl-C reaches hostagent alone. When its time is up, or whoever waits for
+//! it gives up, the whole group is ended; but for one that [`Program::outlives`]: that comes to its own end.
 //! Should hostagent be killed, it goes on, and the next run waits for it: see [`super::at_work`].
 //! Secrets go in on stdin or in a file, never in an argument: arguments are public (`ps`).
 
+mod group;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -20,8 +22,10 @@ use futures_util::future::FusedFuture;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use self::group::Group;
 use self::memory::Memory;
-use super::{Error, Look, Touch};
+use super::doing::doing;
+use super::{Error, Look, Touch, at_work};
 
 /// How much of each stream is kept: enough for any error message, little enough for a nano.
 pub const KEPT: usize = 1 << 20;
@@ -119,7 +123,8 @@ impl Program {
         self
     }
 
-    /// Lets it come to its own end should hostagent be killed, see [`memory`]. For one whose words are few.
+    /// Lets it come to its own end should hostagent be killed, see [`memory`], or give up the step that it is for. For one
+    /// whose words are few.
     #[must_use]
     pub fn outlives(mut self) -> Self {
         self.outlives = true;
@@ -183,7 +188,7 @@ pub enum Failed {
         said: String,
     },
     /// It was still running after its time.
-    #[error("`{program}` was still running after {patience:?} and was ended{}", cite(said))]
+    #[error("`{program}` was still running after {patience:?} and was ended with all it had started{}", cite(said))]
     Slow {
         /// Its command line.
         program: String,
@@ -253,13 +258,7 @@ async fn run(program: &Program) -> Result<Output, Failed> {
     let start = |source| Failed::Start { program: program.to_string(), source };
     let mut argv = program.argv.iter();
     let mut command = tokio::process::Command::new(argv.next().map_or("", String::as_str));
-    command
-        .args(argv)
-        .env_clear()
-        .envs(&program.env)
-        .current_dir(&program.directory)
-        .process_group(0)
-        .kill_on_drop(true);
+    command.args(argv).env_clear().envs(&program.env).current_dir(&program.directory).process_group(0);
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     let memory = if program.outlives { Some(Memory::new().map_err(start)?) } else { None };
     let [out, err] = match &memory {
@@ -270,8 +269,9 @@ async fn run(program: &Program) -> Result<Output, Failed> {
     if let Some((uid, gid)) = program.user {
         command.uid(uid).gid(gid);
     }
+    let _doing = doing(|| format!("running `{program}`"));
     let mut child = command.spawn().map_err(start)?;
-    let group = child.id();
+    let mut group = Group::of(&child, program.outlives);
 
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let feed = async {
@@ -284,7 +284,7 @@ async fn run(program: &Program) -> Result<Output, Failed> {
     let talk = async {
         tokio::join!(feed, keep(stdout, &mut kept.0), keep(stderr, &mut kept.1));
     };
-    let waited = tokio::time::timeout(program.patience, Box::pin(until_it_ends(&mut child, talk))).await;
+    let waited = tokio::time::timeout(program.patience, Box::pin(until_it_ends(&mut child, &mut group, talk))).await;
     if let Some(memory) = &memory {
         kept = memory.said();
     }
@@ -296,10 +296,7 @@ async fn run(program: &Program) -> Result<Output, Failed> {
     match waited {
         Ok(status) => Ok(Output { status: status.map_err(start)?.code(), ..output }),
         Err(_elapsed) => {
-            if let Some(pid) = group.and_then(|pid| i32::try_from(pid).ok()) {
-                let group = nix::unistd::Pid::from_raw(pid);
-                let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
-            }
+            group.end(&mut child).await;
             Err(Failed::Slow { program: program.to_string(), patience: program.patience, said: last_lines(&output) })
         }
     }
@@ -309,6 +306,7 @@ async fn run(program: &Program) -> Result<Output, Failed> {
 /// not waited for longer than [`LAST_WORDS`].
 async fn until_it_ends(
     child: &mut tokio::process::Child,
+    group: &mut Group,
     talk: impl Future<Output = ()>,
 ) -> std::io::Result<ExitStatus> {
     let mut talk = pin!(talk.fuse());
@@ -316,6 +314,7 @@ async fn until_it_ends(
         tokio::select! {
             () = &mut talk, if !talk.is_terminated() => {}
             status = child.wait() => {
+                group.has_ended();
                 if !talk.is_terminated() {
                     let _ = tokio::time::timeout(LAST_WORDS, talk).await;
                 }
@@ -383,8 +382,28 @@ impl Touch {
     /// When it cannot be started or ran out of time.
     pub async fn try_run(&self, program: &Program) -> Result<Output, Error> {
         self.wrote();
-        let at_work = self.note_at_work(program)?;
-        Ok(self.0.0.runner.run(&at_work.on(program)).await?)
+        let note = self.note_at_work(program)?;
+        let marked = note.on(program);
+        let mut note = Noted { note: Some(note), goes_on: program.outlives, touch: self };
+        let ended = self.0.0.runner.run(&marked).await;
+        note.goes_on = false;
+        Ok(ended?)
+    }
+}
+
+/// A program's note. Where the program goes on when nobody waits for it any more, so does the note: the next run waits.
+struct Noted<'t> {
+    note: Option<at_work::Note>,
+    goes_on: bool,
+    touch: &'t Touch,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if self.goes_on {
+            self.touch.0.0.left_at_work.set(true);
+            std::mem::forget(self.note.take());
+        }
     }
 }
 

@@ -108,7 +108,8 @@ impl Touch {
             settle(&file)?;
             std::fs::rename(&fresh, &real)
         };
-        write().map_err(|source| Error::File { doing: "write", path: path.into(), source })
+        let written = write().inspect_err(|_| drop(std::fs::remove_file(&fresh)));
+        written.map_err(|source| Error::File { doing: "write", path: path.into(), source })
     }
 }
 

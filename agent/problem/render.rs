@@ -46,7 +46,12 @@ pub(super) fn problem(problem: &Problem, sources: &Sources, style: Style) -> Str
         Some(hint) => place.element(Level::HELP.message(normalize_untrusted_str(hint))),
         None => place,
     };
-    renderer.decor_style(DecorStyle::Ascii).render(&[group])
+    harmless(&renderer.decor_style(DecorStyle::Ascii).render(&[group]))
+}
+
+/// The renderer replaces what commands a terminal, but not the second set of those: U+009B is an escape sequence's begin.
+fn harmless(text: &str) -> String {
+    text.replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "\u{fffd}")
 }
 
 /// A place in the words of a sentence: `web.toml:12`, which terminals and editors make a link of.

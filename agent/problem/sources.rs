@@ -53,6 +53,11 @@ impl Sources {
         SourceId(self.0.len() - 1)
     }
 
+    /// Every text.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SourceId> {
+        (0..self.0.len()).map(SourceId)
+    }
+
     /// The whole of a text.
     pub fn whole(&self, source: SourceId) -> &str {
         self.0.get(source.0).map_or("", |source| &source.text)

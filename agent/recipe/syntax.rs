@@ -64,15 +64,15 @@ impl Found {
         if self.message != DUPLICATE {
             return None;
         }
-        let header = text.get(line_around(text, self.at.start))?.trim();
-        if header.starts_with('[') {
+        let named = header(text.get(line_around(text, self.at.start))?);
+        if named.starts_with('[') {
             // The tree has the keys of both under one of them.
             let mut at = 0;
             let mut lines = text.get(..self.at.start)?.split_inclusive('\n').map(|line| {
                 at += line.len();
                 (at - line.len(), line)
             });
-            let (start, line) = lines.find(|(_, line)| line.trim() == header)?;
+            let (start, line) = lines.find(|(_, line)| header(line) == named)?;
             return Some(Span::new(tree.span.source, start..start + line.len()));
         }
         let key = text.get(self.at.clone())?.trim_matches(['"', '\'']);
@@ -87,7 +87,7 @@ impl Found {
         let line = text.get(line_around(text, self.at.start)).unwrap_or_default();
         match self.message.as_str() {
             DUPLICATE if line.trim_start().starts_with('[') => {
-                let problem = Problem::new(at, format!("the table `{}` is here twice", line.trim()));
+                let problem = Problem::new(at, format!("the table `{}` is here twice", header(line)));
                 problem.hint("put all its keys under one of the two")
             }
             DUPLICATE => Problem::new(at, format!("`{piece}` is here twice")).hint("keep one of them"),
@@ -177,6 +177,25 @@ fn keys_before(node: &Node, key: &str, end: usize, found: &mut Vec<Span>) {
     }
 }
 
+/// A table's name in brackets, without what follows: that may be a secret whose line end is forgotten.
+fn header(line: &str) -> &str {
+    let line = line.trim();
+    let mut quote = None;
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ']') => {
+                let (name, rest) = line.split_at(at + 1);
+                let is_list = line.starts_with("[[") && rest.starts_with(']');
+                return line.get(..name.len() + usize::from(is_list)).unwrap_or(name);
+            }
+            _ => {}
+        }
+    }
+    line.split(['=', '#']).next().unwrap_or_default()
+}
+
 /// The line that `offset` is in, without its end.
 fn line_around(text: &str, offset: usize) -> Range<usize> {
     let at = text.floor_char_boundary(offset);
@@ -256,6 +275,19 @@ mod tests {
         let source = problems.sources_mut().add("r.toml", text);
         parse(source, text, &mut problems);
         problems.render(Style::Plain)
+    }
+
+    #[test]
+    fn a_table_that_is_here_twice_is_named_without_what_follows() {
+        for (line, name) in [
+            ("[postgres]password = \"x\"", "[postgres]"),
+            (" [[file]]  # x", "[[file]]"),
+            ("[a.\"]\".'[']b", "[a.\"]\".'[']"),
+            ("[a password = x", "[a password "),
+            ("", ""),
+        ] {
+            assert_eq!(header(line), name);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::problem::{Place, Problem, Problems, Span};
 pub const NAME: &str = "user-data";
 
 /// Bytes of unpacked user-data, at most. EC2 takes 16 KiB, and a text is seldom a tenth of itself as gzip.
-const LARGEST: usize = 1 << 20;
+pub(crate) const LARGEST: usize = 1 << 20;
 
 /// What other programs start with, in the first bytes, and what to do about it. In this order.
 const FORMS: [(&str, &str, &str); 14] = [

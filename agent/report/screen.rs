@@ -93,6 +93,14 @@ impl Screen {
         }
     }
 
+    /// Says that the time of the run is up.
+    pub fn out_of_time(&mut self) {
+        if !self.stopping {
+            self.say("  ! the time of this run is up\n");
+            self.stopping();
+        }
+    }
+
     /// Shows how it ended.
     ///
     /// # Errors

@@ -245,6 +245,13 @@ impl Resource for ConfigSet {
         self.files.iter().fold(Changes::none(), add).creating()
     }
 
+    fn cut_off(&self, host: &Touch) -> Result<(), Cause> {
+        match host.undo(self.id().as_str())? {
+            Some(undo) if !undo.is_checked() => Ok(host.put_back(&undo)?),
+            _ => Ok(()),
+        }
+    }
+
     fn claims(&self) -> Vec<PathBuf> {
         self.files.iter().map(|file| &file.path).chain(&self.absent).cloned().collect()
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use crate::engine::{Cause, Changes, Id, LeftOut, Resource};
+use crate::engine::{Cause, Changes, Id, LeftOut, Patience, Resource};
 use crate::host::deb_version::{compare, satisfies};
 use crate::host::packages::{Installed, Transaction, Wanted};
 use crate::host::{Look, Touch};
@@ -91,6 +91,12 @@ impl Resource for Package {
 
     fn needs(&self) -> Vec<Id> {
         vec![Id::every("apt_source")]
+    }
+
+    /// A wait for apt's locks, and calls of apt that have half an hour each. One that is at work when this is over comes to
+    /// its own end, and the next run waits for it.
+    fn patience(&self) -> Patience {
+        Patience::applying(Patience::LONGEST)
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {

@@ -89,8 +89,13 @@ impl Resource for PgCluster {
         if let Some(locale) = &self.locale {
             program = program.args(["--locale", locale]);
         }
-        let _until_it_is_made = host.making_cluster(self.version, &self.name, &self.data_directory)?;
-        host.run(&program.arg(self.version.to_string()).arg(&self.name).outlives()).await?;
+        let under_way = host.making_cluster(self.version, &self.name, &self.data_directory)?;
+        let made = host.run(&program.arg(self.version.to_string()).arg(&self.name).outlives()).await;
+        if made.as_ref().is_err_and(|error| error.code() == "program-slow") {
+            // Ended, it takes away nothing of what it has made.
+            under_way.unmake()?;
+        }
+        made?;
         Ok(())
     }
 

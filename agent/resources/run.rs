@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, Patience, Resource};
 use crate::host::ledger::Record;
 use crate::host::programs::Program;
 use crate::host::{Error, Look, Touch};
@@ -93,6 +93,12 @@ impl Resource for Run {
     fn needs(&self) -> Vec<Id> {
         let kinds = ["package", "file", "directory", "link", "mount"];
         kinds.into_iter().map(Id::every).chain([Id::new("user", &self.user)]).collect()
+    }
+
+    /// The command has its own time, as its guard has; this one is only longer.
+    fn patience(&self) -> Patience {
+        let (own, usual) = (self.timeout + Duration::from_mins(1), Patience::USUAL);
+        Patience { looking: own.max(usual.looking), applying: own.max(usual.applying) }
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {

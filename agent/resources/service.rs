@@ -10,10 +10,11 @@ mod freshness;
 mod on_a_machine;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::engine::{Cause, Changes, Id, Patience, Resource, Shown};
 use crate::host::probe::Probe;
 use crate::host::systemd::{Unit, full_name, short_name, written_by_people};
 use crate::host::{Look, Touch};
@@ -153,6 +154,11 @@ impl Resource for Service {
             needs.extend(self.reads.iter().map(|place| Id::under(kind, &format!("{}/", place.display()))));
         }
         needs
+    }
+
+    /// Several jobs of systemd: it may be reloaded, restarted, and restarted with its old files.
+    fn patience(&self) -> Patience {
+        Patience::applying(Duration::from_hours(1))
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {

@@ -12,7 +12,7 @@ use bytesize::ByteSize;
 use serde::Serialize;
 
 use super::file::{content, owned, places_above};
-use crate::engine::{Cause, Changes, Id, Resource, Shown};
+use crate::engine::{Cause, Changes, Id, Patience, Resource, Shown};
 use crate::host::files::{Access, Found, Kind};
 use crate::host::ledger::Trace;
 use crate::host::programs::Program;
@@ -147,6 +147,11 @@ impl Resource for Swap {
 
     fn needs(&self) -> Vec<Id> {
         places_above(&self.path)
+    }
+
+    /// Taken out of use, written and taken into use: ten minutes each on a slow disk.
+    fn patience(&self) -> Patience {
+        Patience::applying(4 * PATIENCE)
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {

@@ -155,7 +155,8 @@ fn stamp() -> String {
     sum::short(format!("{RECIPE} {INCLUDED} {}", pool::PACKAGES.join(" ")))
 }
 
-/// Removes a folder of the cache, never following a mount out of it.
+/// Removes a folder of the cache, and of nobody else, never following a mount out of it.
 pub fn remove(folder: &Path) {
+    assert!(place::is_ours(folder), "{} is not in a folder of the lab, and stays", folder.display());
     tool::run("rm", &["-rf".as_ref(), "--one-file-system".as_ref(), folder.as_os_str()]);
 }

@@ -10,7 +10,7 @@ use nix::unistd::Uid;
 use super::tool;
 
 /// A program the lab runs, and the Debian package that has it.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 11] = [
     ("mmdebstrap", "mmdebstrap"),
     ("systemd-nspawn", "systemd-container"),
     ("dpkg-scanpackages", "dpkg-dev"),
@@ -21,6 +21,7 @@ const NEEDED: [(&str, &str); 10] = [
     ("flock", "util-linux"),
     ("losetup", "mount"),
     ("python3", "python3-venv"),
+    ("c++", "g++"),
 ];
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

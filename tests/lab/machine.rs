@@ -98,7 +98,7 @@ impl Blueprint {
         machine.slot = slot;
         machine.entry.note("release", &self.release.number().to_string());
         lay(&machine.entry, &lower);
-        machine.network.make();
+        machine.network.make(&machine.entry);
         machine.metadata = self.metadata.map(|metadata| Service::start_for(&metadata, &machine.network));
         machine.arguments = self.arguments;
         machine.arguments.extend(self.firmware.lay(&machine.entry, &machine.network));

@@ -11,6 +11,8 @@
 mod bench;
 #[expect(clippy::shadow_reuse, reason = "what is taken apart step by step keeps its name")]
 mod cli;
+#[path = "../fuzz/mod.rs"]
+mod fuzz;
 #[path = "mod.rs"]
 mod lab;
 #[path = "../soak/mod.rs"]

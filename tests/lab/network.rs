@@ -5,7 +5,8 @@
 //!          lo   127.0.0.1, 10.0.0.2 (resolver)         169.254.169.254 (metadata)
 //! ```
 //! What is at an address of the cloud must not be on the machine itself: its web server takes port 80 of all it has.
-//! There is no way out of the two.
+//! There is no way out of the two. They are named after the lab and the machine, and the register has their names from
+//! before they are made: what bears a name like theirs and is not in the register is somebody else's, and stays.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,6 +16,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
+use super::register::Entry;
 use super::tool;
 
 /// The machine's address as the outside sees it.
@@ -23,14 +25,22 @@ pub const MACHINE: &str = "10.0.0.10";
 /// The two namespaces of one machine.
 #[derive(Debug, Clone)]
 pub struct Network {
-    name: String,
+    inner: String,
+    outer: String,
 }
 
 impl Network {
-    /// Makes both namespaces and the cable between them.
-    pub fn make(&self) {
-        let name = &self.name;
-        let outside = format!("{name}-out");
+    /// Makes both namespaces and the cable between them, and lets the register know whose they are.
+    pub fn make(&self, entry: &Entry) {
+        let (name, outside) = (&self.inner, &self.outer);
+        for path in [self.inner(), self.outer()] {
+            assert!(
+                !path.exists(),
+                "there is {} already, and the lab did not make it\nhint: another name, or `ip netns delete`",
+                path.display()
+            );
+        }
+        entry.note("spaces", &format!("{name}\n{outside}\n"));
         ip(&format!("netns add {name}\nnetns add {outside}\n"));
         ip_in(
             name,
@@ -45,7 +55,7 @@ impl Network {
             ),
         );
         ip_in(
-            &outside,
+            outside,
             "link set lo up\n\
              addr add 10.0.0.50/16 dev eth0\n\
              addr add 192.168.77.50/24 dev eth0\n\
@@ -56,53 +66,52 @@ impl Network {
 
     /// The network of the machine of this name.
     pub fn of(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        // No machine's name has a dot: none is another's outside.
+        Self { inner: format!("hostagent-lab.{name}"), outer: format!("hostagent-lab.{name}.out") }
     }
 
     /// The machine's namespace.
     pub fn inner(&self) -> PathBuf {
-        Path::new("/run/netns").join(&self.name)
+        Path::new("/run/netns").join(&self.inner)
     }
 
     /// The outside's namespace.
     pub fn outer(&self) -> PathBuf {
-        Path::new("/run/netns").join(format!("{}-out", self.name))
+        Path::new("/run/netns").join(&self.outer)
     }
 
     /// Gives the machine one more address.
     pub fn add(&self, address: IpAddr) {
         // One of IPv6 would be of no use until nobody else had claimed it.
         let at_once = if address.is_ipv6() { "nodad" } else { "" };
-        ip_in(&self.name, &format!("addr replace {address} dev lo {at_once}\n"));
+        ip_in(&self.inner, &format!("addr replace {address} dev lo {at_once}\n"));
     }
 
     /// Has one more IPv4 address of the cloud outside, in the machine's own network.
     pub fn has_outside(&self, address: &str) {
-        ip_in(&format!("{}-out", self.name), &format!("addr replace {address}/16 dev eth0\n"));
+        ip_in(&self.outer, &format!("addr replace {address}/16 dev eth0\n"));
     }
 
     /// Has an IPv6 address of the cloud outside, and a way there.
     pub fn reach(&self, address: Ipv6Addr) {
-        let outside = format!("{}-out", self.name);
-        ip_in(&outside, &format!("addr replace {address}/64 dev eth0 nodad\n"));
-        ip_in(&self.name, &format!("addr replace fd00:ec2::10/64 dev eth0 nodad\nroute replace {address} dev eth0\n"));
+        ip_in(&self.outer, &format!("addr replace {address}/64 dev eth0 nodad\n"));
+        ip_in(&self.inner, &format!("addr replace fd00:ec2::10/64 dev eth0 nodad\nroute replace {address} dev eth0\n"));
     }
 
     /// Sends what the machine says to an address of the cloud to somebody who is not there: it is never answered.
     pub fn swallow(&self, address: IpAddr) {
         let nobody = "06:00:00:00:00:99";
-        ip_in(&self.name, &format!("neighbour replace {address} lladdr {nobody} dev eth0 nud permanent\n"));
+        ip_in(&self.inner, &format!("neighbour replace {address} lladdr {nobody} dev eth0 nud permanent\n"));
     }
 
     /// Makes what the outside sends to the machine come from this address from now on.
     pub fn speak_as(&self, address: IpAddr) {
-        let outside = format!("{}-out", self.name);
         let usual = ["10.0.0.50", "192.168.77.50"].contains(&address.to_string().as_str());
         if !usual {
-            ip_in(&outside, &format!("addr replace {address}/32 dev eth0\n"));
-            ip_in(&self.name, &format!("route replace {address}/32 dev eth0\n"));
+            ip_in(&self.outer, &format!("addr replace {address}/32 dev eth0\n"));
+            ip_in(&self.inner, &format!("route replace {address}/32 dev eth0\n"));
         }
-        ip_in(&outside, &format!("route replace {MACHINE}/32 dev eth0 src {address}\n"));
+        ip_in(&self.outer, &format!("route replace {MACHINE}/32 dev eth0 src {address}\n"));
     }
 }
 

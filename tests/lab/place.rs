@@ -1,13 +1,49 @@
 //! Where the lab keeps things.
 
-use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// Says that a folder is the lab's: what is in it may be removed.
+const MARK: &str = ".hostagent-lab";
 
 /// The cache of what is made once: base roots, packages, layers. Outside the checkout, and may be deleted.
 ///
-/// `$HOSTAGENT_LAB`, or else `~/.cache/hostagent/lab`.
+/// `$HOSTAGENT_LAB`, or else `~/.cache/hostagent/lab`. It is there, and the lab's.
 pub fn cache() -> PathBuf {
-    env::var_os("HOSTAGENT_LAB").map_or_else(|| home().join(".cache/hostagent/lab"), PathBuf::from)
+    let usual = home().join(".cache/hostagent/lab");
+    let folder = env::var_os("HOSTAGENT_LAB").map_or_else(|| usual.clone(), PathBuf::from);
+    // Nobody else has anything there.
+    if folder == usual && folder.exists() && !folder.join(MARK).exists() {
+        mark(&folder);
+    }
+    claim(&folder);
+    folder
+}
+
+/// Makes a folder the lab's if it is new or empty, or sees that it is.
+pub fn claim(folder: &Path) {
+    if folder.join(MARK).exists() {
+        return;
+    }
+    let is_empty = |path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    assert!(
+        !folder.exists() || is_empty(folder) || folder.join(MARK).exists(),
+        "{0} has something in it, and nothing says that it is the lab's, which would remove what it takes for old\n\
+         hint: name another folder in $HOSTAGENT_LAB, or say that it is the lab's: touch {0}/{MARK}",
+        folder.display()
+    );
+    fs::create_dir_all(folder).expect("the cache can be made");
+    mark(folder);
+}
+
+/// Whether a path is in a folder of the lab.
+pub fn is_ours(path: &Path) -> bool {
+    path.ancestors().skip(1).any(|folder| folder.join(MARK).exists())
+}
+
+fn mark(folder: &Path) {
+    fs::write(folder.join(MARK), "cargo lab keeps here what its machines are made of, and removes what is old\n")
+        .expect("the cache can be written");
 }
 
 /// Where builds go: `$CARGO_TARGET_DIR`, or else where this program itself was built.

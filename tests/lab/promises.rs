@@ -4,9 +4,10 @@ use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Machine, commands::eventually, register};
+use super::{Machine, base, commands::eventually, place, register};
 
 #[test]
 fn debian_12_installs_from_the_pool_and_serves() {
@@ -197,6 +198,79 @@ fn a_killed_test_leaves_nothing() {
     victim.wait().unwrap();
     eventually("the watchdog has unmade the machine", || traces(&name).is_empty());
     assert!(register::all().iter().all(|entry| entry.name != name));
+}
+
+#[test]
+#[should_panic(expected = "cannot be a machine's name")]
+fn a_name_is_never_a_path() {
+    register::Entry::existing("/srv");
+}
+
+#[test]
+fn a_network_that_only_bears_a_machines_name_is_left_alone() {
+    let name = format!("theirs-{}", std::process::id());
+    let ours = format!("hostagent-lab.{name}");
+    let theirs = [name.clone(), format!("{name}-out")].map(Theirs::add);
+    let space = Path::new("/run/netns");
+
+    let host = Machine::debian(12).named(&name).boot();
+    assert!(space.join(&ours).exists());
+    drop(host);
+    eventually("the machine's own is gone", || !space.join(&ours).exists());
+    assert!(theirs.iter().all(Theirs::is_there), "by the name of the machine");
+
+    // And one that has the very name of the lab's own: it is no reason to take it away.
+    let same = Theirs::add(format!("{ours}.out"));
+    let panic = catch_unwind(|| Machine::debian(12).named(&name).boot()).unwrap_err();
+    let message = panic.downcast::<String>().unwrap();
+    assert!(message.contains("the lab did not make it\nhint: "), "{message}");
+    eventually("the machine is unmade", || register::all().iter().all(|entry| entry.name != name));
+    assert!(same.is_there() && theirs.iter().all(Theirs::is_there), "after a machine that was never there");
+}
+
+/// Somebody else's network namespace.
+struct Theirs(String);
+
+impl Theirs {
+    fn add(name: String) -> Self {
+        super::tool::run("ip", &["netns", "add", &name]);
+        Self(name)
+    }
+
+    fn is_there(&self) -> bool {
+        Path::new("/run/netns").join(&self.0).exists()
+    }
+}
+
+impl Drop for Theirs {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "delete", &self.0]).status();
+    }
+}
+
+#[test]
+fn only_a_folder_that_says_it_is_the_labs_is_removed_from() {
+    let refused = |work: &dyn Fn()| *catch_unwind(AssertUnwindSafe(work)).unwrap_err().downcast::<String>().unwrap();
+    let theirs = tempfile::tempdir().unwrap();
+    let precious = theirs.path().join("bookworm-0f8fa146bb1d/precious");
+    fs::create_dir_all(&precious).unwrap();
+
+    let message = refused(&|| place::claim(theirs.path()));
+    let touch = format!("touch {}/.hostagent-lab", theirs.path().display());
+    assert!(message.contains("nothing says that it is the lab's") && message.ends_with(&touch), "{message}");
+    let message = refused(&|| base::remove(precious.parent().unwrap()));
+    assert!(message.contains("is not in a folder of the lab, and stays"), "{message}");
+    assert!(precious.exists());
+
+    // A new folder becomes the lab's, and so does one of which a person says it.
+    let new = theirs.path().join("new");
+    place::claim(&new);
+    fs::create_dir(new.join("bookworm-0")).unwrap();
+    place::claim(&new);
+    base::remove(&new.join("bookworm-0"));
+    assert!(!new.join("bookworm-0").exists());
+    fs::write(theirs.path().join(".hostagent-lab"), "").unwrap();
+    place::claim(theirs.path());
 }
 
 /// Whatever on this host still bears a machine's name.

@@ -6,7 +6,6 @@ dir=$1
 exec 9>/run/hostagent-lab/undo.lock
 flock 9
 [ -d "$dir" ] || exit 0
-name=${dir##*/}
 cgroup=$(cat "$dir/cgroup" 2>/dev/null)
 
 # Everything that runs in it, then everything that runs around it.
@@ -18,7 +17,8 @@ if [ -n "$cgroup" ] && [ -d "$cgroup" ]; then
         sleep 0.01
     done
 fi
-for space in "$name" "$name-out"; do
+# Those that it made, and none that only bears its name.
+for space in $(cat "$dir/spaces" 2>/dev/null); do
     [ -e "/run/netns/$space" ] || continue
     ip netns pids "$space" 2>/dev/null | xargs -r kill -9 2>/dev/null
     ip netns delete "$space"

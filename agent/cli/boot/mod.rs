@@ -17,6 +17,7 @@ use crate::host::{Host, state};
 use crate::report::json::{About, Report};
 use crate::report::{Lead, journal, last_run, out};
 
+use super::deadline::Allowed;
 use super::kept::Kept;
 use super::open::{self, Opened, Wanted};
 use super::origin::Origin;
@@ -27,7 +28,7 @@ use super::{Exit, Manner, Refusal};
 use choice::{Choice, Ended};
 
 /// How long a boot waits for another run to end: as long as a first converge may take.
-const PATIENCE: std::time::Duration = std::time::Duration::from_mins(30);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_mins(30);
 
 /// How long the rest of the machine's start is waited for. Something of it may wait for this run: then not for ever.
 const START: std::time::Duration = std::time::Duration::from_mins(1);
@@ -56,6 +57,8 @@ pub(super) struct Boot {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    allowed: Allowed,
+    #[command(flatten)]
     patience: Patience,
 }
 
@@ -67,6 +70,7 @@ impl Boot {
         // Held until the report is written. Before anybody is asked: a timer's run comes after this one, with its recipe.
         let mut lead = manner.lead();
         let _lock = work::lock(PATIENCE, "hostagent boot").await?;
+        let deadline = self.allowed.begins_now();
         lead.passed("lock");
         let host = Host::here()?;
         let began = SystemTime::now();
@@ -81,7 +85,7 @@ impl Boot {
                 }
                 lead.passed("start");
                 last_run::begin(&host.touch(), &opened.about)?;
-                let show = Show { manner, json: self.json, again: "hostagent boot".to_owned() };
+                let show = Show { manner, json: self.json, again: "hostagent boot".to_owned(), deadline };
                 let exit = work::perform(opened, &host, lead, &show).await?;
                 if exit != Exit::AS_WANTED && crate::log::stdout_is_journal() {
                     // The console has nothing of the journal.

@@ -3,24 +3,33 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::{Event, Run, Seen, State, Stop, guarded, schedule};
+use super::{Event, Run, Seen, State, schedule};
 use crate::engine::course::{Doing, Span};
 use crate::engine::failure::{Cause, Failure, Phase};
 use crate::engine::outcome::Verdict;
+use crate::engine::patience::{LATE, Patience, bounded};
 use crate::engine::plan::{Step, Work};
 use crate::engine::removal::Removal;
-use crate::engine::resource::{AnyResource, LeftOut};
+use crate::engine::resource::{AnyResource, Boxed, LeftOut};
 use crate::host::ledger::{Record, Trace};
 
 impl Run<'_, '_> {
     /// Takes away what the recipe stopped naming; tells whether anything went.
-    pub(super) async fn take_away(&self, removals: Vec<Removal>, stop: &Stop) -> bool {
+    pub(super) async fn take_away(&self, removals: Vec<Removal>) -> bool {
         let mut any = false;
         for gone in removals {
-            if !stop.asked() {
-                let told = gone.apply(&self.host.touch(), self.began).await;
-                any |= matches!(told.verdict, Verdict::Changed(_));
-                self.ended(told);
+            if self.stopped().is_some() {
+                self.ended(gone.held_back(self.began));
+                continue;
+            }
+            let touch = self.host.touch();
+            let taking: Boxed<'_, _> = Box::pin(async { Ok(gone.apply(&touch, self.began).await) });
+            match bounded(Patience::LONGEST, taking).await {
+                Ok(told) => {
+                    any |= matches!(told.verdict, Verdict::Changed(_));
+                    self.ended(told);
+                }
+                Err(cause) => self.remember(Err(cause)),
             }
         }
         any
@@ -39,16 +48,18 @@ impl Run<'_, '_> {
     }
 
     /// Looks again at what was right, and puts right what is not any more.
-    pub(super) async fn act_again(&self, stop: &Stop) {
+    pub(super) async fn act_again(&self) {
         for &index in self.plan.works.iter().flat_map(|work| &work.steps) {
             let Some(step) = self.plan.steps.get(index) else { continue };
             let right = |seen: &Seen| matches!(seen.state, State::Right | State::Changed);
-            if stop.asked() || !self.seen.borrow().get(index).is_some_and(right) || self.reason_to_skip(step).is_some()
+            if self.stopped().is_some()
+                || !self.seen.borrow().get(index).is_some_and(right)
+                || self.reason_to_skip(step).is_some()
             {
                 continue;
             }
             let began = Instant::now();
-            let looked = guarded(step.resource.check(&self.host.look())).await;
+            let looked = self.look(step).await;
             self.note(index, |seen| seen.spans.push(self.span(Doing::Looking, began)));
             match looked {
                 Ok(changes) if changes.is_empty() => continue,
@@ -66,19 +77,19 @@ impl Run<'_, '_> {
     }
 
     /// Puts right what differs, in order of need.
-    pub(super) async fn act(&self, stop: &Stop) {
-        schedule(&self.plan.works, |work| Box::pin(self.act_work(work, stop))).await;
+    pub(super) async fn act(&self) {
+        schedule(&self.plan.works, |work| Box::pin(self.act_work(work))).await;
     }
 
-    async fn act_work(&self, work: &Work, stop: &Stop) {
+    async fn act_work(&self, work: &Work) {
         let mut differing = Vec::new();
         for &index in &work.steps {
             let Some(step) = self.plan.steps.get(index) else { continue };
-            if self.settled_without_a_look(index, step, stop) {
+            if self.settled_without_a_look(index, step) {
                 continue;
             }
             let began = Instant::now();
-            let looked = guarded(step.resource.check(&self.host.look())).await;
+            let looked = self.look(step).await;
             let reason = self.reason_to_skip(step);
             self.note(index, |seen| {
                 seen.took += began.elapsed();
@@ -110,7 +121,7 @@ impl Run<'_, '_> {
     }
 
     /// Decides what needs no second look: what is as it should be, and what must be left alone.
-    fn settled_without_a_look(&self, index: usize, step: &Step, stop: &Stop) -> bool {
+    fn settled_without_a_look(&self, index: usize, step: &Step) -> bool {
         let reason = self.reason_to_skip(step);
         let moved = self.something_moved(step);
         let mut settled = false;
@@ -122,9 +133,9 @@ impl Run<'_, '_> {
             } else if let (Some(reason), true) = (reason, pending) {
                 seen.state = State::Skipped(reason);
                 settled = true;
-            } else if stop.asked() {
+            } else if let Some(reason) = self.stopped() {
                 if pending {
-                    seen.state = State::Skipped("the run was asked to stop before it".to_owned());
+                    seen.state = State::Skipped(reason);
                 }
                 settled = true;
             }
@@ -179,11 +190,17 @@ impl Run<'_, '_> {
         let began = Instant::now();
         let touch = self.host.touch();
         let all: Vec<&dyn AnyResource> = differing.iter().map(|step| &*step.resource).collect();
+        let patience = all.iter().fold(first.resource.patience(), |most, one| most.max(one.patience()));
         let applied = if first.resource.together() {
-            guarded(first.resource.apply_all(&all, &touch)).await
+            bounded(patience.applying, first.resource.apply_all(&all, &touch)).await
         } else {
-            guarded(first.resource.apply(&touch)).await.map(|()| LeftOut::new())
+            bounded(patience.applying, first.resource.apply(&touch)).await.map(|()| LeftOut::new())
         };
+        if applied.as_ref().is_err_and(|cause| cause.code == LATE) {
+            for one in &all {
+                self.remember(one.cut_off(&touch));
+            }
+        }
         let applying = self.span(Doing::Applying, began);
         for &index in &work.steps {
             let Some(step) =
@@ -231,7 +248,7 @@ impl Run<'_, '_> {
 
     async fn verify(&self, step: &Step) -> State {
         let failed = |phase, cause| State::Failed(Failure { id: step.id.clone(), phase, cause });
-        match guarded(step.resource.check(&self.host.look())).await {
+        match self.look(step).await {
             Ok(left) if left.is_empty() => State::Changed,
             Ok(left) => State::Failed(Failure::did_not_hold(step.id.clone(), &left)),
             Err(cause) => failed(Phase::Verifying, cause),

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::{Run, Seen, State, guarded, schedule};
+use super::{Run, Seen, State, schedule};
 use crate::engine::changes::Changes;
 use crate::engine::course::Doing;
-use crate::engine::failure::{Failure, Phase};
+use crate::engine::failure::{Cause, Failure, Phase};
+use crate::engine::patience::bounded;
 use crate::engine::plan::Step;
 
 impl Run<'_, '_> {
@@ -24,8 +25,12 @@ impl Run<'_, '_> {
 
     async fn survey_step(&self, index: usize) {
         let Some(step) = self.plan.steps.get(index) else { return };
+        if let Some(reason) = self.stopped() {
+            self.note(index, |seen| seen.state = State::Skipped(reason));
+            return;
+        }
         let began = Instant::now();
-        let looked = guarded(step.resource.check(&self.host.look())).await;
+        let looked = self.look(step).await;
         let waits = || self.waits(step);
         let known =
             self.host.look().ledger().record(step.id.as_str()).is_some_and(|record| record.wanted == step.wanted);
@@ -55,6 +60,11 @@ impl Run<'_, '_> {
         self.note(index, |seen| {
             *seen = Seen { changes, state, drift, broke_all: false, started, took, spans, ended: None }
         });
+    }
+
+    /// Looks at a step, no longer than it may take.
+    pub(super) async fn look(&self, step: &Step) -> Result<Changes, Cause> {
+        bounded(step.resource.patience().looking, step.resource.check(&self.host.look())).await
     }
 
     /// Whether something that this step needs, directly or through others, is still to come.

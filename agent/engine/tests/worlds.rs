@@ -6,10 +6,12 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::runtime::{Builder, Runtime};
 
 use super::toys::{Fate, Made, Nature, Toy, places};
 use crate::engine::outcome::Told;
@@ -231,6 +233,9 @@ impl Place {
 }
 
 fn poll<T>(run: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    // A clock that nobody winds: no time is ever up.
+    static CLOCK: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+    let _clock = CLOCK.enter();
     match run.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,

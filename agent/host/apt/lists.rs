@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::locks::Turns;
 use super::refusal::{Refusal, cited, refusal, refused};
-use super::{Program, quiet};
+use super::{Program, SILENCE, quiet};
 use crate::host::files::sha256_of;
 use crate::host::{Error, Look, STATE_DIR, Touch};
 
@@ -34,7 +34,9 @@ impl Touch {
         let sources = self.sources_digest()?;
         let mut pauses = PAUSES.into_iter();
         let mut turns = Turns::until(until);
-        let update = quiet(Program::does("apt-get")).args(["-q", "-o", "APT::Update::Error-Mode=any", "update"]);
+        // All of it is tried again below: three tries of apt's own each time would take ten minutes where nobody answers.
+        let options = ["-q", "-o", "APT::Update::Error-Mode=any", "-o", "Acquire::Retries=0"];
+        let update = quiet(Program::does("apt-get")).args(options).args(SILENCE).arg("update");
         loop {
             let output = self.try_run(&update).await?;
             if output.succeeded() {

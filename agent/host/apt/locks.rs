@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
+use crate::host::doing::doing;
 use crate::host::{Error, Look};
 
 /// In the order in which apt takes them.
@@ -103,6 +104,7 @@ impl Look {
     /// Waits until nobody holds one of the locks.
     pub(in crate::host) async fn wait_for_apt_locks(&self, until: Instant) -> Result<(), Error> {
         let begun = Instant::now();
+        let _doing = doing(|| "waiting for the locks of apt".to_owned());
         let mut said: Option<(Holder, Instant)> = None;
         while let Some(holder) = self.apt_lock_holder()? {
             if Instant::now() >= until {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::lists::Lists;
 use super::{quoted, removals};
-use crate::host::Error;
 use crate::host::packages::{Unknown, Wanted};
 use crate::host::programs::Output;
+use crate::host::{Error, clock};
 
 /// What to do about a name that apt does not know.
 const SPELLED_SO: &str =
@@ -39,6 +39,10 @@ pub(super) enum Refusal {
 
 /// apt's messages are translated; programs run in the C locale.
 pub(super) fn refusal(output: &Output) -> Refusal {
+    refusal_in(&[output.stderr.as_str(), &output.stdout].join("\n"))
+}
+
+fn refusal_in(said: &str) -> Refusal {
     const WORDS: [(&str, Refusal); 21] = [
         // Before the locks: apt says of these, too, that it could not lock.
         ("Read-only file system", Refusal::ReadOnly),
@@ -63,7 +67,7 @@ pub(super) fn refusal(output: &Output) -> Refusal {
         ("Hash Sum mismatch", Refusal::NotThere),
         ("no installable candidate", Refusal::NotThere),
     ];
-    let found = WORDS.iter().find(|(words, _)| output.stderr.contains(words) || output.stdout.contains(words));
+    let found = WORDS.iter().find(|(words, _)| said.contains(words));
     found.map_or(Refusal::Other, |(_, refusal)| *refusal)
 }
 
@@ -94,7 +98,13 @@ pub(super) fn not_known(output: &Output, wanted: &[&Wanted]) -> Vec<Unknown> {
 /// The error for a call that failed.
 pub(super) fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
     let unknown: BTreeSet<&str> = output.stderr.lines().chain(output.stdout.lines()).filter_map(unknown).collect();
-    let (code, hint) = match refusal(output) {
+    let before = if let Lists::NotRefreshed(said) = lists { said } else { "" };
+    // What it does not know may only be missing from lists that it could not write.
+    let reason = match (refusal(output), refusal_in(before)) {
+        (Refusal::NotThere, full @ Refusal::Full) => full,
+        (reason, _) => reason,
+    };
+    let (code, hint) = match reason {
         Refusal::Locked => ("apt-locked", "another program uses apt; run hostagent again when it is done"),
         Refusal::ReadOnly => {
             ("read-only", "a file system is mounted read-only; see `findmnt -T /var` and `findmnt -T /usr`")
@@ -116,6 +126,8 @@ pub(super) fn refused(what: &str, output: &Output, lists: &Lists) -> Error {
             ("apt-failed", "see /var/log/apt/term.log for all of it, and `dpkg --audit` for what is half done")
         }
     };
+    let of_the_clock = clock::hint_for(before).or_else(|| clock::hint_for(&output.stderr));
+    let hint = of_the_clock.unwrap_or_else(|| hint.to_owned());
     let ended = output.status.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("exited with {code}"));
     let mut says = match (refusal(output), removals::listed(output)) {
         (Refusal::NotThere, _) if !unknown.is_empty() => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSslMode};
 
-use super::running::not_running;
+use super::running::{not_running, silent};
 use super::{PgLook, PgServer};
 use crate::host::Error;
 use crate::host::identity::AsUser;
@@ -51,6 +51,9 @@ impl PgLook<'_> {
 
     async fn connect_once(&self) -> Result<sqlx::Result<PgConnection>, Error> {
         let socket = self.host.postgres_socket(self.server)?;
+        if self.host.0.postgres.was_silent(&socket.start) {
+            return Err(silent(self.server, STARTING));
+        }
         let user = self.server.user.as_str();
         // Not from the environment: it names the caller's server and user.
         let options = PgConnectOptions::new_without_pgpass()
@@ -66,7 +69,10 @@ impl PgLook<'_> {
         let connecting = AsUser::new(self.host.uid(user)?, options.connect());
         match tokio::time::timeout(STARTING, connecting).await {
             Ok(connected) => connected,
-            Err(_elapsed) => Err(not_running(self.server, "it accepts no connection")),
+            Err(_elapsed) => {
+                self.host.0.postgres.is_silent(socket.start);
+                Err(silent(self.server, STARTING))
+            }
         }
     }
 }

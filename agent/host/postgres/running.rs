@@ -1,6 +1,7 @@
 //! Where a running server can be reached: it says so in its data directory.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::PgServer;
 use crate::host::{Error, Look};
@@ -10,6 +11,8 @@ use crate::host::{Error, Look};
 pub(super) struct Socket {
     pub(super) directory: PathBuf,
     pub(super) port: u16,
+    /// Tells this start of the server from others: its process and when it began.
+    pub(super) start: (String, String),
 }
 
 impl Look {
@@ -42,11 +45,28 @@ pub(super) fn not_running(server: &PgServer, why: &str) -> Error {
     )
 }
 
-/// Lines 4 and 5 of postmaster.pid; see `src/include/utils/pidfile.h` of PostgreSQL.
+/// That the server takes connections and says nothing.
+pub(super) fn silent(server: &PgServer, time: Duration) -> Error {
+    let says = format!(
+        "PostgreSQL (`{}`, data in `{}`) took the connection and said nothing for {} s",
+        server.unit,
+        server.data_directory.display(),
+        time.as_secs()
+    );
+    let hint = format!(
+        "it hangs: see `systemctl status {0}` and `journalctl -u {0}`; `systemctl restart {0}` may end that",
+        server.unit
+    );
+    Error::said_with_hint("pg-silent", says, hint)
+}
+
+/// Lines 1 and 3 to 5 of postmaster.pid; see `src/include/utils/pidfile.h` of PostgreSQL.
 fn socket_of(text: &str) -> Option<Socket> {
-    let mut lines = text.lines().skip(3);
-    let port = lines.next()?.trim().parse().ok()?;
-    Some(Socket { port, directory: Path::new(lines.next()?.trim()).to_owned() })
+    let mut lines = text.lines().map(str::trim);
+    let (process, _data, began) = (lines.next()?, lines.next()?, lines.next()?);
+    let port = lines.next()?.parse().ok()?;
+    let start = (process.to_owned(), began.to_owned());
+    Some(Socket { port, directory: Path::new(lines.next()?).to_owned(), start })
 }
 
 #[cfg(test)]
@@ -56,7 +76,14 @@ mod tests {
     #[test]
     fn a_running_server_says_where_it_is() {
         let text = "1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n/var/run/postgresql\nlocalhost\n      471         4\nready   \n";
-        assert_eq!(socket_of(text), Some(Socket { directory: "/var/run/postgresql".into(), port: 5433 }));
+        assert_eq!(
+            socket_of(text),
+            Some(Socket {
+                directory: "/var/run/postgresql".into(),
+                port: 5433,
+                start: ("1611".into(), "1795263133".into())
+            })
+        );
         assert_eq!(
             socket_of("1611\n/var/lib/postgresql/15/main\n1795263133\n5433\n\n*\n").unwrap().directory,
             Path::new("")

@@ -62,7 +62,7 @@ async fn a_program_out_of_time_is_ended_with_all_it_started() {
     assert_eq!(error.code(), "program-slow");
     let text = error.to_string();
     let (says, pid) = text.rsplit_once(":\n").unwrap();
-    assert!(says.ends_with("was still running after 300ms and was ended"), "{says}");
+    assert!(says.ends_with("was still running after 300ms and was ended with all it had started"), "{says}");
     assert!(is_gone(pid).await, "its child still runs");
 }
 
@@ -75,6 +75,59 @@ async fn a_run_that_is_dropped_ends_its_program() {
     let dropped = tokio::time::timeout(Duration::from_millis(300), touch.run(&program)).await;
     assert!(dropped.is_err());
     assert!(is_gone(&std::fs::read_to_string(file).unwrap()).await);
+}
+
+#[tokio::test]
+async fn who_does_not_end_when_asked_to_is_ended_with_its_grandchildren() {
+    let began = Instant::now();
+    let deaf = "trap '' TERM; sh -c \"trap '' TERM; sleep 300 & echo \\$!; wait; sleep 300\" & sleep 300; sleep 300";
+    let (_root, host) = host();
+    let Err(error) = host.touch().try_run(&sh(deaf).patience(Duration::from_millis(300))).await else {
+        panic!("it was let go on")
+    };
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let text = error.to_string();
+    let pid = text.lines().last().unwrap();
+    assert!(pid.trim().parse::<u32>().is_ok(), "{text}");
+    assert!(is_gone(pid).await, "its grandchild still runs");
+}
+
+#[tokio::test]
+async fn who_ends_when_asked_to_may_tidy_up() {
+    let (root, host) = host();
+    let file = root.path().join("half");
+    let tidy = format!("trap 'rm {0}; exit 1' TERM; touch {0}; sleep 300 & wait", file.display());
+    assert!(host.touch().try_run(&sh(&tidy).patience(Duration::from_millis(300))).await.is_err());
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_ends_what_its_program_has_started() {
+    let (root, host) = host();
+    let file = root.path().join("pid");
+    let touch = host.touch();
+    let program = sh(&format!("sleep 300 & echo $! >{}; wait", file.display()));
+    assert!(tokio::time::timeout(Duration::from_millis(300), touch.run(&program)).await.is_err());
+    assert!(is_gone(&std::fs::read_to_string(file).unwrap()).await, "its child still runs");
+    assert_eq!(std::fs::read_dir(root.path().join("run/hostagent/at-work")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn one_that_outlives_comes_to_its_own_end_and_the_next_run_knows_of_it() {
+    let (root, host) = host();
+    let done = root.path().join("done");
+    let touch = host.touch();
+    let program = sh(&format!("sleep 1; touch {}", done.display())).outlives();
+    assert!(tokio::time::timeout(Duration::from_millis(300), touch.run(&program)).await.is_err());
+    assert!(!done.exists());
+    assert_eq!(std::fs::read_dir(root.path().join("run/hostagent/at-work")).unwrap().count(), 1);
+    for _ in 0..100 {
+        if done.exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it was ended");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedObjectPath, connection};
 
+use crate::host::doing::doing;
 use crate::host::{Error, Look};
 
 /// Where the bus daemon listens.
@@ -114,11 +115,16 @@ pub(super) fn refused(doing: &str, unit: Option<&str>, error: &zbus::Error) -> E
 impl Bus {
     /// The connection, opened if need be.
     pub(super) async fn connection(&self, host: &Look) -> Result<Connection, Error> {
+        let _doing = doing(|| "reaching systemd".to_owned());
         let mut held = self.connection.lock().await;
         if let Some(connection) = held.as_ref().filter(|connection| !connection.is_closed()) {
             return Ok(connection.clone());
         }
-        let opened = open(host).await?;
+        let silent = |_elapsed| {
+            let says = format!("`{SYSTEM_BUS}` took the connection and said nothing within {PATIENCE:?}");
+            Error::said_with_hint("systemd-slow", says, "see `systemctl status dbus`")
+        };
+        let opened = tokio::time::timeout(PATIENCE, open(host)).await.map_err(silent)??;
         *held = Some(opened.clone());
         Ok(opened)
     }

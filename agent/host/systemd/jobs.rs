@@ -5,12 +5,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::StreamExt;
 use zbus::OwnedObjectPath;
 
+use super::Unit;
 use super::bus::{Manager, ManagerProxy, refused};
+use crate::host::doing::doing;
 use crate::host::programs::Program;
 use crate::host::{Error, Look, Touch};
 
 /// How long a job may take at least, and at most, whatever the unit says of itself.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(90), Duration::from_mins(15));
+/// How often a unit is looked at that is on its way.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How many of a unit's last words are cited.
 const WORDS: &str = "10";
 
@@ -69,6 +73,7 @@ pub(super) async fn run(host: &Touch, unit: &str, verb: Verb) -> Result<(), Erro
         Err(Error::said("systemd-silent", format!("systemd went away while it was to {} `{unit}`", verb.word())))
     };
     tracing::debug!(unit, verb = verb.word(), "asking systemd");
+    let _doing = doing(|| format!("waiting for systemd to {} `{unit}`", verb.word()));
     let result = match tokio::time::timeout(patience, work).await {
         Ok(told) => told?,
         Err(_elapsed) => format!("still busy after {} s", patience.as_secs()),
@@ -108,6 +113,21 @@ async fn last_words(host: &Look, unit: &str, since: SystemTime) -> String {
 }
 
 impl Look {
+    /// The unit, once nobody has it started, stopped or reloaded any more: a run that was killed may have asked for that.
+    /// A server that is on its way up has read its configuration already, and a start would only wait for that one.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub async fn unit_at_rest(&self, unit: &str) -> Result<Unit, Error> {
+        let mut found = self.unit(unit).await?;
+        let until = tokio::time::Instant::now() + found.timeout.clamp(PATIENCE.0, PATIENCE.1);
+        while found.is_on_its_way() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(PAUSE).await;
+            found = self.unit(unit).await?;
+        }
+        Ok(found)
+    }
+
     /// The error for a unit that is not as it should be, with what it logged since then.
     pub async fn unit_failure(&self, unit: &str, says: &str, since: SystemTime) -> Error {
         failed(self, &super::full_name(unit), says, since).await

@@ -59,6 +59,8 @@ pub struct Unit {
     pub exec_main_start: u64,
     /// How long a service may take to start and to stop.
     pub timeout: Duration,
+    /// The job that is under way or due; 0 for none.
+    pub job: u32,
 }
 
 impl Unit {
@@ -70,6 +72,12 @@ impl Unit {
     /// Whether it runs now. One that fails and is started over and over does not.
     pub fn is_up(&self) -> bool {
         matches!(self.active_state.as_str(), "active" | "reloading" | "refreshing")
+    }
+
+    /// Whether somebody has it started, stopped or reloaded just now.
+    pub fn is_on_its_way(&self) -> bool {
+        let state = self.active_state.as_str();
+        self.job != 0 && matches!(state, "activating" | "deactivating" | "reloading" | "refreshing")
     }
 
     /// Whether nobody can start it.
@@ -152,6 +160,7 @@ pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Un
         main_pid: of_service.get("MainPID"),
         exec_main_start: of_service.get("ExecMainStartTimestamp"),
         timeout: Duration::from_micros(sum),
+        job: all.get::<(u32, OwnedObjectPath)>("Job").0,
     })
 }
 
@@ -222,6 +231,14 @@ mod tests {
         let failing = Unit { active_state: "activating".into(), sub_state: "auto-restart".into(), ..Unit::default() };
         assert!(!failing.is_up());
         assert_eq!(failing.state(), "activating (auto-restart)");
+    }
+
+    #[test]
+    fn a_unit_is_on_its_way_when_a_job_takes_it_there() {
+        let unit = |state: &str, job| Unit { active_state: state.into(), job, ..Unit::default() };
+        assert!(unit("activating", 7).is_on_its_way() && unit("deactivating", 7).is_on_its_way());
+        // It is due, and may wait for this very run; it failed, and systemd will try again.
+        assert!(!unit("inactive", 7).is_on_its_way() && !unit("activating", 0).is_on_its_way());
     }
 
     #[test]

@@ -25,7 +25,7 @@ enum Act {
 
 impl Service {
     pub(super) async fn put_right(&self, host: &Touch) -> Result<(), Cause> {
-        let found = host.unit(&self.unit).await?;
+        let found = host.unit_at_rest(&self.unit).await?;
         if self.masked == Some(true) {
             return self.take_out_of_service(host, &found).await;
         }

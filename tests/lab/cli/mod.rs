@@ -3,6 +3,7 @@
 mod base;
 mod bench;
 mod down;
+mod fuzz;
 mod list;
 mod play;
 mod sh;
@@ -35,6 +36,8 @@ pub(crate) enum Verb {
     Bench(bench::Bench),
     /// Cut off runs wherever they can be, and see the next one finish them
     Soak(soak::Soak),
+    /// Show hostagent bytes that nobody would write, and see it keep its promises
+    Fuzz(fuzz::Fuzz),
     /// Unmake machines whose test is gone
     Sweep(sweep::Sweep),
     #[command(hide = true)]
@@ -53,6 +56,7 @@ impl Verb {
             Self::Base(base) => base.run(),
             Self::Bench(bench) => bench.run(),
             Self::Soak(soak) => soak.run(),
+            Self::Fuzz(fuzz) => fuzz.run(),
             Self::Sweep(sweep) => sweep.run(),
             Self::Play(play) => play.run(),
         }

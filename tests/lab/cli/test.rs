@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use super::fuzz::Fuzz;
 use super::same;
 use crate::lab::base::Base;
 use crate::lab::{Release, agent, install};
@@ -33,9 +34,11 @@ enum Step {
     Deny,
     /// Every test, those on machines among them
     Tests,
+    /// Some seconds of bytes that nobody would write
+    Fuzz,
 }
 
-const STEPS: [Step; 6] = [Step::Install, Step::Base, Step::Fmt, Step::Clippy, Step::Deny, Step::Tests];
+const STEPS: [Step; 7] = [Step::Install, Step::Base, Step::Fmt, Step::Clippy, Step::Deny, Step::Tests, Step::Fuzz];
 
 impl Test {
     pub(super) fn run(&self) -> ExitCode {
@@ -71,6 +74,7 @@ impl Test {
             Step::Clippy => cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])?,
             Step::Deny => deny()?,
             Step::Tests => self.tests()?,
+            Step::Fuzz => Fuzz::briefly()?,
         }
         Ok(())
     }
@@ -78,7 +82,8 @@ impl Test {
     fn tests(&self) -> Result<(), ExitCode> {
         let filter: Vec<_> = self.filter.iter().map(String::as_str).collect();
         let runner: &[_] = if has("nextest") {
-            &["nextest", "run", "--no-fail-fast"]
+            // Most tests wait for a machine, and need no core of their own for that.
+            &["nextest", "run", "--no-fail-fast", "--test-threads", "4"]
         } else {
             &["test", "--all-targets", "--no-fail-fast", "--"]
         };
@@ -96,6 +101,7 @@ fn name(step: Step) -> &'static str {
         Step::Clippy => "clippy",
         Step::Deny => "deny",
         Step::Tests => "tests",
+        Step::Fuzz => "fuzz",
     }
 }
 
