@@ -70,8 +70,11 @@ impl fmt::Display for LastGood {
 /// # Errors
 /// When it cannot be had.
 pub async fn recipe(host: &Look, session: &Session, remote: &Remote) -> Result<Had, NotHad> {
-    let kept = Kept::of(host, &remote.address)?;
-    if let Some(copy) = kept.as_ref().filter(|kept| remote.sha256.is_some() && kept.fits(remote)) {
+    // A copy that cannot be read is only missed when it is needed.
+    let kept = Kept::of(host, &remote.address);
+    if let Some(copy) =
+        kept.as_ref().ok().and_then(Option::as_ref).filter(|kept| remote.sha256.is_some() && kept.fits(remote))
+    {
         return had(copy.bytes.clone(), None);
     }
     match fetch(host, session, &remote.address, LARGEST).await {
@@ -79,7 +82,7 @@ pub async fn recipe(host: &Look, session: &Session, remote: &Remote) -> Result<H
             Some(wanted) if *wanted != sha256_of(&bytes) => Err(wrong_digest(&sha256_of(&bytes), wanted)),
             _ => had(bytes, None),
         },
-        Err(why) if why.is_down() => match kept.filter(|kept| kept.fits(remote)) {
+        Err(why) if why.is_down() => match kept?.filter(|kept| kept.fits(remote)) {
             Some(kept) => had(kept.bytes, Some(LastGood { why: Some(why), since: kept.since })),
             None => Err(why),
         },

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::files::Kind;
 use super::names::file_name;
 use super::{Error, RUN_DIR, STATE_DIR, Touch};
 
@@ -45,14 +46,24 @@ impl Touch {
     }
 
     fn remove_drafts(&self) -> Result<(), Error> {
-        let written: BTreeSet<PathBuf> = self.ledger().paths().filter_map(Path::parent).map(Path::to_owned).collect();
-        let own = [STATE_DIR.into(), Path::new(STATE_DIR).join("originals"), RUN_DIR.into()];
-        for directory in written.into_iter().chain(own) {
+        // By their exact names: what else ends so is somebody's.
+        let draft = |path: &Path| Some(path.parent()?.join(draft_of(path.file_name()?)));
+        let drafts: BTreeSet<PathBuf> = self.ledger().paths().filter_map(draft).collect();
+        let mut trouble = None;
+        for path in drafts {
+            // One in the directory of somebody else may be anything by now, and must not keep the others from going.
+            if matches!(self.found(&path), Ok(Some(found)) if found.kind == Kind::File)
+                && let Err(error) = self.remove(&path)
+            {
+                trouble = Some(error);
+            }
+        }
+        for directory in [STATE_DIR.into(), Path::new(STATE_DIR).join("originals"), RUN_DIR.into()] {
             for name in self.names_in(&directory)?.iter().filter(|name| is_draft(name)) {
                 self.remove(&directory.join(name))?;
             }
         }
-        Ok(())
+        trouble.map_or(Ok(()), Err)
     }
 }
 
@@ -70,9 +81,16 @@ mod tests {
         let touch = Host::at(root.path(), Box::new(Real)).unwrap().touch();
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         touch.replace(Path::new("/etc/app/conf"), b"", Access { uid, gid, mode: 0o644 }).unwrap();
-        let drafts = ["etc/app/.other.hostagent", "var/lib/hostagent/.ledger.jsonl.hostagent"];
-        let others =
-            ["etc/app/other.hostagent", "etc/app/.hidden", "etc/app/mine.new", "var/lib/hostagent/apt-sources"];
+        fs::create_dir_all(root.path().join("etc/app/.theirs.hostagent/full")).unwrap();
+        touch.ledger_mut().made(Path::new("/etc/app/theirs")).unwrap();
+        let drafts = ["etc/app/.conf.hostagent", "var/lib/hostagent/.ledger.jsonl.hostagent"];
+        let others = [
+            "etc/app/other.hostagent",
+            "etc/app/.backup.hostagent",
+            "etc/app/.hidden",
+            "etc/app/mine.new",
+            "var/lib/hostagent/apt-sources",
+        ];
         for path in drafts.iter().chain(&others) {
             fs::write(root.path().join(path), "").unwrap();
         }

@@ -7,14 +7,18 @@
 //! nobody's: it is taken away, to be made anew. A server leaves `postmaster.opts` in its data before it does anything else.
 
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
+use super::files::Kind;
 use super::{Error, Look, STATE_DIR, Touch};
 
 /// Names the cluster that `pg_createcluster` is making: `VERSION/NAME`, and where its data goes.
 const UNDER_WAY: &str = "cluster-under-way";
 const CONFIGURATION: &str = "/etc/postgresql";
 const DATA: &str = "/var/lib/postgresql";
+/// Says how the package's own cluster is made: `pg_createcluster(1)`.
+const MAKERS: &str = "/etc/postgresql-common/createcluster.conf";
 
 /// Is being made, until dropped: what comes after a kill is the next run's.
 #[derive(Debug)]
@@ -79,7 +83,8 @@ impl Touch {
             let package = format!("postgresql-{version}");
             let is_broken = self.dpkg()?.broken().any(|one| one.name == package);
             if is_broken && !before.lines().any(|line| line == cluster) {
-                removed.extend(self.remove_unused_cluster(&cluster, &Path::new(DATA).join(&cluster))?);
+                let Some(data) = self.data_of(&cluster)? else { continue };
+                removed.extend(self.remove_unused_cluster(&cluster, &data)?);
             }
         }
         Ok(removed)
@@ -100,10 +105,16 @@ impl Touch {
         Ok(Some(cluster.to_owned()))
     }
 
+    /// Empties a directory. It and those above it may be somebody else's than root's: so it is opened first, without a link
+    /// being followed, and what goes is named from there.
     fn remove_all_in(&self, directory: &Path) -> Result<(), Error> {
-        for name in self.names_in(directory)? {
-            let path = directory.join(name);
-            let place = self.place(&path);
+        let Some(open) = self.directory_itself(directory)? else { return Ok(()) };
+        let here = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+        let list = |source| Error::File { doing: "list", path: directory.into(), source };
+        for entry in std::fs::read_dir(&here).map_err(list)? {
+            let name = entry.map_err(list)?.file_name();
+            let path = directory.join(&name);
+            let place = here.join(&name);
             let is_directory = std::fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_dir());
             let removed = if is_directory { std::fs::remove_dir_all(&place) } else { std::fs::remove_file(&place) };
             match removed {
@@ -122,13 +133,37 @@ fn note() -> PathBuf {
 }
 
 impl Look {
+    /// Where the data of a cluster is that a package was making. `None` where that cannot be told, or it was to be elsewhere
+    /// than usual: then nothing of it is taken away.
+    fn data_of(&self, cluster: &str) -> Result<Option<PathBuf>, Error> {
+        let usual = Path::new(DATA).join(cluster);
+        let settings = |text: &str| {
+            let values = text.lines().filter_map(|line| line.trim().strip_prefix("data_directory"));
+            values.map(|rest| rest.trim_start_matches([' ', '\t', '=', '\'']).to_owned()).next_back()
+        };
+        let configuration = Path::new(CONFIGURATION).join(cluster).join("postgresql.conf");
+        if let Some(text) = self.read_text(&configuration)? {
+            // `pg_createcluster` names it when all else is made.
+            if let Some(value) = settings(&text) {
+                return Ok(Some(usual).filter(|usual| value.split('\'').next().map(Path::new) == Some(usual)));
+            }
+        }
+        let makers = self.read_text(Path::new(MAKERS))?.unwrap_or_default();
+        Ok(settings(&makers).is_none().then_some(usual))
+    }
+
     /// All clusters of this host, whole or not, as `VERSION/NAME`, sorted.
     pub(super) fn clusters(&self) -> Result<Vec<String>, Error> {
         let mut clusters = Vec::new();
         for place in [CONFIGURATION, DATA] {
             let is_version = |name: &std::ffi::OsString| name.to_string_lossy().bytes().all(|c| c.is_ascii_digit());
             for version in self.names_in(Path::new(place))?.into_iter().filter(is_version) {
-                let names = self.names_in(&Path::new(place).join(&version))?;
+                let folder = Path::new(place).join(&version);
+                let mut names = self.names_in(&folder)?;
+                // A link is no cluster: these folders are not root's.
+                let is_real =
+                    |path: &Path| matches!(self.found(path), Ok(Some(found)) if found.kind == Kind::Directory);
+                names.retain(|name| is_real(&folder) && is_real(&folder.join(name)));
                 clusters.extend(
                     names.iter().map(|name| format!("{}/{}", version.to_string_lossy(), name.to_string_lossy())),
                 );
@@ -143,6 +178,7 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::host::{Host, programs};
@@ -212,6 +248,27 @@ mod tests {
         std::mem::forget(play.touch.making_cluster(15, "app", data).unwrap());
         assert_eq!(play.touch.remove_cluster_under_way().unwrap(), None);
         assert!(play.has("/srv/pg/PG_VERSION"));
+    }
+
+    #[test]
+    fn nothing_goes_that_a_link_leads_to_or_whose_data_is_elsewhere() {
+        let foreign = play(&["/home/ops/note"]);
+        fs::create_dir_all(foreign.root.path().join("var/lib/postgresql/15")).unwrap();
+        symlink(foreign.root.path().join("home"), foreign.root.path().join("var/lib/postgresql/15/x")).unwrap();
+        assert!(foreign.touch.remove_clusters_of_broken_packages("").unwrap().is_empty());
+        foreign.touch.remove_all_in(Path::new("/var/lib/postgresql/15/x")).unwrap();
+        assert!(foreign.has("/home/ops/note"));
+
+        // One that somebody runs, and one that the package was to make elsewhere.
+        let elsewhere = "data_directory = '/srv/pg'\n";
+        let own = play(&[HALF[0], "/srv/pg/postmaster.opts"]);
+        fs::write(own.root.path().join(HALF[0].trim_start_matches('/')), elsewhere).unwrap();
+        let moved = play(&["/srv/pg/PG_VERSION", "/etc/postgresql/15/main/pg_hba.conf", MAKERS]);
+        fs::write(moved.root.path().join(MAKERS.trim_start_matches('/')), elsewhere).unwrap();
+        for play in [own, moved] {
+            assert!(play.touch.remove_clusters_of_broken_packages("").unwrap().is_empty());
+            assert!(play.has("/etc/postgresql/15/main") && play.has("/srv/pg"));
+        }
     }
 
     #[test]

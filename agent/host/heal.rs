@@ -21,11 +21,14 @@ pub async fn heal(host: &Touch) -> Result<Vec<String>, Error> {
         trouble = Some(error);
     }
     // Nobody reads them: not worth a word.
-    host.clear_stages()?;
-    host.forget_cut_off_attempts()?;
-    host.remove_suspected_drafts()?;
-    if let Some(cluster) = host.remove_cluster_under_way()? {
-        healed.push(format!("a run was cut off while it made the cluster {cluster}; it is made anew"));
+    let cleared = [host.clear_stages().map(drop), host.forget_cut_off_attempts(), host.remove_suspected_drafts()];
+    trouble = cleared.into_iter().filter_map(Result::err).next_back().or(trouble);
+    match host.remove_cluster_under_way() {
+        Ok(Some(cluster)) => {
+            healed.push(format!("a run was cut off while it made the cluster {cluster}; it is made anew"));
+        }
+        Ok(None) => {}
+        Err(error) => trouble = Some(error),
     }
     healed.extend(host.heal_packages().await?);
     trouble.map_or(Ok(healed), Err)

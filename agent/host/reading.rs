@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, major, minor, mkdirat};
 
-use super::files::{Kind, found, found_at, is_absence};
+use super::files::{Found, Kind, found, found_at, is_absence};
 use super::{Error, Look, Touch};
 
 /// How many symbolic links one path may pass, as the kernel has it: `path_resolution(7)`.
@@ -124,6 +124,42 @@ impl Look {
             // What is masked is a link there: it reads as empty.
             Kind::Other if is_null(stat.st_mode, stat.st_rdev) => Ok(Some(file)),
             other => Err(Error::Kind { path: path.into(), found: other, wanted: Kind::File }),
+        }
+    }
+
+    /// The file at `path` and what is in it, both of the same file, and no link followed that is not root's; `None` if there
+    /// is none. For what lies in a directory that somebody else owns, who could put another in its place between two looks.
+    ///
+    /// # Errors
+    /// When something else stands there, or it cannot be read.
+    pub fn read_itself(&self, path: &Path) -> Result<Option<(Found, Vec<u8>)>, Error> {
+        let fail = |source| Error::File { doing: "read", path: path.into(), source };
+        let kind = |found| Error::Kind { path: path.into(), found, wanted: Kind::File };
+        let Some((Reached { directory, .. }, name)) = self.reach(path)? else { return Ok(None) };
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let mut file = match openat(&directory, name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::ELOOP) => return Err(kind(Kind::Link)),
+            Err(errno) => return Err(fail(errno.into())),
+        };
+        let found = found(&fstat(&file).map_err(|errno| fail(errno.into()))?);
+        if found.kind != Kind::File {
+            return Err(kind(found.kind));
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(fail)?;
+        Ok(Some((found, bytes)))
+    }
+
+    /// Opens a directory to work in, at whatever path it is meanwhile: `None` if there is none, or a link in its place.
+    pub(super) fn directory_itself(&self, path: &Path) -> Result<Option<OwnedFd>, Error> {
+        let Some((Reached { directory, .. }, name)) = self.reach(path)? else { return Ok(None) };
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
+        match openat(&directory, name, flags, Mode::empty()) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => Ok(None),
+            Err(errno) => Err(Error::File { doing: "open", path: path.into(), source: errno.into() }),
         }
     }
 

@@ -69,7 +69,7 @@ impl Touch {
             let was = match self.found(path)? {
                 Some(found) if found.kind == Kind::File => {
                     let copy = format!("{}", undo.old.len());
-                    let bytes = self.read(path)?.ok_or_else(|| gone(path))?;
+                    let (found, bytes) = self.read_itself(path)?.ok_or_else(|| gone(path))?;
                     self.write_private(&directory.join(&copy), &bytes)?;
                     Was::File { copy, uid: found.uid, gid: found.gid, mode: found.mode }
                 }

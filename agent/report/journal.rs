@@ -1,6 +1,8 @@
-//! A run in the journal: an entry an event, with fields that a program can ask for and no value of the recipe.
+//! A run in the journal: an entry an event, with fields that a program can ask for. Of what changed it names the keys, not
+//! the values.
 //!
-//! What failed is told in the words of whoever refused; a plan writes nothing.
+//! What failed is told in the words of whoever refused, which may cite a line of a file or the command of a `[[run]]`:
+//! secrets are in neither. A plan writes nothing.
 
 use tracing::{error, info, warn};
 

@@ -19,7 +19,7 @@ pub use check::ConfigCheck;
 
 use super::file::{content, owned, places_above};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
-use crate::host::files::{Access, Kind};
+use crate::host::files::Access;
 use crate::host::ledger::Trace;
 use crate::host::probe::Probe;
 use crate::host::{Look, Touch};
@@ -176,12 +176,10 @@ impl Resource for ConfigSet {
         let mut there = 0;
         for file in &self.files {
             let path = file.path.display();
-            match host.found(&file.path)? {
+            match host.read_itself(&file.path)? {
                 None => changes = content(changes, &path.to_string(), None, &file.content, false),
-                Some(found) => {
-                    found.must_be(Kind::File, &file.path)?;
+                Some((found, now)) => {
                     there += 1;
-                    let now = host.read(&file.path)?.unwrap_or_default();
                     let inner = owned(host, Changes::none(), &found, file.mode, &file.owner, &file.group);
                     let inner = content(inner, "", Some(&now), &file.content, false);
                     changes = changes.within(&path.to_string(), inner);
