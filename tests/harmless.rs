@@ -110,3 +110,17 @@ fn settings_that_would_let_nobody_in_are_refused_unless_that_is_meant() {
         host.agent("converge").exits(0);
     }
 }
+
+#[test]
+fn a_recipe_of_this_host_that_is_wrong_is_told_by_status_whoever_ran_it() {
+    let host = Machine::debian(12).boot();
+    host.recipe("format = 1\n");
+    host.agent("converge").exits(0);
+    host.write("/root/typed.toml", "format = 2\n");
+    host.agent("converge /root/typed.toml").exits(2);
+    host.agent("status").says("converged");
+    host.recipe("format = 2\n");
+    host.agent("converge").exits(2);
+    host.agent("status").says("the recipe is wrong; nothing was touched");
+    host.sh("journalctl -o cat -t hostagent -n 1").says("the recipe is wrong");
+}

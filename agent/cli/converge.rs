@@ -1,10 +1,11 @@
 //! `hostagent converge`: make the host what the recipe says.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
 use crate::host::{Host, state};
+use crate::report::json::About;
 
 use super::deadline::Allowed;
 use super::open::{self, Wanted};
@@ -59,7 +60,20 @@ impl Converge {
         let _lock = work::lock(patience, &command).await?;
         let deadline = self.allowed.begins_now();
         lead.passed("lock");
-        let mut opened = open::open(&self.wanted, "converge", &mut lead).await?;
+        let (began, host) = (SystemTime::now(), Host::here()?);
+        let mut opened = match open::open(&self.wanted, "converge", &mut lead).await {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                // A name that was typed wrong says nothing of this host.
+                if self.wanted.is_of_this_host() {
+                    let about = About { verb: Some("converge"), boot: host.look().boot_id(), ..About::default() };
+                    work::begin(&host, &about)?;
+                    work::refused(&host, &about, began, refusal.code(), &refusal)?;
+                }
+                return Err(refusal);
+            }
+        };
+        // Only now: what was noted meanwhile is known.
         let host = Host::here()?;
         opened.about.verb = Some("converge");
         opened.about.boot = host.look().boot_id();

@@ -48,6 +48,11 @@ impl Wanted {
         self.recipe.clone().unwrap_or_else(|| Path::new(CONF_DIR).join("recipe.toml"))
     }
 
+    /// Whether it is the recipe of this host, and not one that the command line names.
+    pub(super) fn is_of_this_host(&self) -> bool {
+        self.recipe.is_none()
+    }
+
     /// The recipe as it was named on the command line, after a blank.
     pub(super) fn argument(&self) -> String {
         self.recipe.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default()

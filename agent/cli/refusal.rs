@@ -3,7 +3,7 @@
 use crate::aws::imds::Unanswered;
 use crate::host;
 use crate::problem::{Problems, Style};
-use crate::report::json::Trouble;
+use crate::report::json::{RECIPE_IS_WRONG, Trouble};
 use crate::report::{Colour, Ink, out};
 
 use super::exit::Exit;
@@ -54,6 +54,15 @@ impl Refusal {
                 )
             }
             Self::Said { says, .. } => says.clone(),
+        }
+    }
+
+    /// A stable word for reports, where nothing more exact is known.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Recipe(_) => RECIPE_IS_WRONG,
+            Self::Said { exit: Exit::UNASKED, .. } => "imds-unanswered",
+            Self::Said { .. } => "refused",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::engine::run::{self, Event, Stop};
 use crate::engine::{Outcome, Plan};
@@ -74,6 +74,22 @@ pub(super) fn begin(host: &Host, about: &About) -> Result<(), Refusal> {
         host.touch().suspect_drafts()?;
     }
     Ok(last_run::begin(&host.touch(), about)?)
+}
+
+/// Reports a run that came to nothing: it was refused before anything was touched.
+///
+/// # Errors
+/// When the report cannot be kept.
+pub(super) fn refused(
+    host: &Host,
+    about: &About,
+    began: SystemTime,
+    code: &str,
+    refusal: &Refusal,
+) -> Result<(), Refusal> {
+    journal::refused(code, &refusal.headline());
+    let report = Report::refused(about, began, refusal.trouble(code)).exits(refusal.exit().code());
+    Ok(last_run::finish(&host.touch(), &report)?)
 }
 
 /// Makes the host what was opened, and reports it. The run must have been noted as begun.

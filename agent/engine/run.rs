@@ -182,7 +182,13 @@ impl<'r, 'w> Run<'r, 'w> {
 
     /// Puts right what a killed run left behind.
     async fn heal(&self) -> Vec<String> {
-        match crate::host::heal::heal(&self.host.touch()).await {
+        let touch = self.host.touch();
+        let healed = tokio::select! {
+            healed = crate::host::heal::heal(&touch) => healed,
+            // Nothing was begun yet, and what another run had started may take as long as that one allowed it.
+            () = self.stop.comes() => return Vec::new(),
+        };
+        match healed {
             Ok(healed) => {
                 for what in &healed {
                     self.tell(Event::Healed(what));

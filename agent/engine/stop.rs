@@ -40,6 +40,13 @@ impl Stop {
         self.0.get().is_some()
     }
 
+    /// Waits until it is to stop.
+    pub(super) async fn comes(&self) {
+        while !self.asked() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Why it is to stop, if it is.
     pub fn why(&self) -> Option<Why> {
         self.0.get()

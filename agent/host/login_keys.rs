@@ -23,6 +23,12 @@ pub fn lines_of_others(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether a block begins and does not end: then nobody can tell whose the keys below it are.
+fn is_open(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.lines().rfind(|line| matches!(*line, BEGIN | END)) == Some(BEGIN)
+}
+
 impl Look {
     /// The bytes of a user's `authorized_keys`, if it is there. Its directory is the user's: no link in it is followed.
     ///
@@ -30,7 +36,14 @@ impl Look {
     /// When the user could aim it at another file, or it cannot be read.
     pub fn login_keys(&self, user: &User) -> Result<Option<Vec<u8>>, Error> {
         let home = self.resolved(Path::new(&user.home))?.unwrap_or_else(|| PathBuf::from(&user.home));
-        self.read_guarded(&home, Path::new(".ssh/authorized_keys"))
+        let bytes = self.read_guarded(&home, Path::new(".ssh/authorized_keys"))?;
+        if bytes.as_deref().is_some_and(is_open) {
+            let says =
+                format!("the block of the recipe's keys in `{}/.ssh/authorized_keys` has no end", home.display());
+            let hint = format!("put the line `{END}` back below its last key: the keys after it are not the recipe's");
+            return Err(Error::said_with_hint("keys-open", says, hint));
+        }
+        Ok(bytes)
     }
 
     /// Where a user of this name has keys of the recipe, and what is left there without them; `None` if there are none.
@@ -73,5 +86,7 @@ mod tests {
     fn only_what_is_between_the_comments_is_the_recipes() {
         let text = format!("a\n{BEGIN}\nb\n{END}\nc\n{BEGIN}\nd\n");
         assert_eq!(lines_of_others(&text).collect::<Vec<_>>(), ["a", "c"]);
+        // Whose `d` is nobody can tell.
+        assert!(is_open(text.as_bytes()) && !is_open(format!("{BEGIN}\nb\n{END}\nc\n").as_bytes()) && !is_open(b"a\n"));
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::recipe::user_data;
-use crate::report::json::RECIPE_IS_WRONG;
 
 use super::super::kept::Kept;
 use super::super::{Exit, Refusal};
@@ -30,12 +29,7 @@ pub(super) struct Ended {
 
 impl From<Refusal> for Ended {
     fn from(refusal: Refusal) -> Self {
-        let code = match &refusal {
-            Refusal::Recipe(_) => RECIPE_IS_WRONG,
-            Refusal::Said { exit: Exit::UNASKED, .. } => "imds-unanswered",
-            Refusal::Said { .. } => "refused",
-        };
-        Self { code, refusal }
+        Self { code: refusal.code(), refusal }
     }
 }
 
@@ -102,6 +96,7 @@ mod tests {
     use super::*;
     use crate::aws::InstanceId;
     use crate::aws::imds::Unanswered;
+    use crate::report::json::RECIPE_IS_WRONG;
 
     fn id(name: &str) -> Option<InstanceId> {
         InstanceId::parse(name)

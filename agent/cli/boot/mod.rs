@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::host::{Host, state};
 use crate::report::json::{About, Report};
-use crate::report::{Lead, journal, last_run, out};
+use crate::report::{Lead, last_run, out};
 
 use super::deadline::Allowed;
 use super::kept::Kept;
@@ -106,9 +106,7 @@ impl Boot {
                 Ok(Exit::AS_WANTED)
             }
             Err(Ended { code, refusal }) => {
-                journal::refused(code, &refusal.headline());
-                let report = Report::refused(&about, began, refusal.trouble(code)).exits(refusal.exit().code());
-                last_run::finish(&host.touch(), &report)?;
+                work::refused(&host, &about, began, code, &refusal)?;
                 Err(refusal)
             }
         }
