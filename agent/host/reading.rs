@@ -141,6 +141,8 @@ impl Look {
             Ok(file) => File::from(file),
             Err(Errno::ENOENT) => return Ok(None),
             Err(Errno::ELOOP) => return Err(kind(Kind::Link)),
+            // A socket, or a device that is not there.
+            Err(Errno::ENXIO | Errno::ENODEV) => return Err(kind(Kind::Other)),
             Err(errno) => return Err(fail(errno.into())),
         };
         let found = found(&fstat(&file).map_err(|errno| fail(errno.into()))?);
