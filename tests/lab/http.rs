@@ -137,7 +137,8 @@ fn parsed(address: &str) -> std::net::IpAddr {
     address.parse().unwrap_or_else(|_| panic!("`{address}` is not an address"))
 }
 
-fn response(url: &str, reply: &[u8]) -> Option<Response> {
+/// Reads an answer; `None` if it is no HTTP.
+pub fn response(url: &str, reply: &[u8]) -> Option<Response> {
     let split = reply.windows(4).position(|window| window == b"\r\n\r\n")?;
     let (head, rest) = reply.split_at(split);
     let head = String::from_utf8_lossy(head);

@@ -1,12 +1,10 @@
 //! A machine: a Debian of its own that lives as long as this value.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 
-use nix::mount::{MsFlags, mount};
-
+use super::acme::{self, Acme};
 use super::base::Base;
 use super::boot::Power;
 use super::firmware::Firmware;
@@ -14,7 +12,7 @@ use super::metadata::{Metadata, Service};
 use super::network::Network;
 use super::register::{self, Entry, Slot};
 use super::release::Release;
-use super::{layer, tool};
+use super::{disk, layer, tool};
 
 /// A booted Debian; unmade when dropped, also by a panic.
 #[derive(Debug)]
@@ -26,6 +24,7 @@ pub struct Machine {
     arguments: Vec<String>,
     disks: Vec<PathBuf>,
     pub(super) metadata: Option<Service>,
+    pub(super) acme: Option<acme::Service>,
     power: Mutex<Option<Power>>,
     pub(super) conversation: Mutex<Vec<String>>,
     pub(super) agent: OnceLock<()>,
@@ -42,6 +41,9 @@ pub struct Blueprint {
     arguments: Vec<String>,
     firmware: Firmware,
     pub(super) metadata: Option<Metadata>,
+    pub(super) acme: Option<Acme>,
+    /// The network of the machine that it is beside, and whether that has a CA.
+    beside: Option<(Network, bool)>,
 }
 
 impl Blueprint {
@@ -66,6 +68,12 @@ impl Blueprint {
     /// Has firmware that says this.
     pub fn with_firmware(mut self, firmware: Firmware) -> Self {
         self.firmware = firmware;
+        self
+    }
+
+    /// Has the same outside as another machine, which must live longer: its cloud, its CA, its name server.
+    pub fn beside(mut self, other: &Machine) -> Self {
+        self.beside = Some((other.network.clone(), other.acme.is_some()));
         self
     }
 
@@ -97,9 +105,19 @@ impl Blueprint {
         let mut machine = Machine::from_entry(Entry::new(self.name.as_deref()), base);
         machine.slot = slot;
         machine.entry.note("release", &self.release.number().to_string());
-        lay(&machine.entry, &lower);
+        disk::lay(&machine.entry, &lower);
+        if let Some((other, has_acme)) = self.beside {
+            machine.network = Network::beside(machine.name(), &other);
+            if has_acme {
+                Acme::lay(&machine.entry);
+            }
+        }
         machine.network.make(&machine.entry);
         machine.metadata = self.metadata.map(|metadata| Service::start_for(&metadata, &machine.network));
+        if let Some(acme) = self.acme {
+            Acme::lay(&machine.entry);
+            machine.acme = Some(acme::Service::start_for(&acme, &machine.network, &machine.entry.folder));
+        }
         machine.arguments = self.arguments;
         machine.arguments.extend(self.firmware.lay(&machine.entry, &machine.network));
         machine.arguments.push(format!("--bind-ro={}:/srv/repo", machine.base.pool().display()));
@@ -125,6 +143,8 @@ impl Machine {
             arguments: Vec::new(),
             firmware: Firmware::none(),
             metadata: None,
+            acme: None,
+            beside: None,
         }
     }
 
@@ -149,6 +169,7 @@ impl Machine {
             arguments: Vec::new(),
             disks: Vec::new(),
             metadata: None,
+            acme: None,
             power: Mutex::new(None),
             conversation: Mutex::new(Vec::new()),
             agent: OnceLock::new(),
@@ -261,39 +282,10 @@ impl Drop for Machine {
         }
         // Its sockets would keep the network.
         drop(self.metadata.take());
+        drop(self.acme.take());
         self.entry.undo();
         if let Some(mut power) = self.power().take() {
             power.reap();
         }
     }
-}
-
-/// The disk: an overlay whose changes are kept in memory.
-fn lay(entry: &Entry, lower: &str) {
-    let disk = entry.folder.join("disk");
-    fs::create_dir_all(&disk).expect("/run can be written");
-    attach("tmpfs", &disk, "tmpfs", "size=8g,mode=0755");
-    for folder in ["upper", "work", "merged", "disks"] {
-        fs::create_dir(disk.join(folder)).expect("a new disk can be written");
-    }
-    let (upper, work, merged) = (disk.join("upper"), disk.join("work"), disk.join("merged"));
-    let layers = format!("lowerdir={lower},upperdir={},workdir={}", upper.display(), work.display());
-    attach("overlay", &merged, "overlay", &layers);
-
-    let name = &entry.name;
-    let hosts = format!("127.0.0.1 localhost {name}\n::1 localhost ip6-localhost ip6-loopback\n");
-    let identity = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("/proc is mounted");
-    for (path, text) in [
-        ("etc/hosts", hosts),
-        ("etc/hostname", format!("{name}\n")),
-        // A new one each, as a cloud gives it; an empty one would make systemd enable every unit.
-        ("etc/machine-id", identity.replace('-', "")),
-    ] {
-        fs::write(merged.join(path), text).expect("a new disk can be written");
-    }
-}
-
-fn attach(source: &str, at: &Path, kind: &str, options: &str) {
-    mount(Some(source), at, Some(kind), MsFlags::empty(), Some(options))
-        .unwrap_or_else(|error| panic!("cannot mount {kind} at {} ({options}): {error}", at.display()));
 }

@@ -26,6 +26,7 @@
 //! commands, said, unit, digest, argv, agent, image      what a test says to it
 //! http, backend, names, outside                  the world around it
 //! firmware, metadata, aws                        what makes it an EC2 instance
+//! acme                                           a CA, and what may be wrong with one
 //! ```
 
 #![expect(
@@ -41,6 +42,7 @@
     reason = "a lab that cannot go on ends the test with a sentence"
 )]
 
+pub mod acme;
 pub mod agent;
 pub mod argv;
 pub mod aws;
@@ -49,6 +51,7 @@ pub mod base;
 pub mod boot;
 pub mod commands;
 pub mod digest;
+pub mod disk;
 pub mod firmware;
 pub mod http;
 pub mod image;

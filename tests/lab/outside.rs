@@ -7,7 +7,6 @@ use super::backend::Backend;
 use super::boot::ENVIRONMENT;
 use super::http::{self, Response};
 use super::machine::Machine;
-use super::network;
 use super::said::Said;
 
 impl Machine {
@@ -87,7 +86,8 @@ impl Outside<'_> {
     /// The same, for a test that expects nobody to answer.
     pub fn ask(&self, url: &str, headers: &[(&str, &str)]) -> io::Result<Response> {
         self.speak();
-        http::get(&self.host.network().outer(), network::MACHINE, url, headers)
+        let network = self.host.network();
+        http::get(&network.outer(), &network.address(), url, headers)
     }
 
     fn speak(&self) {
