@@ -20,6 +20,7 @@
 //! | `secret` | a reference to a value, and the value at the moment of use |
 //! | `engine` | plans and runs; no kind and no feature |
 //! | `facts` | what a recipe can read of the host |
+//! | `acme` | CAs, and when a certificate is due |
 //! | `elsewhere` | texts that services have, and the last good copy of each |
 //! | `aws` | AWS, and whether this host is there |
 //! | `host` | the machine, and nobody else touches it |
@@ -42,6 +43,7 @@
 //! A module that grows gets a folder beside its file (`service.rs`, `service/`); a layer or a feature of many files is a folder
 //! with a `mod.rs`. Tests stand beside the code; what only a machine can show is in `tests/`.
 
+pub mod acme;
 pub mod aws;
 pub mod cli;
 pub mod elsewhere;

@@ -13,6 +13,7 @@ pub mod run;
 pub mod service;
 pub mod ssh;
 pub mod timer;
+pub mod tls;
 pub mod user;
 
 use crate::engine::{Draft, Id};

@@ -13,7 +13,8 @@
 //! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `half_made` is what never ran; `probe` is a question to one |
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
-//! | the time | `clock` |
+//! | certificates | `tls_store` |
+//! | the time | `clock` `moment` |
 //! | a run | `lock` `heal` `coming` `news` `doing`; what it is asked to write down: `output` |
 
 use std::cell::{Cell, RefCell};
@@ -44,6 +45,7 @@ pub mod locales;
 pub mod lock;
 pub mod login_keys;
 pub mod machine;
+pub mod moment;
 pub(crate) mod names;
 mod news;
 pub mod nginx;
@@ -61,6 +63,7 @@ pub mod state;
 pub mod swap;
 pub mod systemd;
 mod tail;
+pub mod tls_store;
 pub mod traces;
 pub mod undo;
 pub mod users;

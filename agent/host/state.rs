@@ -67,6 +67,18 @@ impl Touch {
         self.write_whole(&Path::new(RUN_DIR).join(name), &mut &*bytes, |_| Ok(()))
     }
 
+    /// Forgets what was kept under this name; nothing there is fine.
+    ///
+    /// # Errors
+    /// When it cannot be taken away.
+    pub fn remove_state(&self, name: &str) -> Result<(), Error> {
+        let path = Path::new(STATE_DIR).join(name);
+        match std::fs::remove_file(self.place(&path)) {
+            Err(source) if !super::files::is_absence(&source) => Err(Error::File { doing: "remove", path, source }),
+            _ => Ok(()),
+        }
+    }
+
     fn make_private(&self, directory: &Path) -> Result<(), Error> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(self.place(directory));
         made.map_err(|source| Error::File { doing: "make", path: directory.into(), source })

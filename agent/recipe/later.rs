@@ -4,7 +4,7 @@
 use crate::problem::KeyPath;
 
 /// Tables, all with the same remedy.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 13] = [
     "app",
     "codedeploy",
     "container",
@@ -17,7 +17,6 @@ const TABLES: [&str; 14] = [
     "redis",
     "report",
     "snapshots",
-    "tls",
     "volume",
 ];
 

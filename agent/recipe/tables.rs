@@ -18,6 +18,7 @@ use crate::features::run::Run;
 use crate::features::service::Unit;
 use crate::features::ssh::Ssh;
 use crate::features::timer::Timer;
+use crate::features::tls::Tls;
 use crate::features::user::User;
 use crate::problem::Problems;
 
@@ -68,6 +69,8 @@ pub struct Recipe {
     pub timer: Option<Vec<Timer>>,
     /// The web server and its sites.
     pub nginx: Option<Nginx>,
+    /// Certificates, issued and renewed by themselves.
+    pub tls: Option<Tls>,
     /// The PostgreSQL server, its roles, databases, grants and client authentication.
     pub postgres: Option<Postgres>,
     /// Commands for what has no table; each says how to tell that it has run.
@@ -93,6 +96,7 @@ impl Recipe {
             service,
             timer,
             nginx,
+            tls,
             postgres,
             run,
         } = self;
@@ -105,6 +109,7 @@ impl Recipe {
         table(link.as_ref(), facts, plan);
         table(ssh.as_ref(), facts, plan);
         table(nginx.as_ref(), facts, plan);
+        table(tls.as_ref(), facts, plan);
         table(postgres.as_ref(), facts, plan);
         // After the tables that run units of their own: of those it may only add drop-ins.
         table(service.as_ref(), facts, plan);

@@ -11,6 +11,8 @@
 
 pub mod apt_source;
 pub mod authorized_keys;
+pub mod bootstrap_certificate;
+pub mod certificate;
 pub mod config_set;
 pub mod directory;
 pub mod download;
@@ -35,6 +37,7 @@ pub mod swap;
 pub mod sysctl;
 pub mod timer;
 pub mod timezone;
+pub mod tls_account;
 pub mod unit_file;
 pub mod user;
 

@@ -16,6 +16,11 @@ use parts::{Part, chain, expect};
 pub struct CalendarEvent(String);
 
 impl CalendarEvent {
+    /// An event known to the program.
+    pub fn known(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The event.
     pub fn as_str(&self) -> &str {
         &self.0

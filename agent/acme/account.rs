@@ -1,0 +1,165 @@
+//! The account with a CA: one key for all of them, on the disk before anybody is asked, and one address for each.
+//!
+//! One key means one thumbprint, and the web server answers challenges with that alone, for every CA:
+//!
+//! ```text
+//! /var/lib/hostagent/tls/account/
+//!   key.pem           P-256, 0600
+//!   thumbprint        what the web server answers challenges with (RFC 8555, 8.1)
+//!   <digest>.json     the account's address at one CA
+//! ```
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::http::Wire;
+use super::instant::Client;
+use super::order::Trouble;
+use crate::host::files::sha256_of;
+use crate::host::tls_store::keys;
+use crate::host::{Error, Look, Touch};
+use crate::terms::KeyType;
+
+const KEY: &str = "tls/account/key.pem";
+const THUMBPRINT: &str = "tls/account/thumbprint";
+
+/// The account at one CA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    directory: String,
+    url: String,
+}
+
+/// Whom the CA may write to, and with what it is asked.
+#[derive(Debug, Clone)]
+pub struct Opening<'a> {
+    /// The CA's directory.
+    pub directory: &'a str,
+    /// `mailto:` addresses; may be empty.
+    pub contact: &'a [String],
+}
+
+/// The thumbprint of the account key, if there is one.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn thumbprint(host: &Look) -> Result<Option<String>, Error> {
+    let text = host.read_state(THUMBPRINT)?.and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Whether the key is there, and the thumbprint that is written down is its.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_sound(host: &Look) -> Result<bool, Error> {
+    let Some(key) = read(host)? else { return Ok(false) };
+    Ok(Some(thumbprint_of(&key)?) == thumbprint(host)?)
+}
+
+/// The account key, made if there is none; and its thumbprint beside it.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn key(host: &Touch) -> Result<String, Error> {
+    let key = match read(host)? {
+        Some(key) => key,
+        None => {
+            let key = keys::generate(KeyType::EcdsaP256)?;
+            host.write_state_durably(KEY, key.as_bytes())?;
+            key
+        }
+    };
+    let print = thumbprint_of(&key)?;
+    if thumbprint(host)?.as_deref() != Some(&print) {
+        host.write_state_durably(THUMBPRINT, format!("{print}\n").as_bytes())?;
+    }
+    Ok(key)
+}
+
+/// Opens the account at a CA, or makes one.
+///
+/// # Errors
+/// When the CA or this host refuses.
+pub(crate) async fn open(host: &Touch, wire: &Wire, opening: &Opening<'_>) -> Result<Client, Trouble> {
+    let key = key(host)?;
+    let place = place_of(opening.directory);
+    let kept = host.read_state(&place)?;
+    let kept: Option<Record> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    if let Some(record) = kept.filter(|record| record.directory == opening.directory) {
+        return Ok(Client::known(wire, &key, opening.directory, record.url).await?);
+    }
+    // A CA that knows the key gives its account: what was cut off before it was written down is found again.
+    let client = Client::register(wire, &key, opening).await?;
+    let record = Record { directory: opening.directory.to_owned(), url: client.account().to_owned() };
+    let bytes = serde_json::to_vec(&record).map_err(|error| Error::said("tls-store", error.to_string()))?;
+    host.write_state_durably(&place, &bytes)?;
+    Ok(client)
+}
+
+/// Forgets the account at a CA that knows it no more: the next run makes one.
+///
+/// # Errors
+/// When it cannot be taken away.
+pub fn forget(host: &Touch, directory: &str) -> Result<(), Error> {
+    host.remove_state(&place_of(directory))
+}
+
+fn place_of(directory: &str) -> String {
+    let digest = sha256_of(directory.as_bytes());
+    format!("tls/account/{}.json", digest.get(..16).unwrap_or(&digest))
+}
+
+fn read(host: &Look) -> Result<Option<String>, Error> {
+    let key = host.read_state(KEY)?.and_then(|bytes| String::from_utf8(bytes).ok());
+    // One that cannot be read is as good as none: a write that a power cut took back, and no CA knows it.
+    Ok(key.filter(|key| keys::public_half(key).is_ok_and(|(kind, _)| kind == Some(KeyType::EcdsaP256))))
+}
+
+/// The thumbprint of a P-256 key (RFC 7638).
+///
+/// # Errors
+/// When it is no such key.
+pub fn thumbprint_of(key: &str) -> Result<String, Error> {
+    let (_, public) = keys::public_half(key)?;
+    // An uncompressed point ends the public half (RFC 5480, 2.2): 4, and two numbers of 32 bytes.
+    let point =
+        public.len().checked_sub(64).and_then(|at| public.get(at..)).and_then(|point| point.split_at_checked(32));
+    let (x, y) = point.ok_or_else(|| Error::said("tls-key", "the account key is not of P-256"))?;
+    let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, part(x), part(y));
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(jwk.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Host, programs};
+
+    #[test]
+    fn the_key_is_made_once_and_its_thumbprint_stands_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path(), Box::new(programs::Real)).unwrap().touch();
+        assert!(!is_sound(&host).unwrap() && thumbprint(&host).unwrap().is_none());
+        let first = key(&host).unwrap();
+        assert!(is_sound(&host).unwrap());
+        assert_eq!(key(&host).unwrap(), first);
+        assert_eq!(thumbprint(&host).unwrap().unwrap().len(), 43);
+        // A thumbprint that is not the key's would answer every challenge wrongly.
+        host.write_state(THUMBPRINT, b"other").unwrap();
+        assert!(!is_sound(&host).unwrap());
+        key(&host).unwrap();
+        assert!(is_sound(&host).unwrap());
+    }
+
+    #[test]
+    fn only_a_key_of_p_256_has_this_thumbprint() {
+        assert!(thumbprint_of("-----BEGIN PRIVATE KEY-----\nMIGHAgEA\n-----END PRIVATE KEY-----\n").is_err());
+        let (one, other) = (keys::generate(KeyType::EcdsaP256).unwrap(), keys::generate(KeyType::EcdsaP256).unwrap());
+        assert_eq!(thumbprint_of(&one).unwrap(), thumbprint_of(&one).unwrap());
+        assert_ne!(thumbprint_of(&one).unwrap(), thumbprint_of(&other).unwrap());
+    }
+}

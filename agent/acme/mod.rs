@@ -1,0 +1,27 @@
+//! Certificates from a CA that speaks ACME (RFC 8555).
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `renewal` | when a certificate is due: pure |
+//! | `failures` | what is remembered of failures, and when the next try may be: pure |
+//! | `refusal` | what a CA's refusal means, and what to do about it: pure |
+//! | `chain` | which chain is taken: pure |
+//! | `order` | from the key to the certificate, such that it can be cut off anywhere |
+//! | `account` | the account key, its thumbprint, and the account at each CA |
+//! | `authority` | what is asked of a CA, in our own words |
+//! | `instant` | the same, said with instant-acme |
+//! | `directory` | what a CA says of itself, and its advice on renewals |
+//! | `http` | the one way to a CA: patience, proxies, what libraries throw away |
+//!
+//! Certificates lie in `host::tls_store`, which knows no CA; that one is due is `resources::certificate`'s to say.
+
+pub mod account;
+pub mod authority;
+pub mod chain;
+pub mod directory;
+pub mod failures;
+pub mod http;
+pub(crate) mod instant;
+pub mod order;
+pub mod refusal;
+pub mod renewal;

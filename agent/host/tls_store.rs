@@ -1,0 +1,391 @@
+//! Certificates on the disk: versions side by side, and one rename that says which of them counts.
+//!
+//! ```text
+//! /var/lib/hostagent/tls/NAME/
+//!   current -> v/000007                      the only thing a server's configuration names
+//!   v/000007/{privkey,cert,chain,fullchain}.pem  meta.json
+//!   v/000006/…                               what to go back to
+//!   next/{privkey.pem,order.json}            what is under way
+//! ```
+//!
+//! A version is written in a folder that nobody looks at, settled on the disk, given its name, and only then `current` is
+//! renamed over: at every moment, through every kill and power cut, `current` leads to a key and the certificate for it. A
+//! disk that is full or read-only fails before that rename, and what was there goes on counting.
+
+pub mod keys;
+pub mod pair;
+mod served;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use self::pair::Leaf;
+use super::files::{Access, sync_directory};
+use super::moment::Moment;
+use super::{Error, Look, STATE_DIR, Touch};
+use crate::terms::KeyType;
+
+/// How many versions are kept, the one that counts among them.
+const KEEP: usize = 5;
+/// The files of a version, the secret one first.
+const FILES: [&str; 4] = ["privkey.pem", "cert.pem", "chain.pem", "fullchain.pem"];
+const META: &str = "meta.json";
+
+/// Where the certificates of all names are.
+pub fn root() -> PathBuf {
+    Path::new(STATE_DIR).join("tls")
+}
+
+/// Where the certificate of this name is.
+pub fn place_of(name: &str) -> PathBuf {
+    root().join(name)
+}
+
+/// Where a version came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// It stands in until there is another.
+    Bootstrap,
+    /// It was wanted so.
+    SelfSigned,
+    /// A CA issued it.
+    Issued,
+}
+
+/// What is kept with a version beside its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Where it came from.
+    pub source: Source,
+    /// The directory of the CA, if one issued it.
+    pub issuer: Option<String>,
+    /// When it was made.
+    pub made: Moment,
+    /// Where in a window its renewal falls, in thousandths.
+    pub point: u16,
+}
+
+/// A version that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its number.
+    pub number: u32,
+    /// Its certificate.
+    pub leaf: Leaf,
+    /// The kind of its key; `None` if it is of another.
+    pub key_type: Option<KeyType>,
+    /// What is kept with it.
+    pub meta: Meta,
+}
+
+/// What there is of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// Something that no server can use.
+    Broken(String),
+    /// A key and the certificate for it.
+    Good(Box<Version>),
+}
+
+/// Who may read a key beside root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readers {
+    /// The group, if there is one.
+    pub gid: Option<u32>,
+}
+
+impl Readers {
+    fn directory(self) -> Access {
+        Access { uid: 0, gid: self.gid.unwrap_or(0), mode: if self.gid.is_some() { 0o750 } else { 0o700 } }
+    }
+
+    fn file(self) -> Access {
+        Access { uid: 0, gid: self.gid.unwrap_or(0), mode: if self.gid.is_some() { 0o640 } else { 0o600 } }
+    }
+}
+
+impl Look {
+    /// What counts for this name.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_held(&self, name: &str) -> Result<Held, Error> {
+        let Some(target) = self.link_target(&place_of(name).join("current"))? else { return Ok(Held::Nothing) };
+        let Some(number) = number_of(&target) else {
+            return Ok(Held::Broken(format!("`current` leads to `{}`, which is no version", target.display())));
+        };
+        match self.tls_version(name, number)? {
+            Ok(version) => Ok(Held::Good(Box::new(version))),
+            Err(says) => Ok(Held::Broken(says)),
+        }
+    }
+
+    /// Reads a version; the inner error says what is wrong with it.
+    fn tls_version(&self, name: &str, number: u32) -> Result<Result<Version, String>, Error> {
+        let folder = place_of(name).join(path_of(number));
+        let mut texts = Vec::new();
+        for file in FILES.into_iter().chain([META]) {
+            match self.read(&folder.join(file))? {
+                Some(bytes) => texts.push(bytes),
+                None => return Ok(Err(format!("`{}` is not there", folder.join(file).display()))),
+            }
+        }
+        let [key, _, _, full, meta] = texts.as_slice() else { return Ok(Err("a file is missing".to_owned())) };
+        let meta: Meta = match serde_json::from_slice(meta) {
+            Ok(meta) => meta,
+            Err(error) => return Ok(Err(format!("`{}` cannot be read: {error}", folder.join(META).display()))),
+        };
+        // Names and dates are the recipe's and the clock's affair: here it is a pair, or it is not.
+        let checked = pair::leaf(full).and_then(|leaf| {
+            let key = String::from_utf8_lossy(key);
+            pair::check(&key, full, &[], leaf.from)?;
+            Ok((leaf, keys::public_half(&key)?.0))
+        });
+        Ok(checked.map(|(leaf, key_type)| Version { number, leaf, key_type, meta }).map_err(|error| error.to_string()))
+    }
+
+    /// How the owner and mode of what counts differ from what they should be: the path, what is, and what should be.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_access(&self, name: &str, readers: Readers) -> Result<Vec<(PathBuf, Access, Access)>, Error> {
+        let mut wrong = Vec::new();
+        for (path, want) in self.tls_paths(name, readers)? {
+            let Some(found) = self.found(&path)? else { continue };
+            let is = Access { uid: found.uid, gid: found.gid, mode: found.mode };
+            if is != want {
+                wrong.push((path, is, want));
+            }
+        }
+        Ok(wrong)
+    }
+
+    fn tls_paths(&self, name: &str, readers: Readers) -> Result<Vec<(PathBuf, Access)>, Error> {
+        let place = place_of(name);
+        let mut paths = vec![(place.clone(), readers.directory()), (place.join("v"), readers.directory())];
+        if let Some(number) = self.link_target(&place.join("current"))?.as_deref().and_then(number_of) {
+            let folder = place.join(path_of(number));
+            paths.extend(FILES.map(|file| (folder.join(file), readers.file())));
+            paths.push((folder, readers.directory()));
+        }
+        Ok(paths)
+    }
+
+    /// The numbers of the versions there are, the oldest first.
+    fn tls_versions(&self, name: &str) -> Result<Vec<u32>, Error> {
+        let names = self.names_in(&place_of(name).join("v"))?;
+        Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
+    }
+}
+
+impl Touch {
+    /// Makes a key and its certificates what counts for a name, once they are checked: the names must be in it, it must
+    /// count now, and all must fit together. Says its number.
+    ///
+    /// # Errors
+    /// When they do not fit, or cannot be written; what counted before still does.
+    pub fn tls_commit(&self, name: &str, new: &New<'_>, now: Moment) -> Result<u32, Error> {
+        self.tls_commit_while(name, new, now, &mut |_| true)
+    }
+
+    /// The same, as long as `lives` says so at each step.
+    fn tls_commit_while(
+        &self,
+        name: &str,
+        new: &New<'_>,
+        now: Moment,
+        lives: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<u32, Error> {
+        pair::check(new.key, new.chain, new.names, now)?;
+        let chain = pair::split(new.chain)?;
+        let full = format!("{}{}", chain.leaf, chain.above);
+        let meta = serde_json::to_vec(new.meta).map_err(|error| Error::said("tls-store", error.to_string()))?;
+        let place = place_of(name);
+        let fail = |source| Error::File { doing: "write the certificate to", path: place.clone(), source };
+        self.wrote();
+        self.tls_clear_drafts(name)?;
+        let number = self.tls_versions(name)?.last().map_or(1, |last| last.saturating_add(1));
+
+        let step = |what: &str, lives: &mut dyn FnMut(&str) -> bool| {
+            if lives(what) { Ok(()) } else { Err(fail(io::ErrorKind::Interrupted.into())) }
+        };
+        let (versions, readers) = (self.place(&place.join("v")), new.readers);
+        self.tls_make(&place, readers)?;
+        self.tls_make(&place.join("v"), readers)?;
+        step("folders", lives)?;
+        let draft = place.join("v").join(format!(".{number:06}"));
+        self.tls_make(&draft, readers)?;
+        let texts = [new.key.as_bytes(), chain.leaf.as_bytes(), chain.above.as_bytes(), full.as_bytes(), &meta];
+        for (file, text) in FILES.into_iter().chain([META]).zip(texts) {
+            self.tls_write(&draft.join(file), text, readers.file())?;
+            step(file, lives)?;
+        }
+        sync_directory(&self.place(&draft)).map_err(fail)?;
+        step("settled", lives)?;
+        fs::rename(self.place(&draft), self.place(&place.join(path_of(number)))).map_err(fail)?;
+        step("named", lives)?;
+        sync_directory(&versions).map_err(fail)?;
+        self.tls_point(name, number, lives)?;
+        self.tls_prune(name);
+        Ok(number)
+    }
+
+    /// Goes back to the version before the one that counts, if there is one that can be used; says which.
+    ///
+    /// # Errors
+    /// When it cannot be looked at or written.
+    pub fn tls_back(&self, name: &str) -> Result<Option<u32>, Error> {
+        let target = self.link_target(&place_of(name).join("current"))?;
+        let counts = target.as_deref().and_then(number_of).unwrap_or(u32::MAX);
+        for number in self.tls_versions(name)?.into_iter().rev().filter(|number| *number < counts) {
+            if self.tls_version(name, number)?.is_ok() {
+                self.wrote();
+                self.tls_point(name, number, &mut |_| true)?;
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives what counts its owner and mode again.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn tls_give(&self, name: &str, readers: Readers) -> Result<(), Error> {
+        if readers.gid.is_some() {
+            // The group has to get there; what lies beside is for root alone, each of it.
+            for above in [Path::new(STATE_DIR).to_path_buf(), root()] {
+                self.tls_mode(&above, 0o711)?;
+            }
+        }
+        for (path, _, want) in self.tls_access(name, readers)? {
+            self.wrote();
+            self.tls_mode(&path, want.mode)?;
+            let owned = std::os::unix::fs::chown(self.place(&path), Some(want.uid), Some(want.gid));
+            owned.map_err(|source| Error::File { doing: "set the owner of", path, source })?;
+        }
+        Ok(())
+    }
+
+    fn tls_mode(&self, path: &Path, mode: u32) -> Result<(), Error> {
+        fs::set_permissions(self.place(path), Permissions::from_mode(mode)).map_err(|source| Error::File {
+            doing: "set the mode of",
+            path: path.into(),
+            source,
+        })
+    }
+
+    /// The one rename.
+    fn tls_point(&self, name: &str, number: u32, lives: &mut dyn FnMut(&str) -> bool) -> Result<(), Error> {
+        let place = self.place(&place_of(name));
+        let (draft, current) = (place.join(".current"), place.join("current"));
+        let fail = |source| Error::File { doing: "point at the certificate in", path: place_of(name), source };
+        let killed = || fail(io::ErrorKind::Interrupted.into());
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
+            _ => {}
+        }
+        std::os::unix::fs::symlink(path_of(number), &draft).map_err(fail)?;
+        if !lives("link") {
+            return Err(killed());
+        }
+        fs::rename(&draft, &current).map_err(fail)?;
+        if !lives("committed") {
+            return Err(killed());
+        }
+        sync_directory(&place).map_err(fail)
+    }
+
+    fn tls_make(&self, path: &Path, readers: Readers) -> Result<(), Error> {
+        let real = self.place(path);
+        let fail = |source| Error::File { doing: "make", path: path.into(), source };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&real);
+        made.map_err(fail)?;
+        if let Some(gid) = readers.gid {
+            std::os::unix::fs::chown(&real, None, Some(gid)).map_err(fail)?;
+            self.tls_mode(path, readers.directory().mode)?;
+        }
+        Ok(())
+    }
+
+    fn tls_write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.place(path))?;
+            file.write_all(bytes)?;
+            if access.gid != 0 {
+                std::os::unix::fs::fchown(&file, None, Some(access.gid))?;
+            }
+            file.set_permissions(Permissions::from_mode(access.mode))?;
+            file.sync_all()
+        };
+        write().map_err(|source| Error::File { doing: "write", path: path.into(), source })
+    }
+
+    /// Takes away what a killed run was at.
+    fn tls_clear_drafts(&self, name: &str) -> Result<(), Error> {
+        let versions = place_of(name).join("v");
+        for entry in self.names_in(&versions)? {
+            if entry.to_string_lossy().starts_with('.') {
+                let path = versions.join(entry);
+                fs::remove_dir_all(self.place(&path)).map_err(|source| Error::File {
+                    doing: "remove",
+                    path,
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the oldest versions. That they stay is no harm: the next commit tries again.
+    fn tls_prune(&self, name: &str) {
+        let place = place_of(name);
+        let counts = self.link_target(&place.join("current")).ok().flatten().as_deref().and_then(number_of);
+        let Ok(versions) = self.tls_versions(name) else { return };
+        for number in versions.iter().rev().skip(KEEP).filter(|number| Some(**number) != counts) {
+            let folder = place.join(path_of(*number));
+            if let Err(error) = fs::remove_dir_all(self.place(&folder)) {
+                tracing::warn!(%error, folder = %folder.display(), "an old certificate could not be taken away");
+            }
+        }
+    }
+}
+
+/// What is to count.
+#[derive(Clone, Copy)]
+pub struct New<'a> {
+    /// The key, as PEM.
+    pub key: &'a str,
+    /// Its certificate and those above it, as PEM.
+    pub chain: &'a [u8],
+    /// The names it must be for.
+    pub names: &'a [String],
+    /// What is kept with it.
+    pub meta: &'a Meta,
+    /// Who may read it.
+    pub readers: Readers,
+}
+
+impl std::fmt::Debug for New<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("New").field("names", &self.names).field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
+
+fn path_of(number: u32) -> PathBuf {
+    Path::new("v").join(format!("{number:06}"))
+}
+
+fn number_of(target: &Path) -> Option<u32> {
+    let name = target.strip_prefix("v").ok()?.to_str()?;
+    name.parse().ok()
+}

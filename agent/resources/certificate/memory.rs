@@ -1,0 +1,99 @@
+//! What is kept of a certificate beside itself: failures, the CA's advice, and the latest moment that was ever seen.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::acme::failures::Failures;
+use crate::acme::renewal::{self, Advice};
+use crate::engine::Cause;
+use crate::host::files::sha256_of;
+use crate::host::moment::Moment;
+use crate::host::{Error, Look, Touch};
+
+/// The latest moment that was seen, of all certificates.
+const SEEN: &str = "tls/seen.json";
+/// So much later it is written down anew: a run with nothing to do writes nothing.
+const SEEN_EVERY: std::time::Duration = std::time::Duration::from_hours(6);
+
+/// What is kept of a certificate of this name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Advised {
+    /// The certificate that it is for.
+    renewal_id: String,
+    advice: Advice,
+}
+
+impl<'a> Memory<'a> {
+    pub(super) fn of(name: &'a str) -> Self {
+        Self { name }
+    }
+
+    fn place(self, file: &str) -> String {
+        format!("tls/{}/{file}.json", self.name)
+    }
+
+    fn failures_at(self, directory: &str) -> String {
+        let digest = sha256_of(directory.as_bytes());
+        self.place(&format!("failures-{}", digest.get(..16).unwrap_or(&digest)))
+    }
+
+    /// The failures at a CA since the last success.
+    pub(super) fn failures(self, host: &Look, directory: &str) -> Result<Option<Failures>, Error> {
+        read(host, &self.failures_at(directory))
+    }
+
+    /// On the disk before anybody is asked again: a restart must not forget it.
+    pub(super) fn keep_failures(self, host: &Touch, directory: &str, failures: &Failures) -> Result<(), Error> {
+        write(host, &self.failures_at(directory), failures)
+    }
+
+    pub(super) fn forget_failures(self, host: &Touch, directory: &str) -> Result<(), Error> {
+        host.remove_state(&self.failures_at(directory))
+    }
+
+    /// What the CA advised for the certificate that it knows by this.
+    pub(super) fn advice(self, host: &Look, renewal_id: &str) -> Result<Option<Advice>, Error> {
+        let kept: Option<Advised> = read(host, &self.place("advice"))?;
+        Ok(kept.filter(|kept| kept.renewal_id == renewal_id).map(|kept| kept.advice))
+    }
+
+    pub(super) fn keep_advice(self, host: &Touch, renewal_id: &str, advice: &Advice) -> Result<(), Cause> {
+        let kept = self.advice(host, renewal_id)?;
+        if kept.as_ref() == Some(advice) {
+            return Ok(());
+        }
+        let advised = Advised { renewal_id: renewal_id.to_owned(), advice: advice.clone() };
+        Ok(write(host, &self.place("advice"), &advised)?)
+    }
+
+    /// What time it is, if the clock was not set back.
+    pub(super) fn now(self, host: &Look) -> Result<Moment, Error> {
+        Ok(renewal::believed(Moment::now(), read(host, SEEN)?))
+    }
+
+    /// Writes down how late it is.
+    pub(super) fn keep_now(self, host: &Touch) -> Result<(), Cause> {
+        let (now, seen) = (Moment::now(), read::<Moment>(host, SEEN)?);
+        // One that is far ahead was the mistake.
+        let is_wrong = seen.is_some_and(|seen| renewal::believed(now, Some(seen)) == now && seen > now);
+        if is_wrong || seen.is_none_or(|seen| now.since(seen) >= SEEN_EVERY) {
+            write(host, SEEN, &now)?;
+        }
+        Ok(())
+    }
+}
+
+/// What cannot be read is as good as forgotten: it is a memory, and no reason to be without a certificate.
+fn read<T: DeserializeOwned>(host: &Look, place: &str) -> Result<Option<T>, Error> {
+    Ok(host.read_state(place)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+fn write<T: Serialize>(host: &Touch, place: &str, value: &T) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(value).map_err(|error| Error::said("tls-store", error.to_string()))?;
+    host.write_state_durably(place, &bytes)
+}

@@ -1,0 +1,13 @@
+//! Ways to show a CA that a name is this host's.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a CA is shown that a name is this host's: `"http-01"`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Challenge {
+    /// The web server answers on port 80 of the name.
+    #[default]
+    #[serde(rename = "http-01")]
+    Http01,
+}
