@@ -2,6 +2,8 @@
 //!
 //! A template names what it needs; an undefined variable is an error. Nothing is escaped: configurations are not HTML.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use tera::{Kwargs, State, TeraResult};
 
@@ -37,20 +39,29 @@ impl Template {
     /// # Errors
     /// When the template is wrong or names something that `values` has not; says where.
     pub fn render(&self, values: &impl Serialize) -> Result<String, String> {
-        self.render_with(&[], values)
+        self.render_over(&BTreeMap::new(), &[], values)
     }
 
-    /// Renders it with the fields of `values`; it may `{% include %}` these.
+    /// Renders it with the fields of `values`; it may `{% include %}` these parts. A text in `own`, by the name of a
+    /// template, takes the place of the program's.
     ///
     /// # Errors
     /// When a template is wrong or names something that `values` has not; says where.
-    pub fn render_with(&self, parts: &[Self], values: &impl Serialize) -> Result<String, String> {
+    pub fn render_over(
+        &self,
+        own: &BTreeMap<String, String>,
+        parts: &[Self],
+        values: &impl Serialize,
+    ) -> Result<String, String> {
         let mut tera = tera::Tera::default();
         tera.autoescape_on(Vec::<&str>::new());
         tera.register_function("managed", |given: Kwargs, _: &State| -> TeraResult<String> {
             Ok(managed(given.must_get("place")?))
         });
-        let all = parts.iter().chain([self]).map(|template| (template.name, template.text));
+        let all = parts
+            .iter()
+            .chain([self])
+            .map(|template| (template.name, own.get(template.name).map_or(template.text, String::as_str)));
         tera.add_raw_templates(all).map_err(|error| self.cite(&error))?;
         let context = tera::Context::from_serialize(values).map_err(|error| self.cite(&error))?;
         tera.render(self.name, &context).map_err(|error| self.cite(&error))

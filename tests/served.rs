@@ -7,6 +7,7 @@ mod handed_on;
 mod names;
 mod redirects;
 mod rules;
+mod tls;
 
 use crate::evidence::{DEBIANS, furnished};
 use crate::lab::{Machine, eventually};
@@ -52,6 +53,33 @@ fn debian_12_serves_what_our_recipes_promise() {
 #[test]
 fn debian_13_serves_what_our_recipes_promise() {
     keeps_what_our_recipes_promise(DEBIANS[1]);
+}
+
+#[test]
+fn debian_12_serves_over_tls() {
+    serves_over_tls(DEBIANS[0]);
+}
+
+#[test]
+fn debian_13_serves_over_tls() {
+    serves_over_tls(DEBIANS[1]);
+}
+
+fn serves_over_tls(debian: u8) {
+    let host = Machine::debian(debian).with_packages(["nginx", "curl", "openssl"]).boot();
+    tls::has_certificates(&host);
+    host.recipe(tls::RECIPE);
+    host.agent("converge").exits(0);
+    host.agent("plan").exits(0);
+    tls::with_tls(&host);
+    tls::without_tls_it_is_redirected(&host);
+    tls::a_challenge_is_answered_by_every_host(&host);
+    tls::others_get_nothing(&host);
+    tls::a_certificate_that_nobody_trusts_binds_nobody_and_who_asks_too_often_waits(&host);
+    tls::only_people_with_a_password_come_in(&host);
+    tls::requests_are_logged_as_json(&host);
+    tls::a_closed_site_says_so(&host);
+    tls::a_broken_template_leaves_everything_as_it_was(&host);
 }
 
 fn serves(debian: u8) {

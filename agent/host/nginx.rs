@@ -5,6 +5,8 @@
 //! the workers it has. `nginx -t` does not see this: it lets a taken port pass. What can be seen is when the workers that
 //! serve were started: after the newest change of what they read, or before.
 
+pub mod build;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

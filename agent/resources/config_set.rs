@@ -6,16 +6,19 @@
 //! start refuses is put back too. A refused set differs again at the next look, so it fails every run until it is mended.
 
 mod check;
+mod fitting;
 pub mod ssh_access;
 pub mod sshd;
 pub mod sudoers;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 pub use check::ConfigCheck;
+pub use fitting::Fitting;
 
 use super::file::{content, owned, places_above};
 use crate::engine::{Cause, Changes, Id, Resource, Shown};
@@ -40,6 +43,8 @@ pub struct ConfigSet {
     pub read_by: Option<String>,
     /// What must be right of the host for the files to be there at all.
     pub guard: Option<Guard>,
+    /// What makes the files for the host as it is, where `files` are only what can be told without asking it.
+    pub fitting: Option<Fitting>,
 }
 
 /// Something beside the files that decides whether they may be there.
@@ -90,7 +95,23 @@ impl ConfigFile {
 impl ConfigSet {
     /// A set without checks.
     pub fn new(name: impl Into<String>, files: Vec<ConfigFile>) -> Self {
-        Self { name: name.into(), files, absent: Vec::new(), checks: Vec::new(), read_by: None, guard: None }
+        Self {
+            name: name.into(),
+            files,
+            absent: Vec::new(),
+            checks: Vec::new(),
+            read_by: None,
+            guard: None,
+            fitting: None,
+        }
+    }
+
+    /// The files as this host is to have them.
+    async fn fitted(&self, host: &Look) -> Result<Cow<'_, [ConfigFile]>, Cause> {
+        match &self.fitting {
+            Some(fitting) => Ok(Cow::Owned(fitting.files(host).await?)),
+            None => Ok(Cow::Borrowed(&self.files)),
+        }
     }
 
     /// What it wrote earlier and does not want any more.
@@ -118,11 +139,11 @@ impl ConfigSet {
     }
 
     /// Asks those about copies who can be given some: nothing is written before they like what is to be.
-    async fn rehearse(&self, host: &Touch, leaving: &[PathBuf]) -> Result<(), Cause> {
+    async fn rehearse(&self, host: &Touch, files: &[ConfigFile], leaving: &[PathBuf]) -> Result<(), Cause> {
         let gone: Vec<&Path> = self.absent.iter().chain(leaving).map(PathBuf::as_path).collect();
         let mut complaints = Vec::new();
         for check in &self.checks {
-            complaints.extend(check.complaint_of_copies(host, self.id().as_str(), &self.files, &gone).await?);
+            complaints.extend(check.complaint_of_copies(host, self.id().as_str(), files, &gone).await?);
         }
         if complaints.is_empty() {
             return Ok(());
@@ -130,8 +151,8 @@ impl ConfigSet {
         Err(Cause::new("config-refused", complaints.join("\n")).hint("correct the recipe; nothing was written"))
     }
 
-    async fn write(&self, host: &Touch, leaving: &[PathBuf]) -> Result<(), Cause> {
-        for file in &self.files {
+    async fn write(&self, host: &Touch, files: &[ConfigFile], leaving: &[PathBuf]) -> Result<(), Cause> {
+        for file in files {
             let (uid, gid) = (host.uid(file.owner.as_str())?, host.gid(file.group.as_str())?);
             let access = Access { uid, gid, mode: file.mode.bits() };
             if host.read(&file.path)?.as_deref() == Some(&file.content) {
@@ -165,6 +186,7 @@ impl Resource for ConfigSet {
         needs.extend(self.files.iter().flat_map(|file| [Id::new("user", &file.owner), Id::new("group", &file.group)]));
         needs.push(Id::every("package"));
         needs.extend(self.guard.iter().flat_map(|guard| guard.needs.clone()));
+        needs.extend(self.fitting.iter().flat_map(Fitting::needs).cloned());
         needs
     }
 
@@ -174,7 +196,7 @@ impl Resource for ConfigSet {
         }
         let mut changes = Changes::none();
         let mut there = 0;
-        for file in &self.files {
+        for file in self.fitted(host).await?.iter() {
             let path = file.path.display();
             match host.read_itself(&file.path)? {
                 None => changes = content(changes, &path.to_string(), None, &file.content, false),
@@ -206,15 +228,16 @@ impl Resource for ConfigSet {
         if let Some(guard) = &self.guard {
             guard.ask(host).await?;
         }
-        self.rehearse(host, &leaving).await?;
-        let written = self.files.iter().map(|file| file.path.clone());
+        let files = self.fitted(host).await?;
+        self.rehearse(host, &files, &leaving).await?;
+        let written = files.iter().map(|file| file.path.clone());
         let paths: Vec<PathBuf> = written.chain(self.absent.iter().cloned()).chain(leaving.iter().cloned()).collect();
         let mut undo = host.keep_old(self.id().as_str(), &paths)?;
         let loaded = self.read_by.as_ref().and_then(|unit| host.ledger().loaded(unit).cloned());
         if let Some(unit) = &self.read_by {
             host.ledger_mut().must_load(unit)?;
         }
-        match self.write(host, &leaving).await {
+        match self.write(host, &files, &leaving).await {
             Ok(()) if self.read_by.is_some() => Ok(host.undo_is_checked(&mut undo)?),
             // Nobody loads these later: the check was the proof.
             Ok(()) => Ok(host.forget_old(self.id().as_str())?),

@@ -23,6 +23,7 @@ pub mod hostname;
 pub mod link;
 pub mod locale;
 pub mod package;
+pub mod password_file;
 pub mod pg_auto_conf;
 pub mod pg_cluster;
 pub mod pg_database;

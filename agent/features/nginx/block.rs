@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::limits::RateLimit;
+use super::people::BasicAuth;
 use super::proxy::Proxy;
 use super::site::Return;
 use super::static_files::StaticFiles;
@@ -32,6 +34,9 @@ pub(super) struct Rules<'a> {
     pub(super) error_log: Option<&'a ErrorLog>,
     pub(super) allow: &'a [Network],
     pub(super) deny: &'a [Network],
+    pub(super) basic_auth: Option<&'a BasicAuth>,
+    pub(super) rate_limit: Option<&'a RateLimit>,
+    pub(super) connections_per_address: Option<u32>,
     pub(super) snippet: Option<&'a str>,
     pub(super) snippet_file: Option<&'a ConfigPath>,
 }
@@ -64,6 +69,9 @@ impl Rules<'_> {
             || self.access_log.is_some()
             || self.error_log.is_some()
             || self.restrict()
+            || self.basic_auth.is_some()
+            || self.rate_limit.is_some()
+            || self.connections_per_address.is_some()
             || self.snippet.is_some()
             || self.snippet_file.is_some()
     }

@@ -1,8 +1,9 @@
 //! What is wrong with a `[nginx]` that every single value of is right.
 
 mod served;
+mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::block::Block;
 use super::site::Site;
@@ -19,17 +20,20 @@ pub(super) fn all(nginx: &Nginx, ipv6: bool, plan: &mut Draft) {
     upstreams(nginx, &here, plan);
     same_names(nginx, &here, plan);
     same_servers(nginx, ipv6, &here, plan);
+    tls::sockets(nginx, ipv6, &here, plan);
     for (at, site) in sites(nginx, &here) {
         if site.config.is_some() {
             alone(site, &at, plan);
             continue;
         }
         names(site, &at, plan);
+        tls::site(site, &at, plan);
         paths(site, &at, plan);
         for (index, block) in site.blocks() {
             let place = index.map_or(at.clone(), |number| at.key("locations").index(number));
             served::check(&block, index.is_some(), !site.locations.is_empty(), &place, plan);
             known(nginx, &block, &place, plan);
+            people(&block, &place, plan);
             if index.is_some() {
                 answers_to_all(site, &block, &place, plan);
             }
@@ -43,6 +47,19 @@ fn numbers(nginx: &Nginx, here: &KeyPath, plan: &mut Draft) {
     if connections < 16 {
         let says = format!("{connections} connections are too few for a worker to listen and to answer");
         plan.problem_at(here.key("worker_connections"), says, "at least 16; 1024 is the default");
+    }
+    let Some(real_ip) = &nginx.real_ip else { return };
+    let at = here.key("real_ip").key("from");
+    if real_ip.from.is_empty() {
+        plan.problem_at(
+            at.clone(),
+            "nobody is believed who asks",
+            "add the network in front, such as `\"10.0.0.0/16\"`",
+        );
+    }
+    for (index, _) in real_ip.from.iter().enumerate().filter(|(_, network)| network.as_str() == "all") {
+        let hint = "name the network in front, such as `\"10.0.0.0/16\"`: anybody could be anybody else";
+        plan.problem_at(at.index(index), "`all` would believe everybody", hint);
     }
 }
 
@@ -58,6 +75,10 @@ fn alone(site: &Site, at: &KeyPath, plan: &mut Draft) {
         || block.rules.any()
         || site.default_server
         || site.listen.is_some()
+        || tls::any(site)
+        || site.basic_auth.is_some()
+        || site.security_headers.is_some()
+        || site.maintenance.is_some()
         || !(site.server_name.is_empty() && site.redirect_from.is_empty() && site.locations.is_empty());
     if others {
         plan.problem_at(
@@ -69,14 +90,7 @@ fn alone(site: &Site, at: &KeyPath, plan: &mut Draft) {
 }
 
 fn names(site: &Site, at: &KeyPath, plan: &mut Draft) {
-    if site.sockets(false).iter().any(|socket| socket.port() == Some(443)) {
-        plan.problem_at(
-            at.key("listen"),
-            "TLS is not supported by this version; port 443 would speak plain HTTP",
-            "listen on port 80 or another one, behind something that ends TLS",
-        );
-    }
-    if site.listen.as_ref().is_some_and(Vec::is_empty) {
+    if site.certificate.is_none() && site.listen.as_ref().is_some_and(Vec::is_empty) {
         plan.problem_at(
             at.key("listen"),
             format!("site `{}` listens nowhere", site.name),
@@ -96,6 +110,25 @@ fn names(site: &Site, at: &KeyPath, plan: &mut Draft) {
             format!("site `{}` has no first `server_name` that is one name, to redirect to", site.name),
             "begin `server_name` with a plain name, such as `www.example.org`",
         );
+    }
+}
+
+/// People with a password.
+fn people(block: &Block<'_>, at: &KeyPath, plan: &mut Draft) {
+    let Some(auth) = block.rules.basic_auth else { return };
+    let at = at.key("basic_auth");
+    if auth.user.is_empty() {
+        let hint = "add somebody, such as `{ name = \"ops\", password = { generate = 32 } }`";
+        plan.problem_at(at.key("user"), "nobody may come in", hint);
+    }
+    let mut seen = BTreeSet::new();
+    for (index, person) in auth.user.iter().enumerate().filter(|(_, person)| !seen.insert(person.name.as_str())) {
+        let says = format!("`{}` is there twice", person.name.as_str());
+        plan.problem_at(at.key("user").index(index).key("name"), says, "keep one of them");
+    }
+    if block.redirect.is_some() || block.answer.is_some() {
+        let says = "`basic_auth` does nothing here: nginx answers a redirect or return before it asks who is there";
+        plan.problem_at(at, says, "take it out, or serve something");
     }
 }
 
@@ -162,7 +195,7 @@ fn same_servers(nginx: &Nginx, ipv6: bool, here: &KeyPath, plan: &mut Draft) {
             .map(|(index, name)| (at.key("redirect_from").index(index), Some(name)));
         let unknown = site.default_server.then(|| (at.key("default_server"), None));
         for (place, name) in named.chain(moved).chain(unknown) {
-            for socket in site.sockets(ipv6) {
+            for socket in site.sockets(ipv6).into_iter().chain(site.tls_sockets(ipv6)) {
                 let Some(other) = taken.insert((socket.to_string(), name.map(ServerName::as_str)), site) else {
                     continue;
                 };

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::block::{Block, Rules};
+use super::limits::RateLimit;
+use super::people::BasicAuth;
 use super::proxy::Proxy;
 use super::site::Return;
 use super::static_files::StaticFiles;
@@ -51,6 +53,13 @@ pub struct Location {
     /// Who may not ask; comes after `allow`. Default: as the site has it, or `["all"]` where `allow` is given.
     #[serde(default)]
     pub deny: Vec<Network>,
+    /// Who may come in, by name and password; nobody else of the site's. Default: as the site has it.
+    pub basic_auth: Option<BasicAuth>,
+    /// How often one address may ask. Default: as the site has it.
+    pub rate_limit: Option<RateLimit>,
+    /// How many requests of one address may be under way. Default: as the site has it.
+    #[schemars(range(min = 1))]
+    pub connections_per_address: Option<u32>,
     /// Lines of one's own, in nginx's language, inside of `location`. Default: none.
     pub snippet: Option<String>,
     /// A file with such lines, under `/etc/hostagent/` or `/etc/nginx/`. Default: none.
@@ -74,6 +83,9 @@ impl Location {
                 error_log: self.error_log.as_ref(),
                 allow: &self.allow,
                 deny: &self.deny,
+                basic_auth: self.basic_auth.as_ref(),
+                rate_limit: self.rate_limit.as_ref(),
+                connections_per_address: self.connections_per_address,
                 snippet: self.snippet.as_deref(),
                 snippet_file: self.snippet_file.as_ref(),
             },

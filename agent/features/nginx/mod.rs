@@ -4,13 +4,20 @@
 //! and put back if it says no. Files of others in `conf.d/` and `sites-enabled/` go on being read. A reload counts as
 //! done when the workers that serve are newer than the files.
 
+mod behind;
 mod block;
 mod check;
+mod dialect;
+mod here;
+mod limits;
 mod location;
+mod people;
 mod proxy;
 mod render;
 mod site;
 mod static_files;
+mod tls;
+mod trust;
 mod upstream;
 mod view;
 pub mod words;
@@ -25,20 +32,26 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Feature, needs_package};
-use crate::engine::{Draft, Id};
+use crate::engine::{Cause, Draft, Id};
 use crate::facts::Facts;
-use crate::host::nginx;
+use crate::host::nginx::build::Build;
+use crate::host::{Look, nginx};
 use crate::problem::KeyPath;
-use crate::resources::config_set::{ConfigCheck, ConfigSet};
+use crate::resources::config_set::{ConfigCheck, ConfigFile, ConfigSet, Fitting};
 use crate::resources::service::{OnChange, Service};
 use crate::terms::{AccountName, PackageName, Period};
 
+pub use behind::RealIp;
+use here::Here;
+pub use limits::RateLimit;
 pub use location::Location;
-pub use proxy::{Backend, Proxy};
+pub use people::{BasicAuth, Person};
+pub use proxy::{Backend, Protocol, Proxy};
 pub use site::{Return, Site};
 pub use static_files::StaticFiles;
+pub use tls::{Hsts, TlsProfile};
 pub use upstream::{Server, Upstream};
-use words::{AccessLog, Buffer, CachePath, ErrorLog, Name, Text, WorkerProcesses};
+use words::{AccessLog, Buffer, CachePath, ErrorLog, Name, Text, UrlPath, WorkerProcesses};
 
 /// A web server: static files, redirects, and requests handed on to applications.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -80,7 +93,8 @@ pub struct Nginx {
     pub multi_accept: bool,
     /// Where troubles are logged. Default: `"/var/log/nginx/error.log"`, with level `error`.
     pub error_log: ErrorLog,
-    /// Where requests are logged. Default: `"/var/log/nginx/access.log"`, in the format `combined`.
+    /// Where requests are logged. Default: `"/var/log/nginx/access.log"`, in the format `combined`. With
+    /// `"/var/log/nginx/access.log json"` each is a JSON object, with its id and the times that the application took.
     pub access_log: AccessLog,
     /// Formats for `access_log` by their names, such as `{ main = '$remote_addr $request_time' }`; one that begins with
     /// `escape=json ` escapes so. Default: none but nginx's `combined`.
@@ -103,6 +117,20 @@ pub struct Nginx {
     pub server_names_hash_bucket_size: u32,
     /// Whether text is compressed. Default: `true`.
     pub gzip: bool,
+    /// Whether text is also compressed with Brotli, for who takes that; brings the modules of Debian. Default: `false`.
+    pub brotli: bool,
+    /// Which clients may connect with TLS, as in Mozilla's guideline: `"intermediate"`, `"modern"`. Default:
+    /// `"intermediate"`.
+    pub tls_profile: TlsProfile,
+    /// Who asks, behind a load balancer or a content network. Default: who connects.
+    pub real_ip: Option<RealIp>,
+    /// The path on which requests for unknown hosts, and sites under maintenance, are told that nginx is well: for the
+    /// health checks of load balancers. Default: `"/healthz"`.
+    pub health_path: UrlPath,
+    /// Whether sites are closed for a while. Default: `false`.
+    pub maintenance: bool,
+    /// When those who come to a closed site are told to come again. Default: `"5m"`.
+    pub maintenance_retry_after: Period,
     /// Caches of answers, as in nginx's `proxy_cache_path`. Default: none.
     pub proxy_cache_path: Vec<CachePath>,
     /// Lines of one's own, in nginx's language, outside of `http`. Default: none.
@@ -140,6 +168,12 @@ impl Default for Nginx {
             client_max_body_size: Buffer::known("10m"),
             server_names_hash_bucket_size: 128,
             gzip: true,
+            brotli: false,
+            tls_profile: TlsProfile::Intermediate,
+            real_ip: None,
+            health_path: UrlPath::known("/healthz"),
+            maintenance: false,
+            maintenance_retry_after: Period::known("5m"),
             proxy_cache_path: Vec::new(),
             extra_conf: None,
             extra_http: None,
@@ -147,6 +181,8 @@ impl Default for Nginx {
     }
 }
 
+/// The packages of Brotli's modules.
+const BROTLI: [&str; 2] = ["libnginx-mod-http-brotli-filter", "libnginx-mod-http-brotli-static"];
 /// Where Debian's own default site is linked.
 const DEFAULT_SITE: &str = "/etc/nginx/sites-enabled/default";
 
@@ -159,13 +195,29 @@ impl Feature for Nginx {
         plan.at(here.clone());
         check::all(self, ipv6, plan);
         plan.at(here);
-        let files = render::files(self, ipv6).unwrap_or_else(|says| {
+        let build = Build::of_debian(&facts.os.version);
+        let foreseen = Here::foreseen(&build);
+        let files = render::files(self, ipv6, &foreseen).unwrap_or_else(|says| {
             plan.problem(says, "this is a mistake in hostagent; please report it");
             Vec::new()
         });
+        let fitting = self.fitting(ipv6, build, files.clone());
 
         let package = needs_package(plan, self.package.as_str());
-        let first = self.reads_of_others(plan);
+        let mut first = self.reads_of_others(plan);
+        if self.brotli {
+            first.extend(BROTLI.map(|name| needs_package(plan, name)));
+        }
+        let group = self.group.as_ref().unwrap_or(&self.user);
+        for (index, site) in self.site.iter().enumerate() {
+            plan.at(KeyPath::root().key(Self::TABLE).key("site").index(index));
+            for (location, block) in site.blocks() {
+                let Some(auth) = block.rules.basic_auth else { continue };
+                let file = auth.file(&site.name, location.map(|index| index + 1), group);
+                first.push(plan.add(file).after(&package).id());
+            }
+        }
+        plan.at(KeyPath::root().key(Self::TABLE));
         let set = ConfigSet {
             name: "nginx".to_owned(),
             files,
@@ -173,10 +225,14 @@ impl Feature for Nginx {
             checks: vec![ConfigCheck::program(["/usr/sbin/nginx", "-t", "-q"])],
             read_by: Some("nginx".to_owned()),
             guard: None,
+            fitting: Some(fitting),
         };
         let written = first.iter().fold(plan.add(set).after(&package), crate::engine::plan::Added::after).id();
 
-        let reads: Vec<PathBuf> = std::iter::once(PathBuf::from("/etc/nginx")).chain(self.snippet_files()).collect();
+        let reads: Vec<PathBuf> = std::iter::once(PathBuf::from("/etc/nginx"))
+            .chain(self.snippet_files())
+            .chain(self.certificates().map(tls::chain_of))
+            .collect();
         let log = self.error_log.path().map(PathBuf::from);
         plan.add(Service {
             enabled: Some(self.enabled),
@@ -193,6 +249,35 @@ impl Feature for Nginx {
 }
 
 impl Nginx {
+    /// Makes the files for the host as it is: most hosts are as foreseen.
+    fn fitting(&self, ipv6: bool, build: Build, foreseen: Vec<ConfigFile>) -> Fitting {
+        let (nginx, bare) = (self.clone(), Here::foreseen(&build));
+        // What answers challenges, and what a site begins with before it has a certificate of an authority.
+        let begins = self.certificates().map(|name| Id::new("bootstrap_certificate", name.as_str()));
+        let needs = begins.chain([Id::new("tls_account", "key")]).collect();
+        Fitting::new(needs, async move |host: &Look| {
+            let here = Here::of(host, &nginx, &build).await?;
+            if here == bare {
+                return Ok(foreseen.clone());
+            }
+            render::files(&nginx, ipv6, &here).map_err(|says| {
+                let own: Vec<String> = here.templates.keys().map(|name| format!("`{name}`")).collect();
+                let hint = format!("correct what stands in /etc/hostagent/templates in its place ({}), or take it away; nothing was written", own.join(", "));
+                Cause::new("template-refused", says).hint(hint)
+            })
+        })
+    }
+
+    /// The certificates of sites.
+    fn certificates(&self) -> impl Iterator<Item = &Name> {
+        self.site.iter().filter(|site| site.config.is_none()).filter_map(|site| site.certificate.as_ref())
+    }
+
+    /// Whether any site has one.
+    fn speaks_tls(&self) -> bool {
+        self.certificates().next().is_some()
+    }
+
     /// What others of this plan bring and `nginx -t` wants to find.
     fn reads_of_others(&self, plan: &Draft) -> Vec<Id> {
         let files = self.snippet_files().map(|path| Id::at("file", &path));

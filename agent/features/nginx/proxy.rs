@@ -9,8 +9,35 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::upstream::Server;
-use super::words::{DnsName, HeaderName, HeaderValue, Resolver, ServerAddress, Strategy, UpstreamName, UrlPath};
+use super::words::{
+    DnsName, HeaderName, HeaderValue, NextUpstream, Resolver, ServerAddress, Strategy, UpstreamName, UrlPath,
+};
 use crate::terms::{OneOrMany, Period};
+
+/// What an application speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "NginxProtocol")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// gRPC, without TLS. Who asks must speak HTTP/2: a site with a `certificate` does.
+    Grpc,
+    /// uwsgi, of Python applications.
+    Uwsgi,
+}
+
+impl Protocol {
+    /// What its directives begin with.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "proxy",
+            Self::Grpc => "grpc",
+            Self::Uwsgi => "uwsgi",
+        }
+    }
+}
 
 /// Hands requests on: to addresses (`to`), to a name that is looked up while nginx runs (`service`), or to a group of
 /// servers (`upstream`).
@@ -36,6 +63,9 @@ pub struct Proxy {
     pub resolver_ipv6: bool,
     /// The name of one of `[[nginx.upstream]]`, or an id such as `app:bingo`. Default: none.
     pub upstream: Option<UpstreamName>,
+    /// What the application speaks: `"http"`, `"grpc"`, `"uwsgi"`. Default: `"http"`.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// How requests are spread over `to`: `least_conn`, `ip_hash`, `random`, `hash KEY [consistent]`. Default: in turns.
     pub strategy: Option<Strategy>,
     /// How many idle connections to `to` each worker keeps open; 0 for none. Default: 16.
@@ -55,6 +85,12 @@ pub struct Proxy {
     pub read_timeout: Option<Period>,
     /// How long the application may take nothing. Default: nginx's own, 60 s.
     pub send_timeout: Option<Period>,
+    /// When a request goes on to the next server of several, such as `["error", "timeout", "http_503"]`. Default: nginx's
+    /// own, `["error", "timeout"]`.
+    #[serde(default)]
+    pub next_upstream: Vec<NextUpstream>,
+    /// How many of several servers are tried for a request; 0 for all. Default: 2.
+    pub next_upstream_tries: Option<u32>,
     /// Whether answers are collected before they are sent on. Default: nginx's own, `true`; `false` for event streams.
     pub buffering: Option<bool>,
     /// Whether requests are collected before they are handed on. Default: nginx's own, `true`; `false` for large uploads.
@@ -76,6 +112,7 @@ impl Proxy {
             resolver_valid: None,
             resolver_ipv6: false,
             upstream: Some(name.clone()),
+            protocol: Protocol::Http,
             strategy: None,
             keepalive: None,
             path: None,
@@ -84,12 +121,14 @@ impl Proxy {
             connect_timeout: None,
             read_timeout: None,
             send_timeout: None,
+            next_upstream: Vec::new(),
+            next_upstream_tries: None,
             buffering: None,
             request_buffering: None,
         }
     }
 
-    /// The headers that the application gets, in order.
+    /// The directives of the headers that the application gets, in order.
     pub(super) fn headers(&self) -> Vec<String> {
         let usual: [(&str, &str); 6] = [
             ("Host", "$host"),
@@ -100,14 +139,28 @@ impl Proxy {
             ("X-Request-Id", "$request_id"),
         ];
         // An empty `Connection` keeps the connection to the application open; nginx would close it.
-        let connection: &[(&str, &str)] = if self.websockets {
+        let connection: &[(&str, &str)] = if self.protocol != Protocol::Http {
+            &[]
+        } else if self.websockets {
             &[("Upgrade", "$http_upgrade"), ("Connection", "$hostagent_connection")]
         } else {
             &[("Connection", "\"\"")]
         };
         let kept = usual.iter().chain(connection).filter(|(name, _)| !self.set_header.keys().any(|own| own.is(name)));
-        let own = self.set_header.iter().map(|(name, value)| format!("{} {}", name.as_str(), value.word()));
-        kept.map(|(name, value)| format!("{name} {value}")).chain(own).collect()
+        let own = self.set_header.iter().map(|(name, value)| (name.as_str(), value.word()));
+        kept.map(|(name, value)| (*name, (*value).to_owned()))
+            .chain(own)
+            .map(|(name, value)| self.header(name, &value))
+            .collect()
+    }
+
+    /// The directive of one header.
+    fn header(&self, name: &str, value: &str) -> String {
+        match self.protocol {
+            Protocol::Http | Protocol::Grpc => format!("{}_set_header {name} {value}", self.protocol.prefix()),
+            // A parameter of this form takes the place of the header that came.
+            Protocol::Uwsgi => format!("uwsgi_param HTTP_{} {value}", name.to_ascii_uppercase().replace('-', "_")),
+        }
     }
 }
 

@@ -1,12 +1,17 @@
 //! From the table to the text of every file.
 
 mod groups;
+mod headers;
+mod listening;
 mod served;
 
+use std::path::PathBuf;
+
+use super::here::Here;
 use super::site::Site;
-use super::view::{GroupView, MainView, RedirectView, SiteView};
+use super::view::{GroupView, MainView, SiteView};
 use super::words::{ServerName, word};
-use super::{Nginx, Upstream};
+use super::{Nginx, RealIp, Upstream};
 use crate::resources::config_set::ConfigFile;
 use crate::template::{Template, managed};
 use groups::Groups;
@@ -16,28 +21,46 @@ const SITE: Template = crate::template!("nginx/site.conf.tera");
 const UPSTREAM: Template = crate::template!("nginx/upstream.conf.tera");
 const LOCATION: Template = crate::template!("nginx/location.conf.tera");
 const PROXY: Template = crate::template!("nginx/proxy.conf.tera");
+const ACME: Template = crate::template!("nginx/acme.conf.tera");
 
-/// The sockets of Debian's own default site.
-const DEFAULT_SITE_LISTENS: [&str; 2] = ["80", "[::]:80"];
+/// Every template; a file of the same name under `/etc/hostagent/templates/` takes its place.
+pub(super) const TEMPLATES: [Template; 6] = [MAIN, SITE, UPSTREAM, LOCATION, PROXY, ACME];
+
+/// What requests are logged as where `access_log` names `json` and the recipe has no such format of its own.
+const JSON_LOG: &str = concat!(
+    "json escape=json '{\"time\":\"$time_iso8601\",\"request_id\":\"$request_id\",\"client\":\"$remote_addr\",",
+    "\"peer\":\"$realip_remote_addr\",\"host\":\"$host\",\"method\":\"$request_method\",\"uri\":\"$request_uri\",",
+    "\"protocol\":\"$server_protocol\",\"status\":$status,\"bytes\":$bytes_sent,\"seconds\":$request_time,",
+    "\"user_agent\":\"$http_user_agent\",\"referer\":\"$http_referer\",\"tls\":\"$ssl_protocol\",\"cipher\":\"$ssl_cipher\",",
+    "\"upstream\":\"$upstream_addr\",\"upstream_status\":\"$upstream_status\",",
+    "\"upstream_seconds\":\"$upstream_response_time\",\"upstream_connect_seconds\":\"$upstream_connect_time\"}'"
+);
 
 /// `/etc/nginx/nginx.conf`, and a file for each site.
 ///
 /// # Errors
 /// When a template is wrong.
-pub(super) fn files(nginx: &Nginx, ipv6: bool) -> Result<Vec<ConfigFile>, String> {
-    let main = MAIN.render_with(&[UPSTREAM], &main(nginx, ipv6))?;
+pub(super) fn files(nginx: &Nginx, ipv6: bool, here: &Here) -> Result<Vec<ConfigFile>, String> {
+    let main = MAIN.render_over(&here.templates, &[UPSTREAM], &main(nginx, ipv6, here))?;
     let mut files = vec![ConfigFile::new("/etc/nginx/nginx.conf", main)];
     for site in &nginx.site {
         let text = match &site.config {
             Some(own) => format!("{}\n\n{}\n", managed(&format!("the site `{}` of the recipe", site.name)), own.trim()),
-            None => SITE.render_with(&[UPSTREAM, LOCATION, PROXY], &view(site, ipv6))?,
+            None => {
+                SITE.render_over(&here.templates, &[UPSTREAM, LOCATION, PROXY, ACME], &view(nginx, site, ipv6, here))?
+            }
         };
-        files.push(ConfigFile::new(format!("/etc/nginx/hostagent.d/{}.conf", site.name), text));
+        files.push(ConfigFile::new(file_of(site), text));
     }
     Ok(files)
 }
 
-fn main(nginx: &Nginx, ipv6: bool) -> MainView {
+/// The file of a site.
+pub(super) fn file_of(site: &Site) -> PathBuf {
+    PathBuf::from(format!("/etc/nginx/hostagent.d/{}.conf", site.name))
+}
+
+fn main(nginx: &Nginx, ipv6: bool, here: &Here) -> MainView {
     let on = |yes: bool| if yes { "on" } else { "off" };
     let proxies = || {
         nginx.site.iter().flat_map(Site::blocks).filter(|(_, block)| block.proxy.is_some() || block.upstream.is_some())
@@ -52,7 +75,7 @@ fn main(nginx: &Nginx, ipv6: bool) -> MainView {
         multi_accept: nginx.multi_accept,
         error_log: nginx.error_log.as_str().to_owned(),
         access_log: nginx.access_log.as_str().to_owned(),
-        log_format: nginx.log_format.iter().map(|(name, format)| log_format(name.as_str(), format.as_str())).collect(),
+        log_format: log_formats(nginx),
         sendfile: on(nginx.sendfile),
         tcp_nopush: on(nginx.tcp_nopush),
         tcp_nodelay: on(nginx.tcp_nodelay),
@@ -62,13 +85,31 @@ fn main(nginx: &Nginx, ipv6: bool) -> MainView {
         client_max_body_size: nginx.client_max_body_size.as_str().to_owned(),
         server_names_hash_bucket_size: nginx.server_names_hash_bucket_size,
         gzip: nginx.gzip,
+        brotli: nginx.brotli,
+        real_ip: nginx.real_ip.as_ref().map(RealIp::lines).unwrap_or_default(),
+        tls: nginx.speaks_tls().then(|| nginx.tls_profile.view(&here.dialect)),
+        security_headers: nginx.site.iter().any(Site::has_security_headers),
+        limits: nginx.site.iter().any(Site::limits),
+        acme: here.thumbprint.clone(),
+        health_path: word(nginx.health_path.as_str()),
         proxy_cache_path: nginx.proxy_cache_path.iter().map(|cache| cache.as_str().to_owned()).collect(),
         websockets: proxies().any(|(_, block)| block.proxy.is_none_or(|proxy| proxy.websockets)),
         upstreams: nginx.upstream.iter().map(group).collect(),
-        unknown_hosts: unknown_hosts(nginx, ipv6),
+        unknown_hosts: listening::unknown_hosts(nginx, ipv6),
+        unknown_names: listening::unknown_names(nginx, ipv6, &here.dialect),
         extra_conf: nginx.extra_conf.as_deref().map(|text| indented(text, 0)),
         extra_http: nginx.extra_http.as_deref().map(|text| indented(text, 4)),
     }
+}
+
+/// Those of the recipe, and the one that comes with the program where somebody uses it.
+fn log_formats(nginx: &Nginx) -> Vec<String> {
+    let blocks = || nginx.site.iter().flat_map(Site::blocks);
+    let mut logs = blocks().filter_map(|(_, block)| block.rules.access_log).chain([&nginx.access_log]);
+    let uses_ours = logs.any(|log| log.as_str().split(' ').nth(1) == Some("json"))
+        && !nginx.log_format.keys().any(|name| name.as_str() == "json");
+    let own = nginx.log_format.iter().map(|(name, format)| log_format(name.as_str(), format.as_str()));
+    own.chain(uses_ours.then(|| JSON_LOG.to_owned())).collect()
 }
 
 /// The words after `log_format`.
@@ -89,45 +130,36 @@ fn group(upstream: &Upstream) -> GroupView {
     }
 }
 
-/// The sockets of sites on which no site takes the requests for unknown hosts.
-fn unknown_hosts(nginx: &Nginx, ipv6: bool) -> Vec<String> {
-    let mut open: Vec<String> = Vec::new();
-    let sites = || nginx.site.iter().filter(|site| site.config.is_none());
-    for socket in sites().flat_map(|site| site.sockets(ipv6)) {
-        let taken = sites().any(|site| site.default_server && site.sockets(ipv6).contains(&socket));
-        let left = nginx.default_site && DEFAULT_SITE_LISTENS.contains(&socket.as_str());
-        if !taken && !left && !open.contains(&socket.to_string()) {
-            open.push(socket.to_string());
-        }
-    }
-    open
-}
-
-fn view(site: &Site, ipv6: bool) -> SiteView {
-    let sockets = site.sockets(ipv6);
-    let names = |names: &[ServerName]| names.iter().map(server_name).collect::<Vec<_>>().join(" ");
+fn view(nginx: &Nginx, site: &Site, ipv6: bool, here: &Here) -> SiteView {
     let mut groups = Groups::of(site);
-    let served = served::all(site, &mut groups);
-    let number = sockets.iter().find_map(super::words::Socket::port).filter(|port| *port != 80);
-    let port = number.map(|it| format!(":{it}")).unwrap_or_default();
-    let first = site.server_name.first().filter(|_| !site.redirect_from.is_empty());
-    let redirect_from = first.map(|name| RedirectView {
-        names: names(&site.redirect_from),
-        to: format!("$scheme://{}{port}$request_uri", name.as_str()),
-    });
+    let is_closed = site.maintenance.unwrap_or(nginx.maintenance);
+    let served = if is_closed {
+        served::closed(site, here, &nginx.health_path, nginx.maintenance_retry_after.duration().as_secs())
+    } else {
+        served::all(site, here, &mut groups)
+    };
+    let (listen, tls_settings) = listening::of(site, ipv6, &here.dialect);
     SiteView {
         pad: "",
         name: site.name.to_string(),
+        since: here.transport.get(site.name.as_str()).map(|transport| transport.line()),
+        zones: served.zones,
         upstreams: groups.found,
-        listen: sockets.iter().map(ToString::to_string).collect(),
-        default_server: site.default_server,
+        redirects: listening::redirects(site, ipv6, here),
+        listen,
         server_name: if site.server_name.is_empty() { "_".to_owned() } else { names(&site.server_name) },
-        redirect_from,
-        settings: served.settings,
+        settings: tls_settings.into_iter().chain(served.settings).collect(),
+        own_names_only: site.certificate.is_some() && !site.default_server,
         proxy_headers: served.proxy_headers,
+        acme: here.thumbprint.clone(),
+        answers_acme: site.certificate.is_none() && listening::takes_challenges(site, ipv6),
         locations: served.locations,
-        snippet: site.snippet.as_deref().map(|text| indented(text, 4)),
+        snippet: site.snippet.as_deref().filter(|_| !is_closed).map(|text| indented(text, 4)),
     }
+}
+
+fn names(names: &[ServerName]) -> String {
+    names.iter().map(server_name).collect::<Vec<_>>().join(" ")
 }
 
 /// A regular expression is always quoted: braces in it would end the word.

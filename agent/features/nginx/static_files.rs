@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::words::{ConfigPath, Name, TryFile, UrlPath};
+use super::words::{ConfigPath, Name, ServerAddress, TryFile, UrlPath};
+use crate::terms::Period;
 
 /// Serves files.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -23,6 +24,15 @@ pub struct StaticFiles {
     /// Whether directories without an index are listed. Default: `false`.
     #[serde(default)]
     pub autoindex: bool,
+    /// Whether files are served of which the name, or that of a folder above them, begins with a dot. Those in `.well-known`
+    /// are. Default: `false`.
+    #[serde(default)]
+    pub dot_files: bool,
+    /// How long browsers may keep a file without asking again. Default: they ask.
+    pub max_age: Option<Period>,
+    /// Where php-fpm takes scripts, such as `"unix:/run/php/php8.2-fpm.sock"`: it gets the `.php` files that are there, and
+    /// `/index.php` gets every path that is no file. Default: none.
+    pub php: Option<ServerAddress>,
     /// Whether it is an application of one page: an unknown path gets `index.html`, one with a file extension is a 404,
     /// and `index.html` itself is never served from a cache without asking. Default: `false`.
     #[serde(default)]

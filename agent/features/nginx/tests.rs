@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::host::nginx::build::Version;
 use crate::problem::{Problems, Style};
 
 #[derive(Debug, Deserialize)]
@@ -19,6 +20,10 @@ fn golden() -> PathBuf {
 
 fn nginx_of(text: &str) -> Nginx {
     toml::from_str::<Recipe>(text).unwrap_or_else(|error| panic!("{error}")).nginx
+}
+
+fn bare() -> Here {
+    Here::foreseen(&Build::of_debian("12"))
 }
 
 fn problems_of(nginx: &Nginx) -> String {
@@ -50,7 +55,7 @@ fn a_recipe_becomes_exactly_these_files() {
         assert_eq!(problems_of(&nginx), "0 problems; nothing was touched\n", "{}", folder.display());
         let mut left = names_in(&folder);
         left.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
-        for file in render::files(&nginx, nginx.ipv6.unwrap_or(true)).unwrap() {
+        for file in render::files(&nginx, nginx.ipv6.unwrap_or(true), &bare()).unwrap() {
             let place = folder.join(file.path.file_name().unwrap());
             same(&place, std::str::from_utf8(&file.content).unwrap());
             left.retain(|path| *path != place);
@@ -164,7 +169,7 @@ fn no_value_of_a_recipe_breaks_out_of_its_directive() {
             *at(&mut changed, &path) = toml::Value::String(text.into());
             let Ok(recipe) = changed.try_into::<Recipe>() else { continue };
             tried += 1;
-            for file in render::files(&recipe.nginx, true).unwrap() {
+            for file in render::files(&recipe.nginx, true, &bare()).unwrap() {
                 let text = String::from_utf8(file.content).unwrap();
                 let directives = directives_of(&text);
                 assert!(!directives.iter().any(|name| name == "evil"), "{path:?} = {text:?}:\n{text}");
@@ -240,4 +245,67 @@ fn the_schema_knows_every_key_with_its_words() {
     }
     assert!(bare.is_empty(), "without a description: {bare:?}");
     assert_eq!(schema["properties"]["worker_processes"]["default"], "auto");
+}
+
+/// A host that has everything: an account, certificates that others trust, and an nginx of this version.
+fn furnished(nginx: &Nginx, build: &Build) -> Here {
+    let since = "2026-01-02T03:04:05Z".parse().unwrap();
+    let trusted = nginx.site.iter().filter(|site| site.certificate.is_some() && site.hsts != Hsts::Off);
+    Here {
+        thumbprint: Some("nIN6ULGT-T_Zj3Gpcaq8fVXvWWVJsbUl6RClJFFXJzI".to_owned()),
+        transport: trusted
+            .map(|site| (site.name.to_string(), here::Transport { since, max_age: 63_072_000 }))
+            .collect(),
+        ..Here::foreseen(build)
+    }
+}
+
+#[test]
+fn every_version_of_nginx_gets_its_own_words() {
+    let folder = golden().join("versions");
+    let nginx = nginx_of(&fs::read_to_string(folder.join("recipe.toml")).unwrap());
+    assert_eq!(problems_of(&nginx), "0 problems; nothing was touched\n");
+    for (version, openssl) in [
+        (Version(1, 18, 0), Version(1, 1, 1)),
+        (Version(1, 22, 1), Version(3, 0, 17)),
+        (Version(1, 24, 0), Version(3, 0, 13)),
+        (Version(1, 26, 3), Version(3, 5, 1)),
+        (Version(1, 30, 0), Version(3, 5, 4)),
+    ] {
+        let build = Build { version, openssl: Some(openssl), http_v2: true, http_v3: version >= Version(1, 25, 0) };
+        let place = folder.join(format!("{}.{}", version.0, version.1));
+        fs::create_dir_all(&place).unwrap();
+        for file in render::files(&nginx, true, &furnished(&nginx, &build)).unwrap() {
+            same(&place.join(file.path.file_name().unwrap()), std::str::from_utf8(&file.content).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_template_of_ones_own_takes_the_place_of_the_program_s_and_a_broken_one_says_where() {
+    let nginx = nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\n");
+    let with = |text: &str| {
+        let templates = BTreeMap::from([("nginx/site.conf.tera".to_owned(), text.to_owned())]);
+        render::files(&nginx, true, &Here { templates, ..bare() })
+    };
+    let files = with("# mine, for {{ server_name }}\n").unwrap();
+    assert_eq!(files[1].content, b"# mine, for a\n");
+    let said = with("{{ no_such_thing }}").unwrap_err();
+    assert!(said.starts_with("templates/nginx/site.conf.tera: ") && said.contains("no_such_thing"), "{said}");
+}
+
+#[test]
+fn a_site_under_maintenance_says_nothing_but_that() {
+    let text = "[nginx]\nmaintenance = true\n[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nproxy = { to = [\"127.0.0.1:3000\"] }\nsnippet = \"return 200;\"\n";
+    let site = |text: &str| {
+        let files = render::files(&nginx_of(text), true, &bare()).unwrap();
+        String::from_utf8(files[1].content.clone()).unwrap()
+    };
+    let closed = site(text);
+    assert!(closed.contains("add_header Retry-After 300 always;") && closed.contains("return 503;"), "{closed}");
+    assert!(
+        closed.contains("location = /healthz") && !closed.contains("proxy_pass") && !closed.contains("return 200;")
+    );
+    let open = site(&format!("{text}maintenance = false\n"));
+    assert!(open.contains("proxy_pass") && !open.contains("503"), "{open}");
 }

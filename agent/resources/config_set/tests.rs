@@ -285,3 +285,21 @@ async fn what_must_be_absent_and_cannot_be_removed_undoes_the_whole() {
     assert_eq!(cause.says, "`/etc/toy/sites` is a directory, not a file");
     assert!(!place.at(CONF).exists() && place.at("/etc/toy/sites/kept").exists());
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn files_are_made_for_the_host_as_it_is_and_made_anew_when_that_changes() {
+    let place = Place::new();
+    let fitting = Fitting::new(Vec::new(), async |host: &Look| {
+        let version = host.read_text(Path::new("/version"))?.unwrap_or_default();
+        Ok(vec![ConfigFile::new(CONF, format!("for {version}"))])
+    });
+    let toy = ConfigSet { fitting: Some(fitting), ..place.toy("for any") };
+    fs::write(place.at("/version"), "1").unwrap();
+    assert_eq!(place.converge(&plan(std::slice::from_ref(&toy))).await.len(), 1);
+    assert_eq!(place.text(CONF).as_deref(), Some("for 1"));
+    assert!(toy.check(&place.host().look()).await.unwrap().is_empty());
+    fs::write(place.at("/version"), "bad").unwrap();
+    assert!(!toy.check(&place.host().look()).await.unwrap().is_empty());
+    place.converge(&plan(std::slice::from_ref(&toy))).await;
+    assert_eq!(place.text(CONF).as_deref(), Some("for 1"), "what its reader refuses is put back");
+}

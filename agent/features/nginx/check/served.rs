@@ -2,7 +2,7 @@
 
 use crate::engine::Draft;
 use crate::features::nginx::block::Block;
-use crate::features::nginx::proxy::{Backend, Proxy};
+use crate::features::nginx::proxy::{Backend, Protocol, Proxy};
 use crate::features::nginx::site::Return;
 use crate::features::nginx::static_files::StaticFiles;
 use crate::features::nginx::words::{LocationPath, Strategy};
@@ -43,6 +43,10 @@ pub(super) fn check(block: &Block<'_>, is_location: bool, has_locations: bool, a
     {
         let says = format!("`{}` is not a place for a snippet", path.as_path().display());
         plan.problem_at(at.key("snippet_file"), says, "put it under `/etc/hostagent/` or `/etc/nginx/`");
+    }
+    if block.rules.connections_per_address == Some(0) {
+        let says = "nobody could ask with 0 connections";
+        plan.problem_at(at.key("connections_per_address"), says, "1 or more; `deny = [\"all\"]` for nobody");
     }
     if let Some(proxy) = block.proxy {
         self::proxy(proxy, &block.path, &at.key("proxy"), plan);
@@ -121,9 +125,23 @@ fn proxy(proxy: &Proxy, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
         );
     }
     servers(&proxy.to, proxy.strategy.as_ref(), &at.key("to"), plan);
+    speaks(proxy, at, plan);
     if proxy.path.is_some() && path.prefix().is_none() {
         let says = format!("`{}` has no beginning that `path` could replace", path.words());
         plan.problem_at(at.key("path"), says, "a location such as `/api/` has");
+    }
+}
+
+/// Keys that a protocol has no directive for.
+fn speaks(proxy: &Proxy, at: &KeyPath, plan: &mut Draft) {
+    let name = proxy.protocol.prefix();
+    let keys = [
+        ("path", proxy.path.is_some(), proxy.protocol != Protocol::Http),
+        ("buffering", proxy.buffering.is_some(), proxy.protocol == Protocol::Grpc),
+        ("request_buffering", proxy.request_buffering.is_some(), proxy.protocol == Protocol::Grpc),
+    ];
+    for (key, ..) in keys.into_iter().filter(|(_, given, without)| *given && *without) {
+        plan.problem_at(at.key(key), format!("nginx has no `{key}` for `{name}`"), "take it out");
     }
 }
 
@@ -161,7 +179,12 @@ fn static_files(files: &StaticFiles, path: &LocationPath, is_location: bool, at:
         }
         _ => {}
     }
+    scripts(files, path, at, plan);
     if files.spa {
+        if files.max_age.is_some() {
+            let hint = "take it out; `immutable` names the folders that browsers may keep for a year";
+            plan.problem_at(at.key("max_age"), "`spa` says itself how long files may be kept", hint);
+        }
         if files.alias.is_some() {
             plan.problem_at(
                 at.key("spa"),
@@ -182,6 +205,23 @@ fn static_files(files: &StaticFiles, path: &LocationPath, is_location: bool, at:
             "`immutable` counts only beside `spa = true`",
             "take it out, or add `spa = true`",
         );
+    }
+}
+
+fn scripts(files: &StaticFiles, path: &LocationPath, at: &KeyPath, plan: &mut Draft) {
+    if files.php.is_none() {
+        return;
+    }
+    if files.spa {
+        plan.problem_at(at.key("php"), "`spa` and `php` both take every path that is no file", "keep one of them");
+    }
+    if files.alias.is_some() {
+        let hint = "use `root`, with the location's path as a folder in it";
+        plan.problem_at(at.key("php"), "`php` does not go with `alias`: php-fpm would not find the scripts", hint);
+    }
+    if path.prefix().is_none() {
+        let says = format!("`{}` has no beginning that scripts could be below", path.words());
+        plan.problem_at(at.key("php"), says, "a location such as `/blog/` has");
     }
 }
 

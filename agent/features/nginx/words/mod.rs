@@ -14,7 +14,7 @@ pub use logs::{AccessLog, CachePath, ErrorLog};
 pub use names::{DnsName, Name, ServerName, SiteName, Strategy, UpstreamName};
 pub use paths::{ConfigPath, ErrorPage, LocationPath, StatusCodes, Target, TryFile, Url, UrlPath};
 pub use quote::{quoted, word};
-pub use values::{Buffer, HeaderName, HeaderValue, StatusCode, Text, WorkerProcesses};
+pub use values::{Buffer, HeaderName, HeaderValue, NextUpstream, Rate, StatusCode, Text, WorkerProcesses};
 
 /// Whether it can stand in a configuration without quotes: no space, quote, backslash, `;`, `{`, `}`, `#` or control
 /// character. What may start a variable counts as plain.

@@ -50,6 +50,11 @@ impl TryFrom<String> for Buffer {
 pub struct HeaderName(String);
 
 impl HeaderName {
+    /// A header known to the program.
+    pub fn known(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -81,6 +86,11 @@ impl TryFrom<String> for HeaderName {
 pub struct HeaderValue(String);
 
 impl HeaderValue {
+    /// A value that the program makes.
+    pub fn made(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The value as a word of a directive.
     pub fn word(&self) -> String {
         quoted_unless_variable(&self.0)
@@ -159,6 +169,80 @@ impl TryFrom<u16> for StatusCode {
     }
 }
 
+/// How many requests in a second or minute: `20r/s`, `30r/m`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^[1-9]\d*r/[sm]$"))]
+#[schemars(rename = "NginxRate")]
+pub struct Rate(String);
+
+impl Rate {
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = text.strip_suffix("r/s").or_else(|| text.strip_suffix("r/m")).unwrap_or_default();
+        let digits = (1..=6).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+        if digits && !number.starts_with('0') {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "`{}` is not a rate\nhint: requests in a second or minute, such as `\"20r/s\"`",
+            text.escape_debug()
+        ))
+    }
+}
+
+/// When a request goes on to the next server, as in nginx's `proxy_next_upstream`: `error`, `timeout`, `invalid_header`,
+/// `http_500`, `http_502`, `http_503`, `http_504`, `http_403`, `http_404`, `http_429`, `non_idempotent`, or `off`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^[a-z_0-9]+$"))]
+#[schemars(rename = "NginxNextUpstream")]
+pub struct NextUpstream(String);
+
+impl NextUpstream {
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for NextUpstream {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        const WORDS: [&str; 12] = [
+            "error",
+            "timeout",
+            "invalid_header",
+            "http_500",
+            "http_502",
+            "http_503",
+            "http_504",
+            "http_403",
+            "http_404",
+            "http_429",
+            "non_idempotent",
+            "off",
+        ];
+        if WORDS.contains(&text.as_str()) {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "`{}` is no reason to ask the next server\nhint: one of `{}`",
+            text.escape_debug(),
+            WORDS.join("`, `")
+        ))
+    }
+}
+
 /// How many worker processes: a number, or `auto` for one a processor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "TextOrNumber")]
@@ -198,6 +282,8 @@ mod tests {
         all::<Buffer>(&["0", "8k", "20M", "1g"], &["", "20mb", "m", "1.5m", "20m;", "20 m"]);
         all::<HeaderName>(&["X-Robots-Tag", "x_y"], &["", "X Y", "X:", "X\n", "X;"]);
         all::<HeaderValue>(&["", "a; b", "say \"hi\"", "$request_id"], &["a\nb", "a\0"]);
+        all::<Rate>(&["1r/s", "20r/s", "30r/m"], &["", "20", "0r/s", "20r/h", "20 r/s", "r/s", "20r/s;"]);
+        all::<NextUpstream>(&["error", "http_503", "off"], &["", "http_418", "error;", "Error"]);
         all::<Text>(&["", "ok\n"], &["a\0"]);
     }
 
