@@ -65,13 +65,12 @@ pub fn is_sound(host: &Look) -> Result<bool, Error> {
 /// # Errors
 /// When it cannot be read or written.
 pub fn key(host: &Touch) -> Result<String, Error> {
-    let key = match read(host)? {
-        Some(key) => key,
-        None => {
-            let key = keys::generate(KeyType::EcdsaP256)?;
-            host.write_state_durably(KEY, key.as_bytes())?;
-            key
-        }
+    let key = if let Some(key) = read(host)? {
+        key
+    } else {
+        let key = keys::generate(KeyType::EcdsaP256)?;
+        host.write_state_durably(KEY, key.as_bytes())?;
+        key
     };
     let print = thumbprint_of(&key)?;
     if thumbprint(host)?.as_deref() != Some(&print) {

@@ -5,7 +5,7 @@ use crate::host::tls_store::pair;
 const END: &str = "-----END CERTIFICATE-----";
 
 /// The first chain whose topmost issuer has this in its name; the CA's own choice if none has, or nobody prefers any.
-pub fn preferred(chains: Vec<String>, wanted: Option<&str>) -> String {
+pub fn preferred(chains: &[String], wanted: Option<&str>) -> String {
     let fits =
         |chain: &&String| wanted.is_some_and(|wanted| topmost_issuer(chain).is_some_and(|name| name.contains(wanted)));
     let chosen = chains.iter().find(fits).or(chains.first()).cloned();
@@ -37,10 +37,10 @@ mod tests {
         };
         let (one, two) = (of("Root X1"), of("Root X2"));
         let chains = vec![format!("{one}{one}"), format!("{one}{two}")];
-        let topmost = |wanted| topmost_issuer(&preferred(chains.clone(), wanted)).unwrap();
+        let topmost = |wanted| topmost_issuer(&preferred(&chains, wanted)).unwrap();
         assert_eq!(topmost(Some("Root X2")), "CN=Root X2");
         assert_eq!(topmost(Some("Root X9")), "CN=Root X1");
         assert_eq!(topmost(None), "CN=Root X1");
-        assert_eq!(preferred(Vec::new(), None), "");
+        assert_eq!(preferred(&[], None), "");
     }
 }

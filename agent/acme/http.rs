@@ -24,7 +24,7 @@ use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
 use super::refusal::{Kind, Refusal, retry_after};
 
 /// How long one request may take, with its answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 /// No answer of a CA is longer.

@@ -32,7 +32,7 @@ impl std::fmt::Debug for Client {
 
 /// An order at a CA.
 pub(crate) struct Order {
-    order: instant_acme::Order,
+    there: instant_acme::Order,
     account: Account,
     wire: Wire,
 }
@@ -76,7 +76,7 @@ impl Client {
     }
 
     fn opened(&self, order: instant_acme::Order) -> Order {
-        Order { order, account: self.account.clone(), wire: self.wire.clone() }
+        Order { there: order, account: self.account.clone(), wire: self.wire.clone() }
     }
 }
 
@@ -112,20 +112,20 @@ impl Authority for Client {
 
 impl OpenOrder for Order {
     fn url(&self) -> &str {
-        self.order.url()
+        self.there.url()
     }
 
     fn status(&mut self) -> Status {
-        status(self.order.state().status)
+        status(self.there.state().status)
     }
 
     async fn look(&mut self) -> Result<Status, Refusal> {
-        let (order, wire) = (&mut self.order, &self.wire);
+        let (order, wire) = (&mut self.there, &self.wire);
         tried(wire, async || order.refresh().await.map(|state| status(state.status))).await
     }
 
     async fn unproven(&mut self) -> Result<Vec<Unproven>, Refusal> {
-        let (order, wire) = (&mut self.order, &self.wire);
+        let (order, wire) = (&mut self.there, &self.wire);
         tried(wire, async || {
             let mut names = Vec::new();
             let mut all = order.authorizations();
@@ -151,7 +151,7 @@ impl OpenOrder for Order {
     }
 
     async fn ready(&mut self, name: &str, way: Way) -> Result<(), Refusal> {
-        let (order, wire) = (&mut self.order, &self.wire);
+        let (order, wire) = (&mut self.there, &self.wire);
         let kind = || match way {
             Way::Http01 => ChallengeType::Http01,
             Way::Dns01 => ChallengeType::Dns01,
@@ -172,22 +172,23 @@ impl OpenOrder for Order {
     }
 
     async fn finalize(&mut self, request: &[u8]) -> Result<Status, Refusal> {
-        let (order, wire) = (&mut self.order, &self.wire);
+        let (order, wire) = (&mut self.there, &self.wire);
         tried(wire, async || order.finalize_csr(request).await).await?;
         Ok(self.status())
     }
 
     async fn certificate(&mut self) -> Result<Vec<String>, Refusal> {
-        let (order, wire) = (&mut self.order, &self.wire);
+        let (order, wire) = (&mut self.there, &self.wire);
         let own = tried(wire, async || order.certificate().await).await?;
         let own = own.ok_or_else(|| Refusal::new(Kind::Away, "the CA has the certificate and does not give it yet"))?;
         let mut chains = vec![own];
         for url in self.wire.aside().alternates {
             // An order is asked for at that address: what comes is none, and by then the wire has it.
             let _ = self.account.order(url.clone()).await;
-            match self.wire.aside().pem {
-                Some(pem) => chains.push(pem),
-                None => tracing::debug!(url, "another chain could not be had"),
+            if let Some(pem) = self.wire.aside().pem {
+                chains.push(pem);
+            } else {
+                tracing::debug!(url, "another chain could not be had");
             }
         }
         Ok(chains)

@@ -198,14 +198,13 @@ async fn go_on<A: Authority>(
     key: &str,
     under_way: &mut UnderWay,
 ) -> Result<String, Trouble> {
-    let mut order = match &under_way.url {
-        Some(url) => ca.resume(url).await?,
-        None => {
-            let order = place(ca, &task.wanted).await?;
-            under_way.url = Some(order.url().to_owned());
-            under_way.keep(host, task)?;
-            order
-        }
+    let mut order = if let Some(url) = &under_way.url {
+        ca.resume(url).await?
+    } else {
+        let order = place(ca, &task.wanted).await?;
+        under_way.url = Some(order.url().to_owned());
+        under_way.keep(host, task)?;
+        order
     };
     let result = bring(ca, task, key, &mut order).await;
     // An order that has come to nothing is not worth going on with; the key is: nobody has certified it.
@@ -214,7 +213,7 @@ async fn go_on<A: Authority>(
         under_way.keep(host, task)?;
     }
     let chains = result?;
-    Ok(chain::preferred(chains, task.preferred_chain.as_deref()))
+    Ok(chain::preferred(&chains, task.preferred_chain.as_deref()))
 }
 
 /// Places an order; without what the CA does not know.

@@ -233,7 +233,7 @@ impl Resource for Certificate {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        let now = self.memory().now(host)?;
+        let now = Memory::now(host)?;
         let (changes, need) = self.compare(host, now).await?;
         if matches!(need, Some(Need::Due(_)))
             && let Some(note) = self.can_rest(host, now)?
@@ -244,7 +244,7 @@ impl Resource for Certificate {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        let now = self.memory().now(host)?;
+        let now = Memory::now(host)?;
         let readers = self.readers_of(host)?;
         let before = host.tls_held(&self.name)?;
         if matches!(before, Held::Broken(_)) && host.tls_back(&self.name)?.is_some() {
@@ -281,7 +281,7 @@ impl Resource for Certificate {
         {
             self.memory().keep_advice(host, id, advice)?;
         }
-        self.memory().keep_now(host)
+        Memory::keep_now(host)
     }
 
     fn patience(&self) -> Patience {

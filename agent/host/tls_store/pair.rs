@@ -70,7 +70,7 @@ pub(super) fn leaf_of(der: &CertificateDer<'static>) -> Result<Leaf, Error> {
 /// What does not fit.
 pub fn check(key: &str, pem: &[u8], names: &[String], now: Moment) -> Result<Leaf, Error> {
     let ders = ders(pem)?;
-    let all = ders.iter().map(|der| parsed(der)).collect::<Result<Vec<_>, _>>()?;
+    let all = ders.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
     let first = all.first().ok_or_else(|| unfit("there is no certificate in it"))?;
     let (_, public) = keys::public_half(key)?;
     if first.public_key().raw != public {
@@ -257,7 +257,7 @@ mod tests {
         let now = leaf(pem.as_bytes()).unwrap().from;
 
         let found = check(&key, format!("{pem}{above}").as_bytes(), &names, now).unwrap();
-        assert!(found.renewal_id.is_some_and(|id| id.split('.').all(|part| !part.is_empty())));
+        assert!(found.renewal_id.as_ref().is_some_and(|id| id.split('.').all(|part| !part.is_empty())));
         assert!(says(&key, &format!("{pem}{false_above}"), &names, now).contains("is not signed by"));
         assert_eq!(says(&key, &format!("{above}{pem}"), &names, now), "the certificate is not for this key");
         let (_, stranger, _) = own(&["b.example"], NOW);

@@ -105,7 +105,7 @@ fn a_kill_at_any_step_leaves_a_pair_that_counts_and_the_next_run_goes_on() {
         .unwrap();
     assert!(steps.len() >= 10 && steps.last().is_some_and(|last| last == "committed"), "{steps:?}");
 
-    for killed_at in 0..steps.len() {
+    for (killed_at, step) in steps.iter().enumerate() {
         let store = Store::new();
         store.commit(&Made::new()).unwrap();
         let mut left = killed_at;
@@ -113,12 +113,12 @@ fn a_kill_at_any_step_leaves_a_pair_that_counts_and_the_next_run_goes_on() {
             left = left.wrapping_sub(1);
             left != usize::MAX
         });
-        assert!(killed.is_err(), "{}", steps[killed_at]);
+        assert!(killed.is_err(), "{step}");
         // `counts` reads the whole pair: half of one panics.
-        let expected = if steps[killed_at] == "committed" { 2 } else { 1 };
-        assert_eq!(store.counts(), Some(expected), "killed after {}", steps[killed_at]);
+        let expected = if step == "committed" { 2 } else { 1 };
+        assert_eq!(store.counts(), Some(expected), "killed after {step}");
         let next = store.commit(&made).unwrap();
-        assert_eq!(store.counts(), Some(next), "after {}", steps[killed_at]);
+        assert_eq!(store.counts(), Some(next), "after {step}");
         let hidden: Vec<_> = fs::read_dir(store.path("v")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(hidden.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{hidden:?}");
     }

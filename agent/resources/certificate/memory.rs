@@ -72,12 +72,12 @@ impl<'a> Memory<'a> {
     }
 
     /// What time it is, if the clock was not set back.
-    pub(super) fn now(self, host: &Look) -> Result<Moment, Error> {
+    pub(super) fn now(host: &Look) -> Result<Moment, Error> {
         Ok(renewal::believed(Moment::now(), read(host, SEEN)?))
     }
 
     /// Writes down how late it is.
-    pub(super) fn keep_now(self, host: &Touch) -> Result<(), Cause> {
+    pub(super) fn keep_now(host: &Touch) -> Result<(), Cause> {
         let (now, seen) = (Moment::now(), read::<Moment>(host, SEEN)?);
         // One that is far ahead was the mistake.
         let is_wrong = seen.is_some_and(|seen| renewal::believed(now, Some(seen)) == now && seen > now);

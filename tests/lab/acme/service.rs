@@ -107,6 +107,7 @@ impl Service {
     }
 
     /// The URL of the directory, which a recipe has.
+    #[expect(clippy::unused_self, reason = "it is this service's, though all have the same")]
     pub fn directory(&self) -> String {
         format!("https://{NAME}:{PROXY}/dir")
     }
