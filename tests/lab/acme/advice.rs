@@ -87,7 +87,7 @@ impl Advice {
     fn said(&self, begin: i64, end: i64) -> String {
         let mut said = json!({ "suggestedWindow": { "start": time(begin), "end": time(end) } });
         if let Some(link) = &self.link {
-            said["explanationURL"] = json!(link);
+            said.as_object_mut().map(|said| said.insert("explanationURL".to_owned(), json!(link)));
         }
         said.to_string()
     }
