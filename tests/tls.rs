@@ -2,6 +2,7 @@
 
 mod committing;
 mod first;
+mod year;
 
 use std::collections::BTreeSet;
 

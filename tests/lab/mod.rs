@@ -23,7 +23,7 @@
 //! ```text
 //! install → sources → base + pool + signed      made once, outside the checkout
 //! register → network → boot → machine            one machine, and how it is unmade
-//! commands, said, unit, digest, argv, agent, image      what a test says to it
+//! commands, said, unit, digest, argv, agent, clock, image      what a test says to it
 //! http, backend, names, outside                  the world around it
 //! firmware, metadata, aws                        what makes it an EC2 instance
 //! acme                                           a CA, and what may be wrong with one
@@ -49,6 +49,7 @@ pub mod aws;
 pub mod backend;
 pub mod base;
 pub mod boot;
+pub mod clock;
 pub mod commands;
 pub mod digest;
 pub mod disk;
