@@ -200,10 +200,11 @@ impl Certificate {
         for issuer in &self.issuers {
             let Some(directory) = issuer.directory() else { return Ok(None) };
             let Some(failures) = self.memory().failures(host, directory)? else { return Ok(None) };
-            let Err(wait) = failures.may_try(now) else { return Ok(None) };
-            let whose = if wait.is_asked { ", as the CA wants" } else { "" };
+            if failures.may_try(now).is_ok() {
+                return Ok(None);
+            }
             let times = if failures.count == 1 { "once".to_owned() } else { format!("{} times", failures.count) };
-            let says = format!("failed {times}, last with: {}; next try {}{whose}", failures.says, wait.until);
+            let says = format!("failed {times}, last with: {}; {}", failures.says, failures.next_in_words());
             last = Some(Cause::new("acme-waiting", says).hint(failures.hint.clone()));
         }
         Ok(last)

@@ -77,5 +77,4 @@ pub mod sum;
 pub mod tool;
 pub mod unit;
 
-#[expect(unused_imports, reason = "a shorter name for what tests use most")]
-pub use self::{backend::Backend, commands::eventually, machine::Machine, names::Names, release::Release, said::Said};
+pub use self::{backend::Backend, commands::eventually, machine::Machine, said::Said};

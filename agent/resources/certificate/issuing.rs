@@ -113,7 +113,7 @@ pub(super) async fn issue(of: &Certificate, host: &Touch, readers: Readers, now:
 }
 
 fn cause(refusal: &Refusal, directory: &str, failures: &Failures) -> Cause {
-    let says = format!("`{directory}`: {}; next try {}", refusal.says, failures.next());
+    let says = format!("`{directory}`: {}; {}", refusal.says, failures.next_in_words());
     Cause::new(refusal.code(), says).hint(refusal.hint())
 }
 

@@ -32,51 +32,25 @@ pub(crate) struct Life {
     pub(crate) least_left: i64,
 }
 
-#[test]
-fn certificates_of_45_days_outlive_an_outage_of_five_days_and_a_clock_that_jumps() {
-    let life = lived(&Years {
-        lifetime: 45,
-        days: 100,
-        outages: vec![(28, 33)],
-        steps: vec![(10, 2), (11, 0), (50, -2), (51, 0)],
-        has_advice: true,
-    });
-    assert_eq!(life.lapsed, 0, "{life:?}");
-    assert!(life.orders <= 5 && life.least_left >= 9 * 24, "{life:?}");
-}
-
-#[test]
-fn certificates_of_six_days_are_renewed_in_time_and_lapse_only_if_the_ca_is_away_for_longer_than_they_live() {
-    let life = lived(&Years {
-        lifetime: 6,
-        days: 36,
-        outages: vec![(10, 12), (20, 25)],
-        steps: vec![(5, 2), (6, 0), (14, -2), (15, 0)],
-        has_advice: false,
-    });
-    // Of the five days of the second outage at least two and a half are covered, and it is asked again within half a day.
-    assert!(life.lapsed <= 3 * DAY, "{life:?}");
-    assert!(life.orders <= 16, "{life:?}");
-}
-
 /// Lets the time go by.
 pub(crate) fn lived(years: &Years) -> Life {
-    let seconds = u64::try_from(years.lifetime * DAY).unwrap();
+    let seconds = u64::try_from(years.lifetime * DAY).expect("a lifetime is not negative");
     let acme = Acme::new().lifetime(std::time::Duration::from_secs(seconds));
     let host = secured(12, if years.has_advice { acme.advises(Advice::usual()) } else { acme });
     let began = now(&host);
     let (mut life, mut until) = (Life { least_left: i64::MAX, ..Life::default() }, until(&host) - began);
-    let (mut at, mut last) = (0, 0);
+    let (mut at, mut last, mut was_away) = (0, 0, false);
     while at < years.days * DAY {
         // The timer runs twice a day, up to eleven hours later; by chance that is the same each time.
         let chance = at / (12 * HOUR) * 7919 % 11 * HOUR;
         let (day, now) = (at / DAY, at + chance);
         let is_away = years.outages.iter().any(|(from, to)| (*from..*to).contains(&day));
-        if is_away {
-            host.acme().stop();
-        } else {
-            host.acme().start();
+        match (was_away, is_away) {
+            (false, true) => host.acme().stop(),
+            (true, false) => host.acme().start(),
+            _ => {}
         }
+        was_away = is_away;
         host.acme().mend();
         host.acme().fault(Step::Certificate, Fault::off_by(now));
         let jump = years.steps.iter().rfind(|(from, _)| *from <= day).map_or(0, |(_, days)| days * DAY);
@@ -93,11 +67,11 @@ pub(crate) fn lived(years: &Years) -> Life {
 }
 
 fn now(host: &Machine) -> i64 {
-    host.sh("date +%s").text().parse().unwrap()
+    host.sh("date +%s").text().parse().expect("date prints a number")
 }
 
 /// The last moment of the certificate on the disk.
 fn until(host: &Machine) -> i64 {
     let line = format!("date +%s -d \"$(openssl x509 -noout -enddate -in {CURRENT}/cert.pem | cut -d= -f2)\"");
-    host.sh(&line).text().parse().unwrap()
+    host.sh(&line).text().parse().expect("date prints a number")
 }
