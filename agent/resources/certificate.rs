@@ -265,6 +265,18 @@ impl Resource for Certificate {
         if matches!(need, Need::Due(_)) && self.can_rest(host, now)?.is_some() {
             return Ok(());
         }
+        if let Some(version) = host.tls_untaken(&self.name)?
+            && self.others(&version, "").is_empty()
+            && !self.due(host, &version, now).await?.is_now(now)
+        {
+            tracing::info!(
+                certificate = self.name,
+                version = version.number,
+                "what servers did not take is tried again"
+            );
+            host.tls_take(&self.name, &version)?;
+            return issuing::reload(self, host).await;
+        }
         if let Some(waiting) = self.waiting(host, now)? {
             return Err(waiting);
         }
