@@ -4,7 +4,7 @@
 
 mod files;
 mod handed_on;
-mod linted;
+pub(crate) mod linted;
 mod names;
 mod redirects;
 mod rules;

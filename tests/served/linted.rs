@@ -23,7 +23,7 @@ const ASKED_FOR: [&str; 3] = [
 ];
 
 /// The whole configuration of a machine, as nginx includes it, without a finding at any level.
-pub(super) fn configuration(host: &Machine) {
+pub(crate) fn configuration(host: &Machine) {
     let copy = tempfile::tempdir().unwrap();
     let etc = copy.path().join("nginx");
     tool::heard(Command::new("cp").args(["-rL"]).arg(host.root().join("etc/nginx")).arg(&etc));
