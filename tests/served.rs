@@ -2,6 +2,7 @@
 //!
 //! One machine a Debian serves everything; each case has its sites and its questions beside each other.
 
+mod applications;
 mod files;
 mod handed_on;
 pub(crate) mod linted;
@@ -64,6 +65,16 @@ fn debian_12_serves_over_tls() {
 #[test]
 fn debian_13_serves_over_tls() {
     serves_over_tls(DEBIANS[1]);
+}
+
+#[test]
+fn debian_12_hands_requests_on_to_php_python_and_grpc() {
+    applications::are_handed_requests(DEBIANS[0]);
+}
+
+#[test]
+fn debian_13_hands_requests_on_to_php_python_and_grpc() {
+    applications::are_handed_requests(DEBIANS[1]);
 }
 
 fn serves_over_tls(debian: u8) {
