@@ -26,7 +26,9 @@ const ASKED_FOR: [&str; 3] = [
 pub(crate) fn configuration(host: &Machine) {
     let copy = tempfile::tempdir().unwrap();
     let etc = copy.path().join("nginx");
-    tool::heard(Command::new("cp").args(["-rL"]).arg(host.root().join("etc/nginx")).arg(&etc));
+    // Links are followed as the machine follows them.
+    host.sh("rm -rf /srv/linted && cp -rL /etc/nginx /srv/linted").succeeds();
+    tool::heard(Command::new("cp").arg("-r").arg(host.root().join("srv/linted")).arg(&etc));
     here(&etc, &etc);
     let mut command = Command::new(venv::python("gixy", &GIXY));
     let said = command.args(["-m", "gixy", "-f", "json"]).arg(etc.join("nginx.conf")).output().unwrap();
