@@ -33,4 +33,5 @@ mod refused;
 mod secrets;
 mod served;
 mod soak;
+mod tls;
 mod tls_gate;

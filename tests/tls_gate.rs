@@ -110,7 +110,7 @@ fn asks_no_ca_for_a_name_that_leads_elsewhere(debian: u8) {
     host.agent("converge").exits(1).says(&why).says("`preflight = false`");
     let looks = other.requests().len();
     assert!(other.last_request().path.starts_with("/.well-known/acme-challenge/"), "{looks}");
-    host.agent("converge").exits(1).says(&why).says("next look");
+    host.agent("converge").exits(1).says(&why).says("next try");
     assert_eq!(other.requests().len(), looks, "it rests");
 
     later(&host);

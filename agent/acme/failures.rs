@@ -101,12 +101,11 @@ impl Failures {
 
     /// What is told of it.
     pub fn told(&self) -> String {
-        let next = self.next();
-        let whose = if self.is_asked { ", as the CA wants" } else { "" };
+        let next = self.next_in_words();
         match self.count {
-            0 => format!("{}; next look {next}{whose}", self.says),
-            1 => format!("failed once, last with: {}; next try {next}{whose}", self.says),
-            times => format!("failed {times} times, last with: {}; next try {next}{whose}", self.says),
+            0 => format!("{}; {next}", self.says),
+            1 => format!("failed once, last with: {}; {next}", self.says),
+            times => format!("failed {times} times, last with: {}; {next}", self.says),
         }
     }
 
@@ -124,6 +123,12 @@ impl Failures {
         } else {
             Err(Wait { until, is_asked: self.is_asked })
         }
+    }
+
+    /// When the next try may be, in words.
+    pub fn next_in_words(&self) -> String {
+        let whose = if self.is_asked { ", as the CA wants" } else { "" };
+        format!("next try {}{whose}", self.next())
     }
 
     /// When the next try may be.
@@ -215,7 +220,7 @@ mod tests {
     fn what_the_ca_was_not_asked_for_counts_for_nothing_and_is_looked_at_soon() {
         let first = Failures::after(None, &of(Kind::Unready), NOW);
         assert_eq!((first.count, first.next(), first.wants_rehearsal()), (0, NOW.later(minutes(1)), false));
-        assert!(first.told().starts_with("no; next look 2027-01-15 08:01 UTC"), "{}", first.told());
+        assert!(first.told().starts_with("no; next try 2027-01-15 08:01 UTC"), "{}", first.told());
         let twice = Failures::after(Some(&Failures::after(None, &of(Kind::Unproven), NOW)), &of(Kind::Away), NOW);
         let third = Failures::after(Some(&twice), &of(Kind::Unready), NOW);
         assert_eq!((third.count, third.next(), third.wants_rehearsal()), (2, NOW.later(minutes(1)), true));

@@ -214,6 +214,18 @@ impl Certificate {
         Ok(self.waiting(host, standing, now)?.map(|cause| format!("not renewed yet: {}", cause.says)))
     }
 
+    /// Whether it is good, and only who serves it has missed that.
+    async fn serves_older(&self, host: &Look) -> Result<bool, Cause> {
+        match host.tls_held(&self.name)? {
+            Held::Good(version) => issuing::serves_older(self, host, &version).await,
+            _ => Ok(false),
+        }
+    }
+
+    async fn catch_up(&self, host: &Touch) -> Result<(), Cause> {
+        if self.serves_older(host).await? { issuing::reload(self, host).await } else { Ok(()) }
+    }
+
     fn access(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {
         // A group that is still to come brings itself.
         let Ok(readers) = self.readers_of(host) else { return Ok(changes) };
@@ -243,11 +255,18 @@ impl Resource for Certificate {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let now = Memory::now(host)?;
-        let (changes, need) = self.compare(host, now).await?;
-        if let Some(need) = need.filter(|need| need.is_renewal)
-            && let Some(note) = self.can_rest(host, &need.standing, now)?
-        {
-            return self.access(host, Changes::none().note(note));
+        let (mut changes, need) = self.compare(host, now).await?;
+        let rests = match &need {
+            Some(need) if need.is_renewal => self.can_rest(host, &need.standing, now)?,
+            _ => None,
+        };
+        let is_kept = need.is_none() || rests.is_some();
+        if let Some(note) = rests {
+            changes = Changes::none().note(note);
+        }
+        if is_kept && self.serves_older(host).await? {
+            let (from, to) = (Shown::Plain("an older certificate".to_owned()), Shown::Plain("this one".to_owned()));
+            changes = changes.follows("served", from, to);
         }
         self.access(host, changes)
     }
@@ -257,25 +276,22 @@ impl Resource for Certificate {
         let readers = self.readers_of(host)?;
         let before = host.tls_held(&self.name)?;
         if matches!(before, Held::Broken(_)) && host.tls_back(&self.name)?.is_some() {
-            issuing::reload(self, host, None).await?;
+            issuing::reload(self, host).await?;
         }
         host.tls_give(&self.name, readers)?;
         let (_, need) = self.compare(host, now).await?;
-        let Some(need) = need else { return Ok(()) };
+        let Some(need) = need else { return self.catch_up(host).await };
         // One that rests was only looked at for its owner and mode.
         if need.is_renewal && self.can_rest(host, &need.standing, now)?.is_some() {
-            return Ok(());
+            return self.catch_up(host).await;
         }
         if let Some(waiting) = self.waiting(host, &need.standing, now)? {
+            self.catch_up(host).await?;
             return Err(waiting);
         }
         let lacks = issuing::issue(self, host, &need.standing, readers, now).await?;
         self.learned.borrow_mut().take();
-        let before = match &before {
-            Held::Good(version) => Some(version.leaf.serial.as_str()),
-            _ => None,
-        };
-        issuing::reload(self, host, before).await?;
+        issuing::reload(self, host).await?;
         lacks.map_or(Ok(()), Err)
     }
 
