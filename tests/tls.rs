@@ -3,6 +3,7 @@
 mod committing;
 mod first;
 mod long;
+mod renewing;
 mod storms;
 
 use std::collections::BTreeSet;

@@ -16,6 +16,8 @@ use crate::lab::{Backend, Machine};
 const ELSEWHERE: &str = "10.0.0.77";
 /// What the metadata service says is this host's public address.
 const PUBLIC: &str = "192.0.2.10";
+/// In seconds: older than what the CA has just issued.
+const LATER: i64 = 6 * 3600 + 60;
 const API: &str = "api.example.org";
 const WWW: &str = "www.example.org";
 const OLD: &str = "old.example.org";
@@ -70,6 +72,13 @@ fn elsewhere(host: &Machine) -> Backend {
 fn later(host: &Machine) {
     host.sh("rm -f /var/lib/hostagent/tls/account/names-*.json /var/lib/hostagent/tls/shop/failures-*.json").succeeds();
     host.sh("rm -f /var/lib/hostagent/tls/shop/advice.json").succeeds();
+}
+
+/// The CA wants it renewed now, and there is still time. One that is new is never due: it is [`LATER`].
+fn is_due(host: &Machine) {
+    host.acme().advises(Advice::between(SignedDuration::from_hours(-50_000), SignedDuration::from_hours(20)));
+    host.acme().fault(Step::Certificate, Fault::off_by(LATER));
+    later(host);
 }
 
 /// The names that nginx serves a certificate of the CA for.
@@ -218,15 +227,15 @@ fn one_bad_name_of_three_does_not_take_the_others_certificate_away() {
 
     // A renewal gives no name up that is served, as long as there is time.
     acme.dns().a(OLD, ELSEWHERE);
-    acme.advises(Advice::between(SignedDuration::from_hours(-5000), SignedDuration::from_hours(1)));
-    later(&host);
-    host.agent("converge").exits(1).says(&format!("`{OLD}` leads to {ELSEWHERE}"));
-    host.agent("converge").exits(0).says("not renewed yet").says(&format!("`{OLD}` leads to {ELSEWHERE}"));
+    is_due(&host);
+    let leads = format!("`{OLD}` leads to {ELSEWHERE}");
+    host.agent_off_by(LATER, "converge").exits(1).says(&leads);
+    host.agent_off_by(LATER, "converge").exits(0).says("not renewed yet").says(&leads);
     assert_eq!((acme.orders(), served(&host)), (4, all.map(str::to_owned).to_vec()));
     // When there is none any more, the others are renewed.
     acme.advises(Advice::past());
     later(&host);
-    host.agent("converge").exits(1).says(&without);
+    host.agent_off_by(LATER, "converge").exits(1).says(&without);
     assert_eq!((acme.orders(), served(&host)), (5, two.map(str::to_owned).to_vec()));
     assert!(acme.asked(Step::NewOrder).last().unwrap().payload.get("replaces").is_some());
 }
@@ -248,9 +257,8 @@ fn a_name_that_is_added_and_cannot_be_proven_leaves_the_certificate_and_its_rene
     host.sh(serial).prints(&before);
     assert_eq!(acme.asked(Step::NewOrder).len(), 1);
 
-    acme.advises(Advice::between(SignedDuration::from_hours(-5000), SignedDuration::from_hours(1)));
-    later(&host);
-    host.agent("converge").exits(1).says(&format!("issued for {API} {WWW} alone: `{OLD}` leads"));
+    is_due(&host);
+    host.agent_off_by(LATER, "converge").exits(1).says(&format!("issued for {API} {WWW} alone: `{OLD}` leads"));
     assert_eq!((acme.orders(), served(&host)), (2, vec![API.to_owned(), WWW.to_owned()]));
 }
 

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::pair::Leaf;
-use super::files::{Access, sync_directory};
+use super::files::{Access, Kind, sync_directory};
 use super::moment::Moment;
 use super::{Error, Look, STATE_DIR, Touch};
 use crate::terms::KeyType;
@@ -144,6 +144,18 @@ impl Look {
         let meta = self.read(&place_of(name).join("current").join(META))?;
         let meta: Option<Meta> = meta.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(meta.filter(|meta| meta.source == Source::Issued).and_then(|meta| meta.trusted_since))
+    }
+
+    /// The folders in which something is kept of certificates beside their versions.
+    pub(super) fn tls_folders(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut folders = vec![root()];
+        for name in self.names_in(&root())? {
+            let place = root().join(name);
+            if self.found(&place)?.is_some_and(|found| found.kind == Kind::Directory) {
+                folders.extend([place.join("next"), place.join("rehearsal"), place]);
+            }
+        }
+        Ok(folders)
     }
 
     /// Reads a version; the inner error says what is wrong with it.
@@ -276,6 +288,26 @@ impl Touch {
         self.tls_point(name, number, lives)?;
         self.tls_prune(name);
         Ok(number)
+    }
+
+    /// The newest version after the one that counts, if it can be used: servers did not take it.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_untaken(&self, name: &str) -> Result<Option<Version>, Error> {
+        let target = self.link_target(&place_of(name).join("current"))?;
+        let Some(counts) = target.as_deref().and_then(number_of) else { return Ok(None) };
+        let newest = self.tls_versions(name)?.last().copied().filter(|number| *number > counts);
+        Ok(newest.map(|number| self.tls_version(name, number)).transpose()?.and_then(Result::ok))
+    }
+
+    /// Makes a version count that is there already.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn tls_take(&self, name: &str, version: &Version) -> Result<(), Error> {
+        self.wrote();
+        self.tls_point(name, version.number, &mut |_| true)
     }
 
     /// Goes back to the version before the one that counts, if there is one that can be used; says which.

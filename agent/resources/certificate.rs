@@ -159,6 +159,12 @@ impl Certificate {
         version.meta.source == Source::Issued && !self.issuers.iter().any(is_twin)
     }
 
+    /// Whether a version that is there is of names that would be ordered.
+    fn is_worth_taking(&self, version: &Version, standing: &Standing) -> bool {
+        let names: Vec<String> = version.leaf.names.iter().cloned().collect();
+        version.leaf.names.is_subset(&self.wanted()) && standing.is_worth(&names, &self.names)
+    }
+
     /// How a certificate is not what the recipe wants, whatever its names are and whatever time it is.
     fn others(&self, mut changes: Changes, version: &Version, first: &str) -> Changes {
         let is_of = |issuer: &Issuer| match version.meta.source {
@@ -284,6 +290,19 @@ impl Resource for Certificate {
         // One that rests was only looked at for its owner and mode.
         if need.is_renewal && self.can_rest(host, &need.standing, now)?.is_some() {
             return self.catch_up(host).await;
+        }
+        if let Some(version) = host.tls_untaken(&self.name)?
+            && self.others(Changes::none(), &version, "").is_empty()
+            && self.is_worth_taking(&version, &need.standing)
+            && !self.due(host, &version, now).await?.0.is_now(now)
+        {
+            tracing::info!(
+                certificate = self.name,
+                version = version.number,
+                "what servers did not take is tried again"
+            );
+            host.tls_take(&self.name, &version)?;
+            return issuing::reload(self, host).await;
         }
         if let Some(waiting) = self.waiting(host, &need.standing, now)? {
             self.catch_up(host).await?;
