@@ -1,4 +1,4 @@
-//! What is remembered of failures, for each certificate and CA: when the next try may be, and how. Pure.
+//! What is remembered of failures, for each certificate and each name at a CA: when the next try may be, and how. Pure.
 //!
 //! A CA counts failures and locks out who burns through them (Let's Encrypt: five an hour for a name, and after 1,152 in a
 //! row the name is paused until a person says otherwise). So the pauses grow as its integration guide says, a
@@ -48,6 +48,9 @@ pub struct Failures {
     /// Whether a person has to do something first.
     #[serde(default)]
     paused: bool,
+    /// The names that it was about, each of which is remembered by itself; none if it was about the whole.
+    #[serde(default)]
+    pub names: Vec<String>,
 }
 
 /// There may be no try yet.
@@ -62,9 +65,14 @@ pub struct Wait {
 impl Failures {
     /// With one more failure, after those there were.
     pub fn after(before: Option<&Self>, refusal: &Refusal, now: Moment) -> Self {
-        let count = before.map_or(0, |before| before.count).saturating_add(1);
+        // What the CA was not asked for it has not counted, and neither is it here; it is looked at again soon.
+        let asks = u32::from(refusal.kind != Kind::Unready);
+        let count = before.map_or(0, |before| before.count).saturating_add(asks);
         let step = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
         let mut pause = PAUSES.get(step).copied().unwrap_or(LAST_PAUSE);
+        if refusal.kind == Kind::Unready {
+            pause = PAUSES[0];
+        }
         // A name that is paused stays so until a person acts: asking more often only fills logs.
         if refusal.kind == Kind::Paused {
             pause = LAST_PAUSE;
@@ -81,6 +89,23 @@ impl Failures {
             is_asked: asked.is_some_and(|asked| asked >= pause),
             rehearse: refusal.kind == Kind::Unproven || before.is_some_and(|before| before.rehearse),
             paused: refusal.kind == Kind::Paused,
+            names: Vec::new(),
+        }
+    }
+
+    /// The same, about these names alone.
+    #[must_use]
+    pub fn about(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// What is told of it.
+    pub fn told(&self) -> String {
+        let next = self.next_in_words();
+        match self.count {
+            0 => format!("{}; {next}", self.says),
+            1 => format!("failed once, last with: {}; {next}", self.says),
+            times => format!("failed {times} times, last with: {}; {next}", self.says),
         }
     }
 
@@ -189,6 +214,16 @@ mod tests {
         let failures = Failures::after(Some(&failures), &of(Kind::Away), NOW);
         assert!(failures.wants_rehearsal(), "that staging was away is no proof");
         assert!(!failures.rehearsed().wants_rehearsal());
+    }
+
+    #[test]
+    fn what_the_ca_was_not_asked_for_counts_for_nothing_and_is_looked_at_soon() {
+        let first = Failures::after(None, &of(Kind::Unready), NOW);
+        assert_eq!((first.count, first.next(), first.wants_rehearsal()), (0, NOW.later(minutes(1)), false));
+        assert!(first.told().starts_with("no; next try 2027-01-15 08:01 UTC"), "{}", first.told());
+        let twice = Failures::after(Some(&Failures::after(None, &of(Kind::Unproven), NOW)), &of(Kind::Away), NOW);
+        let third = Failures::after(Some(&twice), &of(Kind::Unready), NOW);
+        assert_eq!((third.count, third.next(), third.wants_rehearsal()), (2, NOW.later(minutes(1)), true));
     }
 
     #[test]

@@ -228,7 +228,7 @@ fn place(url: &str) -> &str {
 }
 
 /// The error with every reason below it.
-fn reasons(error: &reqwest::Error) -> String {
+pub(super) fn reasons(error: &reqwest::Error) -> String {
     let mut reasons = Vec::new();
     let mut below = error.source();
     while let Some(reason) = below {

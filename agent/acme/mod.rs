@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `renewal` | when a certificate is due: pure |
 //! | `failures` | what is remembered of failures, and when the next try may be: pure |
+//! | `preflight` | whether a CA would prove a name: a look before it is asked |
+//! | `caa` | which CAs a name's records allow: pure |
 //! | `refusal` | what a CA's refusal means, and what to do about it: pure |
 //! | `chain` | which chain is taken: pure |
 //! | `order` | from the key to the certificate, such that it can be cut off anywhere |
@@ -17,11 +19,13 @@
 
 pub mod account;
 pub mod authority;
+pub mod caa;
 pub mod chain;
 pub mod directory;
 pub mod failures;
 pub mod http;
 pub(crate) mod instant;
 pub mod order;
+pub mod preflight;
 pub mod refusal;
 pub mod renewal;

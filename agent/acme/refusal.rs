@@ -17,6 +17,8 @@ pub enum Kind {
     Paused,
     /// The CA looked at a name and did not find what it should.
     Unproven,
+    /// The CA would not: a look of our own found so, and it was not asked.
+    Unready,
     /// The account is not (or no more) the CA's.
     NoAccount,
     /// The order, or what it was made of, is no more.
@@ -99,6 +101,29 @@ impl Refusal {
         self
     }
 
+    /// Those of the names that were asked for that it was about: by the CA's list, or by its words. None if it was about
+    /// the whole, or it does not say.
+    pub fn blames(&self, asked: &[String]) -> Vec<String> {
+        // A CA that is away or has no account blames no name; nor does a limit, unless it is that of one.
+        let is_of_names = match self.kind {
+            Kind::Unproven | Kind::Unready | Kind::Paused => true,
+            Kind::Limited => self.says.contains("failed authorizations"),
+            _ => false,
+        };
+        if !is_of_names {
+            return Vec::new();
+        }
+        let listed: Vec<String> = asked.iter().filter(|name| self.names.contains(name)).cloned().collect();
+        if !listed.is_empty() {
+            return listed;
+        }
+        let words = || self.says.split(|c: char| !(c.is_ascii_alphanumeric() || "-.*:".contains(c)));
+        let is_said = |name: &&String| words().any(|word| word.trim_end_matches(['.', ':']).eq_ignore_ascii_case(name));
+        let said: Vec<String> = asked.iter().filter(is_said).cloned().collect();
+        // It was about something, and there is only one.
+        if said.is_empty() && asked.len() == 1 { asked.to_vec() } else { said }
+    }
+
     /// A stable word for machines.
     pub fn code(&self) -> &'static str {
         match self.kind {
@@ -106,6 +131,7 @@ impl Refusal {
             Kind::Limited => "acme-limited",
             Kind::Paused => "acme-paused",
             Kind::Unproven => "acme-unproven",
+            Kind::Unready => "acme-unready",
             Kind::NoAccount => "acme-account",
             Kind::Unusable => "acme-unusable",
             Kind::Gone | Kind::Replaced | Kind::NoProfile | Kind::Refused => "acme-refused",
@@ -130,6 +156,10 @@ impl Refusal {
                     .into()
             }
             Kind::NoAccount => "the next run makes a new account".into(),
+            Kind::Unready => {
+                "put it right, and the next run goes on; if the world sees it otherwise than this host, `preflight = false` in `[tls]`"
+                    .into()
+            }
             Kind::Replaced | Kind::NoProfile => "it is tried again without that".into(),
             Kind::Unusable => "the certificate that was there is still in use; if it comes again, ask the CA".into(),
             Kind::Refused => "look at the `[[tls.certificate]]` and at the CA's conditions".into(),
@@ -191,6 +221,21 @@ mod tests {
             refusal.hint()
         );
         assert_eq!(unpause_link("too many: see https://letsencrypt.org/docs/rate-limits/"), None);
+    }
+
+    #[test]
+    fn names_are_blamed_by_the_ca_s_list_or_by_its_words() {
+        let asked = ["a.example", "www.a.example", "b.example"].map(str::to_owned);
+        let of = |kind, says: &str| Refusal::new(kind, says).blames(&asked);
+        let paused = "prevented from requesting certificates for www.a.example, b.example and possibly others.";
+        assert_eq!(of(Kind::Paused, paused), ["www.a.example", "b.example"]);
+        assert_eq!(of(Kind::Unproven, "Cannot issue for \"a.example\": policy"), ["a.example"]);
+        assert_eq!(of(Kind::Limited, "too many failed authorizations (5) for \"b.example\" in 1h"), ["b.example"]);
+        let limit = "too many certificates (50) already issued for \"a.example\"";
+        assert!(of(Kind::Limited, limit).is_empty() && of(Kind::Away, "b.example").is_empty());
+        let listed = Refusal::new(Kind::Unproven, "no b.example").about(vec!["a.example".to_owned()]);
+        assert_eq!(listed.blames(&asked), ["a.example"]);
+        assert_eq!(Refusal::new(Kind::Unproven, "no").blames(&asked[..1]), ["a.example"]);
     }
 
     #[test]

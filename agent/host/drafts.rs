@@ -58,7 +58,9 @@ impl Touch {
                 trouble = Some(error);
             }
         }
-        for directory in [STATE_DIR.into(), Path::new(STATE_DIR).join("originals"), RUN_DIR.into()] {
+        let mut own = vec![STATE_DIR.into(), Path::new(STATE_DIR).join("originals"), RUN_DIR.into()];
+        own.extend(self.tls_folders()?);
+        for directory in own {
             for name in self.names_in(&directory)?.iter().filter(|name| is_draft(name)) {
                 self.remove(&directory.join(name))?;
             }
@@ -83,7 +85,14 @@ mod tests {
         touch.replace(Path::new("/etc/app/conf"), b"", Access { uid, gid, mode: 0o644 }).unwrap();
         fs::create_dir_all(root.path().join("etc/app/.theirs.hostagent/full")).unwrap();
         touch.ledger_mut().made(Path::new("/etc/app/theirs")).unwrap();
-        let drafts = ["etc/app/.conf.hostagent", "var/lib/hostagent/.ledger.jsonl.hostagent"];
+        fs::create_dir_all(root.path().join("var/lib/hostagent/tls/web/next")).unwrap();
+        let drafts = [
+            "etc/app/.conf.hostagent",
+            "var/lib/hostagent/.ledger.jsonl.hostagent",
+            "var/lib/hostagent/tls/.seen.json.1.hostagent",
+            "var/lib/hostagent/tls/web/.advice.json.1.hostagent",
+            "var/lib/hostagent/tls/web/next/.order.json.1.hostagent",
+        ];
         let others = [
             "etc/app/other.hostagent",
             "etc/app/.backup.hostagent",

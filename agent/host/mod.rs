@@ -14,6 +14,7 @@
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
 //! | certificates | `tls_store` |
+//! | what names lead to | `dns` |
 //! | the time | `clock` `moment` |
 //! | a run | `lock` `heal` `coming` `news` `doing`; what it is asked to write down: `output` |
 
@@ -29,6 +30,7 @@ pub(crate) mod clock;
 pub mod coming;
 pub mod contents;
 pub mod deb_version;
+pub mod dns;
 pub mod doing;
 pub mod dpkg;
 mod drafts;

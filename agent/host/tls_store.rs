@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::pair::Leaf;
-use super::files::{Access, sync_directory};
+use super::files::{Access, Kind, sync_directory};
 use super::moment::Moment;
 use super::{Error, Look, STATE_DIR, Touch};
 use crate::terms::KeyType;
@@ -144,6 +144,18 @@ impl Look {
         let meta = self.read(&place_of(name).join("current").join(META))?;
         let meta: Option<Meta> = meta.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(meta.filter(|meta| meta.source == Source::Issued).and_then(|meta| meta.trusted_since))
+    }
+
+    /// The folders in which something is kept of certificates beside their versions.
+    pub(super) fn tls_folders(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut folders = vec![root()];
+        for name in self.names_in(&root())? {
+            let place = root().join(name);
+            if self.found(&place)?.is_some_and(|found| found.kind == Kind::Directory) {
+                folders.extend([place.join("next"), place.join("rehearsal"), place]);
+            }
+        }
+        Ok(folders)
     }
 
     /// Reads a version; the inner error says what is wrong with it.

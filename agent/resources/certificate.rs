@@ -4,8 +4,10 @@
 //! What serves is never taken away: a new version is checked and committed whole, and a server that will not load it gets
 //! the one before back.
 
+mod gate;
 mod issuing;
 mod memory;
+mod subset;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::memory::Memory;
-use crate::acme::renewal::{self, Advice, Due, Point, Validity};
+use self::subset::Standing;
+use crate::acme::renewal::{self, Advice, Due, Point, Validity, Why};
 use crate::engine::{Cause, Changes, Id, Patience, Resource, Shown};
 use crate::host::moment::Moment;
 use crate::host::tls_store::pair::normal;
@@ -72,6 +75,8 @@ pub struct Certificate {
     pub contact: Vec<String>,
     /// How names are proven.
     pub challenge: Challenge,
+    /// Whether names are looked at before a CA is asked for them.
+    pub preflight: bool,
     /// The kind of its key.
     pub key_type: KeyType,
     /// The CA's profile.
@@ -87,15 +92,12 @@ pub struct Certificate {
     pub learned: RefCell<Option<Advice>>,
 }
 
-/// Why there has to be another.
-#[derive(Debug, PartialEq, Eq)]
-enum Need {
-    /// Nobody can serve what there is.
-    Broken,
-    /// It is not what the recipe wants.
-    Other,
-    /// It is due.
-    Due(Due),
+/// There has to be another.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Need {
+    standing: Standing,
+    /// Whether it is due and nothing else.
+    is_renewal: bool,
 }
 
 impl Certificate {
@@ -108,41 +110,63 @@ impl Certificate {
     async fn compare(&self, host: &Look, now: Moment) -> Result<(Changes, Option<Need>), Cause> {
         let first = self.issuers.first().map_or_else(String::new, Issuer::shown);
         let version = match host.tls_held(&self.name)? {
-            Held::Nothing => return Ok((Changes::none().appears("certificate", first).creating(), Some(Need::Broken))),
+            Held::Nothing => {
+                return Ok((Changes::none().appears("certificate", first).creating(), Some(Need::default())));
+            }
             Held::Broken(says) => {
                 let changes = Changes::none().differs("certificate", Shown::Plain(says), Shown::Plain(first));
-                return Ok((changes, Some(Need::Broken)));
+                return Ok((changes, Some(Need::default())));
             }
             Held::Good(version) => version,
         };
-        let mut changes = self.others(&version, &first);
-        if !changes.is_empty() {
-            return Ok((changes, Some(Need::Other)));
-        }
-        if issuing::serves_older(self, host, &version).await? {
-            let (from, to) = (Shown::Plain("an older certificate".to_owned()), Shown::Plain("this one".to_owned()));
-            changes = changes.follows("served", from, to);
-        }
-        let due = self.due(host, &version, now).await?;
-        let need = due.is_now(now).then(|| {
-            changes = std::mem::take(&mut changes).differs(
-                "renewal",
-                Shown::Plain(due.to_string()),
-                Shown::Plain("renewed".to_owned()),
-            );
-            Need::Due(due)
-        });
-        Ok((changes, need))
-    }
-
-    /// How a certificate is not what the recipe wants, whatever time it is.
-    fn others(&self, version: &Version, first: &str) -> Changes {
-        let mut changes = Changes::none();
-        let wanted: BTreeSet<String> = self.names.iter().map(|name| normal(name)).collect();
-        let listed = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let (mut changes, wanted) = (Changes::none(), self.wanted());
         if version.leaf.names != wanted {
+            let listed = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
             changes = changes.value("names", &listed(&version.leaf.names), &listed(&wanted));
         }
+        let has_other_names = !changes.is_empty();
+        let differs = !self.others(Changes::none(), &version, &first).is_empty();
+        changes = self.others(changes, &version, &first);
+        let left = version.leaf.to.since(now);
+        let mut presses = left < version.leaf.to.since(version.leaf.from) / 4;
+        let mut is_due = false;
+        if !differs {
+            let (due, is_over) = self.due(host, &version, now).await?;
+            is_due = due.is_now(now);
+            presses |= is_over;
+            if is_due {
+                let (is, becomes) = (Shown::Plain(due.to_string()), Shown::Plain("renewed".to_owned()));
+                changes = changes.differs("renewal", is, becomes);
+            }
+        }
+        if changes.is_empty() {
+            return Ok((changes, None));
+        }
+        let in_use = if self.is_issued(&version) { &version.leaf.names & &wanted } else { BTreeSet::new() };
+        let standing = Standing { in_use, is_due, presses, differs };
+        Ok((changes, Some(Need { standing, is_renewal: !has_other_names && !differs })))
+    }
+
+    /// The names as a certificate has them.
+    fn wanted(&self) -> BTreeSet<String> {
+        self.names.iter().map(|name| normal(name)).collect()
+    }
+
+    /// Whether somebody trusts what there is: a rehearsal that was taken for the real thing is of no use to anybody.
+    fn is_issued(&self, version: &Version) -> bool {
+        let by = version.meta.issuer.as_deref();
+        let is_twin = |issuer: &Issuer| matches!(issuer, Issuer::Acme { staging: Some(staging), .. } if Some(staging.as_str()) == by);
+        version.meta.source == Source::Issued && !self.issuers.iter().any(is_twin)
+    }
+
+    /// Whether a version that is there is of names that would be ordered.
+    fn is_worth_taking(&self, version: &Version, standing: &Standing) -> bool {
+        let names: Vec<String> = version.leaf.names.iter().cloned().collect();
+        version.leaf.names.is_subset(&self.wanted()) && standing.is_worth(&names, &self.names)
+    }
+
+    /// How a certificate is not what the recipe wants, whatever its names are and whatever time it is.
+    fn others(&self, mut changes: Changes, version: &Version, first: &str) -> Changes {
         let is_of = |issuer: &Issuer| match version.meta.source {
             Source::Bootstrap => false,
             Source::SelfSigned => *issuer == Issuer::SelfSigned,
@@ -162,8 +186,8 @@ impl Certificate {
         }
     }
 
-    /// When it is due, by the CA's advice if it gives any.
-    async fn due(&self, host: &Look, version: &Version, now: Moment) -> Result<Due, Cause> {
+    /// When it is due, by the CA's advice if it gives any; and whether the CA's window for it is over.
+    async fn due(&self, host: &Look, version: &Version, now: Moment) -> Result<(Due, bool), Cause> {
         let validity = Validity { from: version.leaf.from, to: version.leaf.to };
         let mut advice = match &version.leaf.renewal_id {
             Some(id) if version.meta.source == Source::Issued => self.memory().advice(host, id)?,
@@ -177,7 +201,9 @@ impl Certificate {
         if let Some(learned) = self.learned.borrow().clone() {
             advice = Some(learned);
         }
-        Ok(renewal::due(&validity, advice.as_ref(), Point::at(version.meta.point), now))
+        let due = renewal::due(&validity, advice.as_ref(), Point::at(version.meta.point), now);
+        let is_over = matches!(due.why, Why::Advised(_)) && advice.is_some_and(|advice| advice.end <= now);
+        Ok((due, is_over))
     }
 
     fn memory(&self) -> Memory<'_> {
@@ -185,29 +211,25 @@ impl Certificate {
     }
 
     /// Whether a failed renewal can rest until the next try: there is still a quarter of the lifetime left.
-    fn can_rest(&self, host: &Look, now: Moment) -> Result<Option<String>, Cause> {
+    fn can_rest(&self, host: &Look, standing: &Standing, now: Moment) -> Result<Option<String>, Cause> {
         let Held::Good(version) = host.tls_held(&self.name)? else { return Ok(None) };
         let lifetime = version.leaf.to.since(version.leaf.from);
         if version.leaf.to.since(now) < lifetime / 4 {
             return Ok(None);
         }
-        Ok(self.waiting(host, now)?.map(|cause| format!("not renewed yet: {}", cause.says)))
+        Ok(self.waiting(host, standing, now)?.map(|cause| format!("not renewed yet: {}", cause.says)))
     }
 
-    /// Why none of the issuers may be asked now; `None` if one may.
-    fn waiting(&self, host: &Look, now: Moment) -> Result<Option<Cause>, Cause> {
-        let mut last = None;
-        for issuer in &self.issuers {
-            let Some(directory) = issuer.directory() else { return Ok(None) };
-            let Some(failures) = self.memory().failures(host, directory)? else { return Ok(None) };
-            if failures.may_try(now).is_ok() {
-                return Ok(None);
-            }
-            let times = if failures.count == 1 { "once".to_owned() } else { format!("{} times", failures.count) };
-            let says = format!("failed {times}, last with: {}; {}", failures.says, failures.next_in_words());
-            last = Some(Cause::new("acme-waiting", says).hint(failures.hint.clone()));
+    /// Whether it is good, and only who serves it has missed that.
+    async fn serves_older(&self, host: &Look) -> Result<bool, Cause> {
+        match host.tls_held(&self.name)? {
+            Held::Good(version) => issuing::serves_older(self, host, &version).await,
+            _ => Ok(false),
         }
-        Ok(last)
+    }
+
+    async fn catch_up(&self, host: &Touch) -> Result<(), Cause> {
+        if self.serves_older(host).await? { issuing::reload(self, host).await } else { Ok(()) }
     }
 
     fn access(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {
@@ -239,11 +261,18 @@ impl Resource for Certificate {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let now = Memory::now(host)?;
-        let (changes, need) = self.compare(host, now).await?;
-        if matches!(need, Some(Need::Due(_)))
-            && let Some(note) = self.can_rest(host, now)?
-        {
-            return self.access(host, Changes::none().note(note));
+        let (mut changes, need) = self.compare(host, now).await?;
+        let rests = match &need {
+            Some(need) if need.is_renewal => self.can_rest(host, &need.standing, now)?,
+            _ => None,
+        };
+        let is_kept = need.is_none() || rests.is_some();
+        if let Some(note) = rests {
+            changes = Changes::none().note(note);
+        }
+        if is_kept && self.serves_older(host).await? {
+            let (from, to) = (Shown::Plain("an older certificate".to_owned()), Shown::Plain("this one".to_owned()));
+            changes = changes.follows("served", from, to);
         }
         self.access(host, changes)
     }
@@ -256,18 +285,16 @@ impl Resource for Certificate {
             issuing::reload(self, host).await?;
         }
         host.tls_give(&self.name, readers)?;
-        let (changes, need) = self.compare(host, now).await?;
-        let Some(need) = need else {
-            // It is good; only who serves it may have missed that.
-            return if changes.is_empty() { Ok(()) } else { issuing::reload(self, host).await };
-        };
+        let (_, need) = self.compare(host, now).await?;
+        let Some(need) = need else { return self.catch_up(host).await };
         // One that rests was only looked at for its owner and mode.
-        if matches!(need, Need::Due(_)) && self.can_rest(host, now)?.is_some() {
-            return Ok(());
+        if need.is_renewal && self.can_rest(host, &need.standing, now)?.is_some() {
+            return self.catch_up(host).await;
         }
         if let Some(version) = host.tls_untaken(&self.name)?
-            && self.others(&version, "").is_empty()
-            && !self.due(host, &version, now).await?.is_now(now)
+            && self.others(Changes::none(), &version, "").is_empty()
+            && self.is_worth_taking(&version, &need.standing)
+            && !self.due(host, &version, now).await?.0.is_now(now)
         {
             tracing::info!(
                 certificate = self.name,
@@ -277,12 +304,14 @@ impl Resource for Certificate {
             host.tls_take(&self.name, &version)?;
             return issuing::reload(self, host).await;
         }
-        if let Some(waiting) = self.waiting(host, now)? {
+        if let Some(waiting) = self.waiting(host, &need.standing, now)? {
+            self.catch_up(host).await?;
             return Err(waiting);
         }
-        issuing::issue(self, host, readers, now).await?;
+        let lacks = issuing::issue(self, host, &need.standing, readers, now).await?;
         self.learned.borrow_mut().take();
-        issuing::reload(self, host).await
+        issuing::reload(self, host).await?;
+        lacks.map_or(Ok(()), Err)
     }
 
     fn when_absent(&self) -> Changes {

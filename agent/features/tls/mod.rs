@@ -47,6 +47,10 @@ pub struct Tls {
     /// Who issues: `"letsencrypt"`, `"letsencrypt-staging"`, `"self-signed"`, or a CA's `{ directory, root }`; of a list the
     /// first that does. Default: `"letsencrypt"`.
     issuer: Option<OneOrMany<Issuer>>,
+    /// Whether names are looked at before a CA is asked for them: that they lead here, that port 80 answers, and that no CAA
+    /// record forbids it. `false` where the world sees a name otherwise than this host does. Default: `true`.
+    #[serde(default = "yes")]
+    preflight: bool,
     /// When it is looked whether something is due (systemd.time(7)). Default: twice a day, at a time of this host's own.
     on_calendar: Option<CalendarEvent>,
     /// The certificates.
@@ -79,6 +83,10 @@ pub struct Certificate {
     group: Option<AccountName>,
     /// Services that read the certificate again when there is a new one. Default: `["nginx"]`.
     reload: Option<Vec<UnitName>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Feature for Tls {
@@ -139,6 +147,7 @@ impl Tls {
             issuers,
             contact: self.contact.clone(),
             challenge: certificate.challenge,
+            preflight: self.preflight,
             key_type: certificate.key_type,
             profile: certificate.profile.clone(),
             preferred_chain: certificate.preferred_chain.clone(),

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Certificate, Issuer, own};
+use super::memory::Names;
+use super::subset::Standing;
+use super::{Certificate, Issuer, gate, own};
 use crate::acme::account::{self, Opening};
-use crate::acme::authority::{Wanted, Way};
+use crate::acme::authority::Wanted;
 use crate::acme::directory::Directory;
 use crate::acme::failures::Failures;
 use crate::acme::http::Wire;
@@ -17,7 +19,6 @@ use crate::engine::Cause;
 use crate::host::moment::Moment;
 use crate::host::tls_store::{Held, Meta, New, Readers, Source, Version, place_of};
 use crate::host::{Look, Touch};
-use crate::terms::Challenge;
 
 /// How long one that signs itself counts.
 const OWN_LIFETIME: Duration = Duration::from_hours(90 * 24);
@@ -74,46 +75,84 @@ async fn asked<'a>(host: &Look, directory: &'a str, root: Option<&std::path::Pat
     Ok(Asked { directory, wire, says })
 }
 
-/// Gets a certificate and commits it.
+/// Gets a certificate and commits it: for all names by whoever gives it, or else for those that can be proven. Says why some
+/// are missing.
 ///
 /// # Errors
 /// When nobody issues one; what counted before still does.
-pub(super) async fn issue(of: &Certificate, host: &Touch, readers: Readers, now: Moment) -> Result<(), Cause> {
+pub(super) async fn issue(
+    of: &Certificate,
+    host: &Touch,
+    standing: &Standing,
+    readers: Readers,
+    now: Moment,
+) -> Result<Option<Cause>, Cause> {
     let mut last: Option<Cause> = None;
-    for issuer in &of.issuers {
-        if let Some(cause) = &last {
-            tracing::warn!(
-                certificate = of.name,
-                says = cause.says,
-                "an issuer gave no certificate; the next one is asked"
-            );
+    let own = of.issuers.iter().position(|issuer| *issuer == Issuer::SelfSigned);
+    let cas = of.issuers.get(..own.unwrap_or(of.issuers.len())).unwrap_or_default();
+    // The second choice with all names is better than the first with some.
+    let rounds: &[bool] = if cas.len() > 1 { &[true, false] } else { &[false] };
+    for (issuer, is_whole) in rounds.iter().flat_map(|is_whole| cas.iter().map(move |issuer| (issuer, *is_whole))) {
+        let Issuer::Acme { directory, .. } = issuer else { continue };
+        if of.rests(host, directory, standing, now)?.is_some() {
+            continue;
         }
-        let result = match issuer {
-            Issuer::SelfSigned => by_itself(of, host, readers, now),
-            Issuer::Acme { directory, root, staging } => {
-                let before = of.memory().failures(host, directory)?;
-                if before.as_ref().is_some_and(|failures| failures.may_try(now).is_err()) {
-                    continue;
-                }
-                match by_a_ca(of, host, readers, now, (directory, root.as_deref(), staging.as_deref())).await {
-                    Ok(()) => of.memory().forget_failures(host, directory).map_err(Cause::from),
-                    Err(Trouble::Host(error)) => return Err(error.into()),
-                    Err(Trouble::Ca(refusal)) => {
-                        // What was written by the rehearsal counts as well.
-                        let before = of.memory().failures(host, directory)?;
-                        let failures = Failures::after(before.as_ref(), &refusal, Moment::now());
-                        of.memory().keep_failures(host, directory, &failures)?;
-                        Err(cause(&refusal, directory, &failures))
-                    }
-                }
+        if let Some(cause) = &last {
+            let says = &cause.says;
+            tracing::warn!(certificate = of.name, says, "an issuer gave no certificate; the next one is asked");
+        }
+        let round = Round { standing, is_whole };
+        match by_a_ca(of, host, &round, readers, now, issuer).await {
+            Ok(missing) => return lacks(of, host, directory, missing),
+            Err(Trouble::Host(error)) => return Err(error.into()),
+            Err(Trouble::Ca(refusal)) => {
+                let failures = remember(of, host, directory, &refusal)?;
+                last = Some(cause(&refusal, directory, &failures));
             }
-        };
-        match result {
-            Ok(()) => return Ok(()),
-            Err(cause) => last = Some(cause),
         }
     }
+    if own.is_some() {
+        return by_itself(of, host, readers, now).map(|()| None);
+    }
     Err(last.unwrap_or_else(|| Cause::new("acme-refused", "no issuer may be asked now")))
+}
+
+/// Which orders are worth it.
+struct Round<'a> {
+    standing: &'a Standing,
+    /// Only those of all names.
+    is_whole: bool,
+}
+
+impl Round<'_> {
+    fn is_worth(&self, can: &[String], wanted: &[String]) -> bool {
+        if self.is_whole { can.len() == wanted.len() } else { self.standing.is_worth(can, wanted) }
+    }
+}
+
+fn remember(of: &Certificate, host: &Touch, directory: &str, refusal: &Refusal) -> Result<Failures, Cause> {
+    // What was written by the rehearsal counts as well.
+    let before = of.memory().failures(host, directory)?;
+    let failures = Failures::after(before.as_ref(), refusal, Moment::now()).about(refusal.blames(&of.names));
+    of.memory().keep_failures(host, directory, &failures)?;
+    Ok(failures)
+}
+
+/// Why what was issued is not whole, if it is not.
+fn lacks(of: &Certificate, host: &Touch, directory: &str, missing: Missing) -> Result<Option<Cause>, Cause> {
+    if missing.had.len() == of.names.len() {
+        of.memory().forget_failures(host, directory)?;
+        return Ok(None);
+    }
+    if let Some(refusal) = gate::together(missing.refusals) {
+        remember(of, host, directory, &refusal)?;
+    }
+    let (says, hint) = match gate::lacking(of, host, directory, &missing.had)? {
+        Some((says, failures)) => (says, failures.hint),
+        None => ("some names could not be proven".to_owned(), "run again".to_owned()),
+    };
+    tracing::warn!(certificate = of.name, says, "issued for some names only");
+    Ok(Some(Cause::new("tls-partial", format!("issued for {} alone: {says}", missing.had.join(" "))).hint(hint)))
 }
 
 fn cause(refusal: &Refusal, directory: &str, failures: &Failures) -> Cause {
@@ -139,32 +178,79 @@ fn by_itself(of: &Certificate, host: &Touch, readers: Readers, now: Moment) -> R
     Ok(())
 }
 
+/// What was issued, and what not.
+struct Missing {
+    had: Vec<String>,
+    refusals: Vec<Refusal>,
+}
+
 async fn by_a_ca(
     of: &Certificate,
     host: &Touch,
+    round: &Round<'_>,
     readers: Readers,
     now: Moment,
-    (directory, root, staging): (&str, Option<&std::path::Path>, Option<&str>),
-) -> Result<(), Trouble> {
-    let failures = of.memory().failures(host, directory)?;
-    if let (Some(failures), Some(staging)) = (failures.filter(Failures::wants_rehearsal), staging) {
-        let ca = asked(host, staging, root).await?;
-        let (_, task) = from(of, host, &ca, "rehearsal", now).await?;
-        order::forget(host, &task)?;
-        tracing::info!(certificate = of.name, "rehearsed with the staging twin; now in earnest");
-        of.memory().keep_failures(host, directory, &failures.rehearsed())?;
+    issuer: &Issuer,
+) -> Result<Missing, Trouble> {
+    let Issuer::Acme { directory, root, .. } = issuer else {
+        return Err(Refusal::new(Kind::Refused, "it is no CA").into());
+    };
+    let (names, mut refusals) = (Names::at(directory), Vec::new());
+    let mut had = gate::free(of, host, directory, now)?;
+    let ca = asked(host, directory, root.as_deref()).await?;
+    let mut found = gate::look(of, host, &ca.says, &had).await?;
+    loop {
+        for refusal in found {
+            names.failed(host, &refusal.names, &refusal, Moment::now())?;
+            had.retain(|name| !refusal.names.contains(name));
+            refusals.push(refusal);
+        }
+        if !round.is_worth(&had, &of.names) {
+            let refusal = gate::together(refusals);
+            return Err(refusal.unwrap_or_else(|| Refusal::new(Kind::Unready, "no name can be proven now")).into());
+        }
+        match order_for(of, host, &ca, issuer, &had, readers, now).await {
+            Ok(()) => {
+                names.proven(host, &had)?;
+                return Ok(Missing { had, refusals });
+            }
+            // Whoever is to blame rests, and the others go on if that is worth it; there are ever fewer of them.
+            Err(Trouble::Ca(refusal)) => {
+                let blamed = refusal.blames(&had);
+                if blamed.is_empty() {
+                    return Err(refusal.into());
+                }
+                tracing::info!(certificate = of.name, says = refusal.says, "some names were not proven");
+                found = vec![refusal.about(blamed)];
+            }
+            Err(trouble) => return Err(trouble),
+        }
     }
-    let ca = asked(host, directory, root).await?;
-    let (issued, task) = from(of, host, &ca, "next", now).await?;
+}
+
+/// Orders a certificate for these names, after a rehearsal if the last try failed, and commits it.
+async fn order_for(
+    of: &Certificate,
+    host: &Touch,
+    ca: &Asked<'_>,
+    issuer: &Issuer,
+    names: &[String],
+    readers: Readers,
+    now: Moment,
+) -> Result<(), Trouble> {
+    if let Issuer::Acme { root, staging: Some(staging), .. } = issuer {
+        rehearse(of, host, ca, (staging, root.as_deref()), names, now).await?;
+    }
+    let (issued, task) = from(of, host, ca, "next", names, now).await?;
     let meta = Meta {
         source: Source::Issued,
-        issuer: Some(directory.to_owned()),
+        issuer: Some(ca.directory.to_owned()),
         made: now,
         point: Point::draw().thousandths(),
         trusted_since: None,
     };
     let chain = issued.chain.as_bytes();
-    let new = New { key: &issued.key, chain, names: &of.names, meta: &meta, readers };
+    let new = New { key: &issued.key, chain, names, meta: &meta, readers };
     match host.tls_commit(&of.name, &new, now) {
         Ok(_) => {}
         Err(error) if error.code() == "tls-unfit" => {
@@ -177,12 +263,40 @@ async fn by_a_ca(
     Ok(order::forget(host, &task)?)
 }
 
+/// Orders from the staging twin what failed the last time: there, failures cost nothing.
+async fn rehearse(
+    of: &Certificate,
+    host: &Touch,
+    ca: &Asked<'_>,
+    (staging, root): (&str, Option<&std::path::Path>),
+    names: &[String],
+    now: Moment,
+) -> Result<(), Trouble> {
+    let kept = Names::at(ca.directory).failures(host)?;
+    let of_all = of.memory().failures(host, ca.directory)?;
+    let of_all = of_all.filter(|failures| failures.names.is_empty() && failures.wants_rehearsal());
+    let is_wanted = |name: &String| kept.get(name).is_some_and(Failures::wants_rehearsal);
+    if of_all.is_none() && !names.iter().any(is_wanted) {
+        return Ok(());
+    }
+    let twin = asked(host, staging, root).await?;
+    let (_, task) = from(of, host, &twin, "rehearsal", names, now).await?;
+    order::forget(host, &task)?;
+    tracing::info!(certificate = of.name, "rehearsed with the staging twin; now in earnest");
+    Names::at(ca.directory).rehearsed(host, names)?;
+    if let Some(failures) = of_all {
+        of.memory().keep_failures(host, ca.directory, &failures.rehearsed())?;
+    }
+    Ok(())
+}
+
 /// Orders from a CA.
 async fn from(
     of: &Certificate,
     host: &Touch,
     ca: &Asked<'_>,
     folder: &str,
+    names: &[String],
     now: Moment,
 ) -> Result<(Issued, Task), Trouble> {
     if ca.says.meta.external_account_required {
@@ -212,11 +326,9 @@ async fn from(
         folder: format!("tls/{}/{folder}", of.name),
         issuer: ca.directory.to_owned(),
         account: client.account().to_owned(),
-        wanted: Wanted { names: of.names.clone(), profile, replaces },
+        wanted: Wanted { names: names.to_vec(), profile, replaces },
         key_type: of.key_type,
-        way: match of.challenge {
-            Challenge::Http01 => Way::Http01,
-        },
+        way: gate::way(of),
         preferred_chain: of.preferred_chain.clone(),
         serial: counts.map(|version| version.leaf.serial.clone()),
         pace: Pace::USUAL,

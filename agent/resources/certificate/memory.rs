@@ -1,9 +1,13 @@
-//! What is kept of a certificate beside itself: failures, the CA's advice, and the latest moment that was ever seen.
+//! What is kept of a certificate beside itself: failures, the CA's advice, and the latest moment that was ever seen. And what
+//! is kept of names, whichever certificates they are in: a CA counts failures for each name of an account.
+
+use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::acme::failures::Failures;
+use crate::acme::refusal::Refusal;
 use crate::acme::renewal::{self, Advice};
 use crate::engine::Cause;
 use crate::host::files::sha256_of;
@@ -14,6 +18,66 @@ use crate::host::{Error, Look, Touch};
 const SEEN: &str = "tls/seen.json";
 /// So much later it is written down anew: a run with nothing to do writes nothing.
 const SEEN_EVERY: std::time::Duration = std::time::Duration::from_hours(6);
+
+/// So long a failure of a name is of any interest.
+const NAMES_KEPT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
+
+/// What is kept of names at the CA with this directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names<'a> {
+    directory: &'a str,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn at(directory: &'a str) -> Self {
+        Self { directory }
+    }
+
+    fn place(self) -> String {
+        format!("tls/account/names-{}.json", short(self.directory))
+    }
+
+    /// The failures of names since the last success of each.
+    pub(super) fn failures(self, host: &Look) -> Result<BTreeMap<String, Failures>, Error> {
+        Ok(read(host, &self.place())?.unwrap_or_default())
+    }
+
+    /// Remembers that it failed for these names; on the disk before anybody is asked again.
+    pub(super) fn failed(self, host: &Touch, names: &[String], refusal: &Refusal, now: Moment) -> Result<(), Error> {
+        let mut all = self.failures(host)?;
+        all.retain(|_, failures| now.since(failures.last) < NAMES_KEPT);
+        for name in names {
+            let failures = Failures::after(all.get(name), refusal, now);
+            all.insert(name.clone(), failures);
+        }
+        write(host, &self.place(), &all)
+    }
+
+    /// These were rehearsed well.
+    pub(super) fn rehearsed(self, host: &Touch, names: &[String]) -> Result<(), Error> {
+        self.change(host, names, |failures| Some(failures.rehearsed()))
+    }
+
+    /// These were proven.
+    pub(super) fn proven(self, host: &Touch, names: &[String]) -> Result<(), Error> {
+        self.change(host, names, |_| None)
+    }
+
+    fn change(
+        self,
+        host: &Touch,
+        names: &[String],
+        change: impl Fn(Failures) -> Option<Failures>,
+    ) -> Result<(), Error> {
+        let before = self.failures(host)?;
+        let changed = before.clone().into_iter().filter_map(|(name, failures)| {
+            let failures = if names.contains(&name) { change(failures)? } else { failures };
+            Some((name, failures))
+        });
+        let after: BTreeMap<String, Failures> = changed.collect();
+        if after == before { Ok(()) } else { write(host, &self.place(), &after) }
+    }
+}
 
 /// What is kept of a certificate of this name.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +102,7 @@ impl<'a> Memory<'a> {
     }
 
     fn failures_at(self, directory: &str) -> String {
-        let digest = sha256_of(directory.as_bytes());
-        self.place(&format!("failures-{}", digest.get(..16).unwrap_or(&digest)))
+        self.place(&format!("failures-{}", short(directory)))
     }
 
     /// The failures at a CA since the last success.
@@ -86,6 +149,11 @@ impl<'a> Memory<'a> {
         }
         Ok(())
     }
+}
+
+/// A file name for a directory.
+fn short(directory: &str) -> String {
+    sha256_of(directory.as_bytes()).chars().take(16).collect()
 }
 
 /// What cannot be read is as good as forgotten: it is a memory, and no reason to be without a certificate.

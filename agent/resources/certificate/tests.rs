@@ -14,6 +14,7 @@ fn certificate(issuers: Vec<Issuer>) -> Certificate {
         issuers,
         contact: Vec::new(),
         challenge: Challenge::default(),
+        preflight: true,
         key_type: KeyType::EcdsaP256,
         profile: None,
         preferred_chain: None,

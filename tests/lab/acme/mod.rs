@@ -105,6 +105,8 @@ struct State {
     advice: Option<Advice>,
     /// By their names, with what is said of them; none is a CA without profiles.
     profiles: BTreeMap<String, String>,
+    /// The names by which CAA records allow it; none is a CA that does not say.
+    identities: Vec<String>,
 }
 
 impl Acme {

@@ -116,6 +116,11 @@ impl State {
             if self.advice.is_some() {
                 directory.insert("renewalInfo".to_owned(), json!(format!("https://{host}/renewal-info")));
             }
+            if !self.identities.is_empty()
+                && let Some(meta) = directory.entry("meta").or_insert_with(|| json!({})).as_object_mut()
+            {
+                meta.insert("caaIdentities".to_owned(), json!(self.identities));
+            }
             if !self.profiles.is_empty()
                 && let Some(meta) = directory.entry("meta").or_insert_with(|| json!({})).as_object_mut()
             {

@@ -208,6 +208,11 @@ impl Service {
         held(&self.shared.state).profiles = profiles.collect();
     }
 
+    /// Says from now on that CAA records allow it by this name.
+    pub fn goes_by(&self, name: &str) {
+        held(&self.shared.state).identities = vec![name.to_owned()];
+    }
+
     /// Everything it was asked so far, the newest last.
     pub fn requests(&self) -> Vec<Asked> {
         held(&self.shared.journal).clone()

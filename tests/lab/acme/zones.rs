@@ -20,6 +20,8 @@ pub(super) const SERVER: &str = "ns1.acme.lab";
 const NS: u16 = 2;
 const SOA: u16 = 6;
 const TTL: u32 = 1;
+/// Milliseconds that challtestsrv may take: on a busy machine a tenth of a second is too little, and Pebble asks but once.
+const PATIENCE: u64 = 2000;
 
 /// The front, as long as this value lives.
 #[derive(Debug)]
@@ -32,12 +34,12 @@ pub(super) struct Zones {
 impl Zones {
     /// Listens at port 53, and passes on to challtestsrv at another.
     pub(super) fn before(port: u16, network: &Network) -> Self {
-        let open = |at: (&str, u16)| {
+        let open = |at: (&str, u16), patience: u64| {
             let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("cannot listen at {at:?}: {error}"));
-            socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket can wait so long");
+            socket.set_read_timeout(Some(Duration::from_millis(patience))).expect("a socket can wait so long");
             socket
         };
-        let (front, back) = within(&network.outer(), || (open((ADDRESS, 53)), open((ADDRESS, 0))));
+        let (front, back) = within(&network.outer(), || (open((ADDRESS, 53), 100), open((ADDRESS, 0), PATIENCE)));
         back.connect((ADDRESS, port)).expect("a socket of UDP can be told where to send");
         let (known, stop) = (Arc::<Mutex<BTreeSet<String>>>::default(), Arc::<AtomicBool>::default());
         let (shared, stopped) = (Arc::clone(&known), Arc::clone(&stop));
