@@ -9,6 +9,8 @@
 //!   <digest>.json     the account's address at one CA
 //! ```
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -17,13 +19,17 @@ use sha2::{Digest as _, Sha256};
 use super::http::Wire;
 use super::instant::Client;
 use super::order::Trouble;
+use super::refusal::Refusal;
 use crate::host::files::sha256_of;
 use crate::host::tls_store::keys;
-use crate::host::{Error, Look, Touch};
+use crate::host::{Error, Look, STATE_DIR, Touch};
 use crate::terms::KeyType;
 
 const KEY: &str = "tls/account/key.pem";
+const DEACTIVATED: &str = "tls/account/key.deactivated.pem";
 const THUMBPRINT: &str = "tls/account/thumbprint";
+/// Who holds the key speaks for this host.
+const ALONE: u32 = 0o600;
 
 /// The account at one CA.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +64,15 @@ pub fn thumbprint(host: &Look) -> Result<Option<String>, Error> {
 pub fn is_sound(host: &Look) -> Result<bool, Error> {
     let Some(key) = read(host)? else { return Ok(false) };
     Ok(Some(thumbprint_of(&key)?) == thumbprint(host)?)
+}
+
+/// The mode of the key, if others than root may have it.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn wrong_mode(host: &Look) -> Result<Option<u32>, Error> {
+    let found = host.found(&Path::new(STATE_DIR).join(KEY))?;
+    Ok(found.map(|found| found.mode).filter(|mode| *mode != ALONE))
 }
 
 /// The account key, made if there is none; and its thumbprint beside it.
@@ -99,12 +114,34 @@ pub(crate) async fn open(host: &Touch, wire: &Wire, opening: &Opening<'_>) -> Re
     Ok(client)
 }
 
-/// Forgets the account at a CA that knows it no more: the next run makes one.
+/// Forgets the account at a CA that knows it no more: the next run makes one. One that was deactivated is so for its key: with
+/// another key the next run begins, which also tells the web server its thumbprint.
 ///
 /// # Errors
 /// When it cannot be taken away.
-pub fn forget(host: &Touch, directory: &str) -> Result<(), Error> {
-    host.remove_state(&place_of(directory))
+pub fn forget(host: &Touch, directory: &str, refusal: &Refusal) -> Result<(), Error> {
+    host.remove_state(&place_of(directory))?;
+    if refusal.says.to_ascii_lowercase().contains("deactivated")
+        && let Some(key) = read(host)?
+    {
+        tracing::warn!(directory, "the account was deactivated; its key is kept as key.deactivated.pem");
+        host.write_state_durably(DEACTIVATED, key.as_bytes())?;
+        host.remove_state(KEY)?;
+        host.remove_state(THUMBPRINT)?;
+    }
+    Ok(())
+}
+
+/// Gives the key its mode again.
+///
+/// # Errors
+/// When the system refuses.
+pub fn give(host: &Touch) -> Result<(), Error> {
+    match (wrong_mode(host)?, read(host)?) {
+        // Written anew it has them from the first moment on.
+        (Some(_), Some(key)) => host.write_state_durably(KEY, key.as_bytes()),
+        _ => Ok(()),
+    }
 }
 
 fn place_of(directory: &str) -> String {

@@ -109,16 +109,16 @@ impl Failures {
         }
     }
 
-    /// Whether there may be a try now.
+    /// Whether there may be a try now; `presses` when the certificate cannot wait any more.
     ///
     /// # Errors
     /// Until when not.
-    pub fn may_try(&self, now: Moment) -> Result<(), Wait> {
+    pub fn may_try(&self, now: Moment, presses: bool) -> Result<(), Wait> {
         let until = self.last.later(self.pause);
         let was_set_back = self.last > now.later(SLACK);
         // Of a clock that was set back nobody can tell how long it is ago. One's own pause is no more than a habit, and may
-        // not keep a name from its certificate; the CA's wish is kept.
-        if now >= until || was_set_back && !self.is_asked {
+        // not keep a name from its certificate; the CA's wish is kept, unless the certificate would end over it.
+        if now >= until || was_set_back && (!self.is_asked || presses) {
             Ok(())
         } else {
             Err(Wait { until, is_asked: self.is_asked })
@@ -173,8 +173,8 @@ mod tests {
         let (mut now, mut failures, mut pauses) = (NOW, None, Vec::new());
         for _ in 0..6 {
             let next = Failures::after(failures.as_ref(), &of(Kind::Away), now);
-            assert_eq!(next.may_try(now), Err(Wait { until: next.next(), is_asked: false }));
-            assert_eq!(next.may_try(next.next()), Ok(()));
+            assert_eq!(next.may_try(now, false), Err(Wait { until: next.next(), is_asked: false }));
+            assert_eq!(next.may_try(next.next(), false), Ok(()));
             pauses.push(next.next().since(now).as_secs() / 60);
             now = next.next();
             failures = Some(next);
@@ -189,8 +189,8 @@ mod tests {
         let kept = serde_json::to_vec(&failures).unwrap();
         let failures: Failures = serde_json::from_slice(&kept).unwrap();
         let until = NOW.later(minutes(60));
-        assert_eq!(failures.may_try(NOW.later(minutes(59))), Err(Wait { until, is_asked: true }));
-        assert_eq!(failures.may_try(until), Ok(()));
+        assert_eq!(failures.may_try(NOW.later(minutes(59)), false), Err(Wait { until, is_asked: true }));
+        assert_eq!(failures.may_try(until, false), Ok(()));
         // Nor does a shorter wish shorten one's own pause, nor one of years keep a host forever.
         let soon = Failures::after(None, &of(Kind::Limited).retry_after(Some(Duration::from_secs(1))), NOW);
         assert_eq!(soon.next(), NOW.later(minutes(1)));
@@ -201,9 +201,10 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_ends_a_pause_of_one_s_own_and_not_the_ca_s() {
         let back = NOW.earlier(minutes(2 * 24 * 60));
-        assert_eq!(Failures::after(None, &of(Kind::Away), NOW).may_try(back), Ok(()));
+        assert_eq!(Failures::after(None, &of(Kind::Away), NOW).may_try(back, false), Ok(()));
         let asked = Failures::after(None, &of(Kind::Limited).retry_after(Some(minutes(60))), NOW);
-        assert!(asked.may_try(back).is_err());
+        assert!(asked.may_try(back, false).is_err());
+        assert_eq!(asked.may_try(back, true), Ok(()), "nobody can tell how long it would still be");
     }
 
     #[test]

@@ -148,7 +148,9 @@ impl Wire {
         };
         let wait = aside.retry_after;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = aside;
-        if parts.method != hyper::Method::HEAD && !is_acme(status.as_u16(), &bytes) {
+        // A nonce is asked for with HEAD: an error has no body there that could be a CA's.
+        let is_bare_error = parts.method == hyper::Method::HEAD && status.as_u16() >= 400;
+        if is_bare_error || parts.method != hyper::Method::HEAD && !is_acme(status.as_u16(), &bytes) {
             let says = format!("`{place}` answered {status}, and not as a CA does: {}", quoted(&bytes));
             let kind = if status.as_u16() == 429 { Kind::Limited } else { Kind::Away };
             return Err(Refusal::new(kind, says).retry_after(wait));

@@ -201,6 +201,8 @@ async fn go_on<A: Authority>(
     let mut order = if let Some(url) = &under_way.url {
         ca.resume(url).await?
     } else {
+        // Where this cannot be written the order's address could not either.
+        under_way.keep(host, task)?;
         let order = place(ca, &task.wanted).await?;
         under_way.url = Some(order.url().to_owned());
         under_way.keep(host, task)?;
@@ -219,8 +221,14 @@ async fn go_on<A: Authority>(
 /// Places an order; without what the CA does not know.
 async fn place<A: Authority>(ca: &A, wanted: &Wanted) -> Result<A::Order, Refusal> {
     match ca.place(wanted).await {
-        // The exemption from limits is lost, the certificate is not.
-        Err(refusal) if refusal.kind == Kind::Replaced && wanted.replaces.is_some() => {
+        // The exemption from limits is lost, the certificate is not. CAs say in many ways that they do not take it.
+        Err(refusal)
+            if wanted.replaces.is_some()
+                && !matches!(
+                    refusal.kind,
+                    Kind::Away | Kind::Limited | Kind::Paused | Kind::BadNonce | Kind::NoProfile
+                ) =>
+        {
             tracing::info!(says = refusal.says, "the CA does not take it as a renewal; it is ordered anew");
             ca.place(&Wanted { replaces: None, ..wanted.clone() }).await
         }

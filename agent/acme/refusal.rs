@@ -65,7 +65,7 @@ impl Refusal {
             "badNonce" => Kind::BadNonce,
             "accountDoesNotExist" => Kind::NoAccount,
             // An account that was deactivated is refused as unauthorized, in words.
-            "unauthorized" if detail.to_ascii_lowercase().contains("account") => Kind::NoAccount,
+            "unauthorized" if is_of_an_account(detail) => Kind::NoAccount,
             "unauthorized" | "connection" | "dns" | "caa" | "incorrectResponse" | "tls" | "rejectedIdentifier" => {
                 Kind::Unproven
             }
@@ -189,6 +189,15 @@ pub fn retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
     }
     let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
     Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO))
+}
+
+/// Whether these are a CA's words about an account that is no more. A name may have that word in it, and so may the page that
+/// a CA found where it looked for an answer.
+fn is_of_an_account(detail: &str) -> bool {
+    let detail = detail.to_ascii_lowercase();
+    ["account is not valid", "account is deactivated", "account has been deactivated", "key exists but is deactivated"]
+        .iter()
+        .any(|words| detail.contains(words))
 }
 
 #[cfg(test)]

@@ -89,6 +89,11 @@ pub trait Resource: fmt::Debug + Serialize + 'static {
         Vec::new()
     }
 
+    /// Whether it is tried though what it needs failed: what it keeps up must not lapse for that. Default: no.
+    fn goes_on(&self, _: &Look) -> bool {
+        false
+    }
+
     /// Names what must wait for this, if the plan has it; [`Resource::needs`] seen from the other end.
     fn precedes(&self) -> Vec<Id> {
         Vec::new()
@@ -176,6 +181,7 @@ pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub(crate) trait AnyResource: fmt::Debug {
     fn id(&self) -> Id;
     fn needs(&self) -> Vec<Id>;
+    fn goes_on(&self, host: &Look) -> bool;
     fn precedes(&self) -> Vec<Id>;
     fn check<'a>(&'a self, host: &'a Look) -> Boxed<'a, Result<Changes, Cause>>;
     fn apply<'a>(&'a self, host: &'a Touch) -> Boxed<'a, Result<(), Cause>>;
@@ -199,6 +205,10 @@ impl<R: Resource> AnyResource for R {
 
     fn needs(&self) -> Vec<Id> {
         Resource::needs(self)
+    }
+
+    fn goes_on(&self, host: &Look) -> bool {
+        Resource::goes_on(self, host)
     }
 
     fn precedes(&self) -> Vec<Id> {

@@ -79,6 +79,14 @@ pub struct Meta {
     pub trusted_since: Option<Moment>,
 }
 
+impl Meta {
+    /// Of a version whose own was lost: somebody issued it, nobody knows who.
+    fn lost(leaf: &Leaf) -> Self {
+        let source = if leaf.is_self_signed { Source::Bootstrap } else { Source::Issued };
+        Self { source, issuer: None, made: leaf.from, point: 0, trusted_since: None }
+    }
+}
+
 /// A version that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -162,24 +170,35 @@ impl Look {
     fn tls_version(&self, name: &str, number: u32) -> Result<Result<Version, String>, Error> {
         let folder = place_of(name).join(path_of(number));
         let mut texts = Vec::new();
-        for file in FILES.into_iter().chain([META]) {
+        // What servers read. The others can be made of these again.
+        for file in [FILES[0], FILES[3]] {
             match self.read(&folder.join(file))? {
                 Some(bytes) => texts.push(bytes),
                 None => return Ok(Err(format!("`{}` is not there", folder.join(file).display()))),
             }
         }
-        let [key, _, _, full, meta] = texts.as_slice() else { return Ok(Err("a file is missing".to_owned())) };
-        let meta: Meta = match serde_json::from_slice(meta) {
-            Ok(meta) => meta,
-            Err(error) => return Ok(Err(format!("`{}` cannot be read: {error}", folder.join(META).display()))),
-        };
+        let [key, full] = texts.as_slice() else { return Ok(Err("a file is missing".to_owned())) };
+        let meta = self.read(&folder.join(META))?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         // Names and dates are the recipe's and the clock's affair: here it is a pair, or it is not.
         let checked = pair::leaf(full).and_then(|leaf| {
             let key = String::from_utf8_lossy(key);
             pair::check(&key, full, &[], leaf.from)?;
             Ok((leaf, keys::public_half(&key)?.0))
         });
-        Ok(checked.map(|(leaf, key_type)| Version { number, leaf, key_type, meta }).map_err(|error| error.to_string()))
+        Ok(checked
+            .map(|(leaf, key_type)| {
+                let meta = meta.unwrap_or_else(|| Meta::lost(&leaf));
+                Version { number, leaf, key_type, meta }
+            })
+            .map_err(|error| error.to_string()))
+    }
+
+    /// The number of the version that counts, if any does.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_number(&self, name: &str) -> Result<Option<u32>, Error> {
+        Ok(self.link_target(&place_of(name).join("current"))?.as_deref().and_then(number_of))
     }
 
     /// Whether a version before the one that counts has this serial number.
@@ -212,6 +231,23 @@ impl Look {
             }
         }
         Ok(wrong)
+    }
+
+    /// The files of what counts that vanished, and that others can be made of again.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_missing(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
+        let Some(number) = self.tls_number(name)? else { return Ok(Vec::new()) };
+        let folder = place_of(name).join(path_of(number));
+        let mut missing = Vec::new();
+        for file in [FILES[1], FILES[2]] {
+            let path = folder.join(file);
+            if self.found(&path)?.is_none() {
+                missing.push(path);
+            }
+        }
+        Ok(missing)
     }
 
     fn tls_paths(&self, name: &str, readers: Readers) -> Result<Vec<(PathBuf, Access)>, Error> {
@@ -253,7 +289,10 @@ impl Touch {
         pair::check(new.key, new.chain, new.names, now)?;
         let chain = pair::split(new.chain)?;
         let full = format!("{}{}", chain.leaf, chain.above);
-        let trusted_since = (new.meta.source == Source::Issued).then(|| self.tls_trusted_since(name)).transpose()?;
+        // Nobody trusts what a CA issues for rehearsals (Let's Encrypt: `acme-staging-v02.api.letsencrypt.org`).
+        let is_rehearsal = new.meta.issuer.as_deref().is_some_and(|directory| directory.contains("staging"));
+        let trusted_since =
+            (new.meta.source == Source::Issued && !is_rehearsal).then(|| self.tls_trusted_since(name)).transpose()?;
         let trusted_since = trusted_since.map(|since| since.unwrap_or(now));
         let meta = Meta { trusted_since, ..new.meta.clone() };
         let meta = serde_json::to_vec(&meta).map_err(|error| Error::said("tls-store", error.to_string()))?;
@@ -305,20 +344,21 @@ impl Touch {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn tls_take(&self, name: &str, version: &Version) -> Result<(), Error> {
+    pub fn tls_take(&self, name: &str, number: u32) -> Result<(), Error> {
         self.wrote();
-        self.tls_point(name, version.number, &mut |_| true)
+        self.tls_point(name, number, &mut |_| true)
     }
 
-    /// Goes back to the version before the one that counts, if there is one that can be used; says which.
+    /// Goes back to the version before the one that counts, if there is one that can be used and counts at this time; says
+    /// which.
     ///
     /// # Errors
     /// When it cannot be looked at or written.
-    pub fn tls_back(&self, name: &str) -> Result<Option<u32>, Error> {
+    pub fn tls_back(&self, name: &str, now: Moment) -> Result<Option<u32>, Error> {
         let target = self.link_target(&place_of(name).join("current"))?;
         let counts = target.as_deref().and_then(number_of).unwrap_or(u32::MAX);
         for number in self.tls_versions(name)?.into_iter().rev().filter(|number| *number < counts) {
-            if self.tls_version(name, number)?.is_ok() {
+            if self.tls_version(name, number)?.is_ok_and(|version| version.leaf.to > now) {
                 self.wrote();
                 self.tls_point(name, number, &mut |_| true)?;
                 return Ok(Some(number));
@@ -338,11 +378,29 @@ impl Touch {
                 self.tls_mode(&above, 0o711)?;
             }
         }
+        self.tls_mend(name, readers)?;
         for (path, _, want) in self.tls_access(name, readers)? {
             self.wrote();
             self.tls_mode(&path, want.mode)?;
             let owned = std::os::unix::fs::chown(self.place(&path), Some(want.uid), Some(want.gid));
             owned.map_err(|source| Error::File { doing: "set the owner of", path, source })?;
+        }
+        Ok(())
+    }
+
+    /// Makes `cert.pem` and `chain.pem` of what counts again, if one vanished.
+    fn tls_mend(&self, name: &str, readers: Readers) -> Result<(), Error> {
+        let Some(number) = self.tls_number(name)? else { return Ok(()) };
+        let folder = place_of(name).join(path_of(number));
+        let missing = self.tls_missing(name)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let chain = pair::split(&self.read(&folder.join(FILES[3]))?.unwrap_or_default())?;
+        for path in missing {
+            let text = if path.ends_with(FILES[1]) { &chain.leaf } else { &chain.above };
+            self.wrote();
+            self.tls_write(&path, text.as_bytes(), readers.file())?;
         }
         Ok(())
     }

@@ -27,6 +27,14 @@ pub struct BootstrapCertificate {
     pub group: Option<AccountName>,
 }
 
+impl BootstrapCertificate {
+    async fn serves_a_good_one(&self, host: &Look) -> bool {
+        let Some(name) = self.names.first() else { return false };
+        let served = host.tls_served(name).await;
+        served.is_some_and(|leaf| leaf.to > Moment::now() && !leaf.is_self_signed)
+    }
+}
+
 impl Resource for BootstrapCertificate {
     fn id(&self) -> Id {
         Id::new("bootstrap_certificate", &self.name)
@@ -46,6 +54,10 @@ impl Resource for BootstrapCertificate {
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         Ok(match host.tls_held(&self.name)? {
             Held::Nothing => self.when_absent(),
+            // What is in the memory of a server is better than what could be put in place of it here; who issues knows more.
+            Held::Broken(says) if self.serves_a_good_one(host).await => {
+                Changes::none().note(format!("left to `certificate:{}`, as a good one is served: {says}", self.name))
+            }
             Held::Broken(says) => Changes::none().value("certificate", &says, &"one that can be served".to_owned()),
             Held::Good(version) if version.meta.source == Source::Bootstrap && version.leaf.to <= Moment::now() => {
                 Changes::none().value("certificate", &"expired".to_owned(), &keys::BOOTSTRAP.to_owned())
@@ -55,11 +67,11 @@ impl Resource for BootstrapCertificate {
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
-        let held = host.tls_held(&self.name)?;
-        if matches!(held, Held::Broken(_)) && host.tls_back(&self.name)?.is_some() {
+        if self.check(host).await?.is_empty() {
             return Ok(());
         }
-        if self.check(host).await?.is_empty() {
+        let held = host.tls_held(&self.name)?;
+        if matches!(held, Held::Broken(_)) && host.tls_back(&self.name, Moment::now())?.is_some() {
             return Ok(());
         }
         let gid = self.group.as_ref().map(|group| host.gid(group.as_str())).transpose()?;

@@ -87,9 +87,9 @@ pub struct Certificate {
     pub group: Option<AccountName>,
     /// Units that serve it and have to read it again.
     pub readers: Vec<String>,
-    /// What the CA advised in this run.
+    /// What the CA advised in this run, and for which certificate.
     #[serde(skip)]
-    pub learned: RefCell<Option<Advice>>,
+    pub learned: RefCell<Option<(String, Advice)>>,
 }
 
 /// There has to be another.
@@ -134,7 +134,11 @@ impl Certificate {
             let (due, is_over) = self.due(host, &version, now).await?;
             is_due = due.is_now(now);
             presses |= is_over;
-            if is_due {
+            if self.stands_in(&version) {
+                is_due = true;
+                let (is, becomes) = (Shown::Plain("self-signed".to_owned()), Shown::Plain(first));
+                changes = changes.differs("issuer", is, becomes);
+            } else if is_due {
                 let (is, becomes) = (Shown::Plain(due.to_string()), Shown::Plain("renewed".to_owned()));
                 changes = changes.differs("renewal", is, becomes);
             }
@@ -157,6 +161,12 @@ impl Certificate {
         let by = version.meta.issuer.as_deref();
         let is_twin = |issuer: &Issuer| matches!(issuer, Issuer::Acme { staging: Some(staging), .. } if Some(staging.as_str()) == by);
         version.meta.source == Source::Issued && !self.issuers.iter().any(is_twin)
+    }
+
+    /// Whether it signs itself although a CA is preferred, which gave none.
+    fn stands_in(&self, version: &Version) -> bool {
+        version.meta.source == Source::SelfSigned
+            && self.issuers.first().is_some_and(|issuer| *issuer != Issuer::SelfSigned)
     }
 
     /// Whether a version that is there is of names that would be ordered.
@@ -193,13 +203,16 @@ impl Certificate {
             Some(id) if version.meta.source == Source::Issued => self.memory().advice(host, id)?,
             _ => None,
         };
-        let is_old = advice.as_ref().is_none_or(|advice| advice.is_old(now));
-        if version.meta.source == Source::Issued && is_old && self.learned.borrow().is_none() {
-            let learned = issuing::advice(self, host, version, now).await;
-            *self.learned.borrow_mut() = learned;
-        }
-        if let Some(learned) = self.learned.borrow().clone() {
-            advice = Some(learned);
+        if let Some(id) = version.leaf.renewal_id.as_ref().filter(|_| version.meta.source == Source::Issued) {
+            let is_learned = |learned: &Option<(String, Advice)>| learned.as_ref().is_some_and(|(of, _)| of == id);
+            let is_old = advice.as_ref().is_none_or(|advice| advice.is_old(now));
+            if is_old && !is_learned(&self.learned.borrow()) {
+                let learned = issuing::advice(self, host, version, now).await;
+                *self.learned.borrow_mut() = learned.map(|learned| (id.clone(), learned));
+            }
+            if let Some((_, learned)) = self.learned.borrow().as_ref().filter(|(of, _)| of == id) {
+                advice = Some(learned.clone());
+            }
         }
         let due = renewal::due(&validity, advice.as_ref(), Point::at(version.meta.point), now);
         let is_over = matches!(due.why, Why::Advised(_)) && advice.is_some_and(|advice| advice.end <= now);
@@ -217,7 +230,7 @@ impl Certificate {
         if version.leaf.to.since(now) < lifetime / 4 {
             return Ok(None);
         }
-        Ok(self.waiting(host, standing, now)?.map(|cause| format!("not renewed yet: {}", cause.says)))
+        Ok(self.waiting(host, standing)?.map(|cause| format!("not renewed yet: {}", cause.says)))
     }
 
     /// Whether it is good, and only who serves it has missed that.
@@ -229,12 +242,17 @@ impl Certificate {
     }
 
     async fn catch_up(&self, host: &Touch) -> Result<(), Cause> {
-        if self.serves_older(host).await? { issuing::reload(self, host).await } else { Ok(()) }
+        if self.serves_older(host).await? { issuing::reload(self, host, None).await } else { Ok(()) }
     }
 
     fn access(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {
         // A group that is still to come brings itself.
         let Ok(readers) = self.readers_of(host) else { return Ok(changes) };
+        let missing = host.tls_missing(&self.name)?;
+        let changes = missing.iter().fold(changes, |changes, path| {
+            let what = path.file_name().unwrap_or_default().to_string_lossy();
+            changes.appears(&what, "present")
+        });
         let wrong = host.tls_access(&self.name, readers)?;
         Ok(wrong.iter().fold(changes, |changes, (path, is, want)| {
             let what = path.file_name().unwrap_or_default().to_string_lossy();
@@ -259,6 +277,12 @@ impl Resource for Certificate {
         needs
     }
 
+    /// nginx that refuses what a person wrote, or a package that cannot be had, is no reason to let one lapse: what served
+    /// goes on serving, and answers for it.
+    fn goes_on(&self, host: &Look) -> bool {
+        host.tls_held(&self.name).is_ok_and(|held| held != Held::Nothing)
+    }
+
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let now = Memory::now(host)?;
         let (mut changes, need) = self.compare(host, now).await?;
@@ -281,8 +305,8 @@ impl Resource for Certificate {
         let now = Memory::now(host)?;
         let readers = self.readers_of(host)?;
         let before = host.tls_held(&self.name)?;
-        if matches!(before, Held::Broken(_)) && host.tls_back(&self.name)?.is_some() {
-            issuing::reload(self, host).await?;
+        if matches!(before, Held::Broken(_)) && host.tls_back(&self.name, now)?.is_some() {
+            issuing::reload(self, host, None).await?;
         }
         host.tls_give(&self.name, readers)?;
         let (_, need) = self.compare(host, now).await?;
@@ -301,17 +325,25 @@ impl Resource for Certificate {
                 version = version.number,
                 "what servers did not take is tried again"
             );
-            host.tls_take(&self.name, &version)?;
-            return issuing::reload(self, host).await;
+            let counted = host.tls_number(&self.name)?;
+            host.tls_take(&self.name, version.number)?;
+            return issuing::reload(self, host, counted).await;
         }
-        if let Some(waiting) = self.waiting(host, &need.standing, now)? {
+        if let Some(waiting) = self.waiting(host, &need.standing)? {
             self.catch_up(host).await?;
             return Err(waiting);
         }
+        let before = host.tls_number(&self.name)?;
         let lacks = issuing::issue(self, host, &need.standing, readers, now).await?;
-        self.learned.borrow_mut().take();
-        issuing::reload(self, host).await?;
-        lacks.map_or(Ok(()), Err)
+        issuing::reload(self, host, before).await?;
+        if let Some(lacks) = lacks {
+            return Err(lacks);
+        }
+        // Else each run would order another one.
+        match self.compare(host, now).await? {
+            (changes, Some(again)) if !again.is_renewal => Err(issuing::is_not_wanted(self, host, &changes)?),
+            _ => Ok(()),
+        }
     }
 
     fn when_absent(&self) -> Changes {
@@ -321,11 +353,12 @@ impl Resource for Certificate {
 
     fn settle(&self, host: &Touch) -> Result<(), Cause> {
         let held = host.tls_held(&self.name)?;
-        if let (Some(advice), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
-            && let Some(id) = &version.leaf.renewal_id
+        if let (Some((of, advice)), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
+            && let Some(id) = version.leaf.renewal_id.as_ref().filter(|id| *id == of)
         {
             self.memory().keep_advice(host, id, advice)?;
         }
+        issuing::forget_what_was_had(self, host)?;
         Memory::keep_now(host)
     }
 

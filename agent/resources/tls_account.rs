@@ -21,11 +21,19 @@ impl Resource for TlsAccount {
     }
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
-        Ok(if account::is_sound(host)? { Changes::none() } else { self.when_absent() })
+        if !account::is_sound(host)? {
+            return Ok(self.when_absent());
+        }
+        let shown = |mode: u32| format!("{mode:04o}");
+        Ok(match account::wrong_mode(host)? {
+            Some(mode) => Changes::none().value("mode", &shown(mode), &shown(0o600)),
+            None => Changes::none(),
+        })
     }
 
     async fn apply(&self, host: &Touch) -> Result<(), Cause> {
         account::key(host)?;
+        account::give(host)?;
         Ok(())
     }
 }

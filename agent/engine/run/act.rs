@@ -146,7 +146,7 @@ impl Run<'_, '_> {
     /// Why a step must be left alone: something failed that it needs, directly or through others, also through some that
     /// were as they should be. The nearest is named.
     pub(super) fn reason_to_skip(&self, step: &Step) -> Option<String> {
-        if self.all_well.get() {
+        if self.all_well.get() || step.resource.goes_on(&self.host.look()) {
             return None;
         }
         let seen = self.seen.borrow();

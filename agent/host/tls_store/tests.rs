@@ -144,14 +144,14 @@ fn five_versions_are_kept_and_one_can_go_back() {
         assert_eq!(store.commit(&Made::new()).unwrap(), number);
     }
     assert_eq!(store.touch.tls_versions("web").unwrap(), [3, 4, 5, 6, 7]);
-    assert_eq!(store.touch.tls_back("web").unwrap(), Some(6));
+    assert_eq!(store.touch.tls_back("web", NOW).unwrap(), Some(6));
     assert_eq!(store.counts(), Some(6));
     // One that is broken is passed over, and a new one is not mistaken for one that was.
     fs::write(store.path("v/000005/privkey.pem"), "").unwrap();
-    assert_eq!(store.touch.tls_back("web").unwrap(), Some(4));
+    assert_eq!(store.touch.tls_back("web", NOW).unwrap(), Some(4));
     assert_eq!(store.commit(&Made::new()).unwrap(), 8);
     for _ in 0..5 {
-        let _ = store.touch.tls_back("web").unwrap();
+        let _ = store.touch.tls_back("web", NOW).unwrap();
     }
     assert!(store.counts().is_some(), "the oldest stays");
 }
@@ -160,10 +160,22 @@ fn five_versions_are_kept_and_one_can_go_back() {
 fn what_vanished_or_was_spoilt_is_said() {
     let store = Store::new();
     store.commit(&Made::new()).unwrap();
-    fs::remove_file(store.path("current/chain.pem")).unwrap();
+    // What servers do not read is made again of what they do.
+    for file in ["current/chain.pem", "current/cert.pem", "current/meta.json"] {
+        fs::remove_file(store.path(file)).unwrap();
+    }
+    assert!(matches!(store.touch.tls_held("web").unwrap(), Held::Good(_)));
+    assert_eq!(store.touch.tls_missing("web").unwrap().len(), 2);
+    store.touch.tls_give("web", NOBODY_ELSE).unwrap();
+    assert!(store.touch.tls_missing("web").unwrap().is_empty());
+    assert_eq!(
+        fs::read(store.path("current/cert.pem")).unwrap(),
+        fs::read(store.path("current/fullchain.pem")).unwrap()
+    );
+    fs::rename(store.path("current/fullchain.pem"), store.path("full")).unwrap();
     let Held::Broken(says) = store.touch.tls_held("web").unwrap() else { panic!() };
-    assert_eq!(says, "`/var/lib/hostagent/tls/web/v/000001/chain.pem` is not there");
-    fs::write(store.path("current/chain.pem"), "").unwrap();
+    assert_eq!(says, "`/var/lib/hostagent/tls/web/v/000001/fullchain.pem` is not there");
+    fs::rename(store.path("full"), store.path("current/fullchain.pem")).unwrap();
     fs::write(store.path("current/privkey.pem"), Made::new().key).unwrap();
     let Held::Broken(says) = store.touch.tls_held("web").unwrap() else { panic!() };
     assert_eq!(says, "the certificate is not for this key");

@@ -16,6 +16,7 @@ use crate::aws::Platform;
 use crate::aws::imds::Imds;
 use crate::engine::Cause;
 use crate::host::moment::Moment;
+use crate::host::tls_store::Held;
 use crate::host::{Error, Look, Touch};
 use crate::terms::Challenge;
 
@@ -25,11 +26,15 @@ const METADATA: Duration = Duration::from_secs(3);
 
 impl Certificate {
     /// Why none of the issuers may be asked now; `None` if one may.
-    pub(super) fn waiting(&self, host: &Look, standing: &Standing, now: Moment) -> Result<Option<Cause>, Cause> {
+    pub(super) fn waiting(&self, host: &Look, standing: &Standing) -> Result<Option<Cause>, Cause> {
         let mut last = None;
         for issuer in &self.issuers {
-            let Some(directory) = issuer.directory() else { return Ok(None) };
-            match self.rests(host, directory, standing, now)? {
+            let Some(directory) = issuer.directory() else {
+                // What signs itself gives nothing that is better than this.
+                let has_one = matches!(host.tls_held(&self.name)?, Held::Good(held) if self.is_issued(&held) || self.stands_in(&held));
+                return Ok(last.filter(|_| has_one));
+            };
+            match self.rests(host, directory, standing)? {
                 None => return Ok(None),
                 rests => last = rests,
             }
@@ -38,19 +43,15 @@ impl Certificate {
     }
 
     /// Why a CA may not be asked now.
-    pub(super) fn rests(
-        &self,
-        host: &Look,
-        directory: &str,
-        standing: &Standing,
-        now: Moment,
-    ) -> Result<Option<Cause>, Cause> {
+    pub(super) fn rests(&self, host: &Look, directory: &str, standing: &Standing) -> Result<Option<Cause>, Cause> {
+        // By the clock that failures are written down by.
+        let now = Moment::now();
         let cause = |says: String, hint: &str| Cause::new("acme-waiting", says).hint(hint.to_owned());
         let of_all = self.memory().failures(host, directory)?.filter(|failures| failures.names.is_empty());
-        if let Some(failures) = of_all.filter(|failures| failures.may_try(now).is_err()) {
+        if let Some(failures) = of_all.filter(|failures| failures.may_try(now, standing.presses).is_err()) {
             return Ok(Some(cause(failures.told(), &failures.hint)));
         }
-        let free = free(self, host, directory, now)?;
+        let free = free(self, host, directory, standing)?;
         if standing.is_worth(&free, &self.names) {
             return Ok(None);
         }
@@ -59,9 +60,11 @@ impl Certificate {
 }
 
 /// The names whose failures do not rest.
-pub(super) fn free(of: &Certificate, host: &Look, directory: &str, now: Moment) -> Result<Vec<String>, Error> {
+pub(super) fn free(of: &Certificate, host: &Look, directory: &str, standing: &Standing) -> Result<Vec<String>, Error> {
+    let now = Moment::now();
     let failures = Names::at(directory).failures(host)?;
-    let is_free = |name: &&String| failures.get(*name).is_none_or(|failures| failures.may_try(now).is_ok());
+    let is_free =
+        |name: &&String| failures.get(*name).is_none_or(|failures| failures.may_try(now, standing.presses).is_ok());
     Ok(of.names.iter().filter(is_free).cloned().collect())
 }
 

@@ -15,8 +15,9 @@ use crate::acme::http::Wire;
 use crate::acme::order::{self, Issued, Pace, Task, Trouble};
 use crate::acme::refusal::{Kind, Refusal};
 use crate::acme::renewal::{ASK_EVERY, Advice, Point};
-use crate::engine::Cause;
+use crate::engine::{Cause, Changes};
 use crate::host::moment::Moment;
+use crate::host::tls_store::pair::normal;
 use crate::host::tls_store::{Held, Meta, New, Readers, Source, Version, place_of};
 use crate::host::{Look, Touch};
 
@@ -28,6 +29,8 @@ const ADVICE: Duration = Duration::from_secs(10);
 const SERVED: Duration = Duration::from_secs(30);
 /// So long nobody may have got the old one.
 const STEADY: Duration = Duration::from_millis(400);
+/// So many names of a certificate are asked for: one may be served elsewhere.
+const PROBED: usize = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(40);
 /// If the CA could not be asked for advice, it is asked again after so long.
 const ADVICE_AGAIN: Duration = Duration::from_hours(1);
@@ -94,7 +97,7 @@ pub(super) async fn issue(
     let rounds: &[bool] = if cas.len() > 1 { &[true, false] } else { &[false] };
     for (issuer, is_whole) in rounds.iter().flat_map(|is_whole| cas.iter().map(move |issuer| (issuer, *is_whole))) {
         let Issuer::Acme { directory, .. } = issuer else { continue };
-        if of.rests(host, directory, standing, now)?.is_some() {
+        if of.rests(host, directory, standing)?.is_some() {
             continue;
         }
         if let Some(cause) = &last {
@@ -112,9 +115,29 @@ pub(super) async fn issue(
         }
     }
     if own.is_some() {
-        return by_itself(of, host, readers, now).map(|()| None);
+        return match host.tls_held(&of.name)? {
+            // What others trust is never replaced by what nobody does.
+            Held::Good(version) if !cas.is_empty() && of.is_issued(&version) && version.leaf.to > now => {
+                Err(last.unwrap_or_else(nobody))
+            }
+            Held::Good(version) if of.stands_in(&version) && version.leaf.names == of.wanted() => Ok(None),
+            _ => by_itself(of, host, readers).map(|()| None),
+        };
     }
-    Err(last.unwrap_or_else(|| Cause::new("acme-refused", "no issuer may be asked now")))
+    Err(last.unwrap_or_else(nobody))
+}
+
+fn nobody() -> Cause {
+    Cause::new("acme-refused", "no issuer may be asked now")
+}
+
+/// Remembers that what was issued is not what the recipe wants, so that the next try is not at once.
+pub(super) fn is_not_wanted(of: &Certificate, host: &Touch, changes: &Changes) -> Result<Cause, Cause> {
+    let directory = of.issuers.iter().find_map(Issuer::directory).unwrap_or_default();
+    let says = format!("what was issued is not what was ordered: {changes}");
+    let refusal = Refusal::new(Kind::Unusable, says);
+    let failures = remember(of, host, directory, &refusal)?;
+    Ok(cause(&refusal, directory, &failures))
 }
 
 /// Which orders are worth it.
@@ -161,7 +184,9 @@ fn cause(refusal: &Refusal, directory: &str, failures: &Failures) -> Cause {
     Cause::new(refusal.code(), says).hint(refusal.hint())
 }
 
-fn by_itself(of: &Certificate, host: &Touch, readers: Readers, now: Moment) -> Result<(), Cause> {
+fn by_itself(of: &Certificate, host: &Touch, readers: Readers) -> Result<(), Cause> {
+    // By the clock, not by the latest moment ever seen: it must not begin in the future.
+    let now = Moment::now();
     let first = of.names.first().map_or(of.name.as_str(), String::as_str);
     // RFC 5280, A.1: a common name has at most 64 characters.
     let common: String = first.chars().take(64).collect();
@@ -196,7 +221,7 @@ async fn by_a_ca(
         return Err(Refusal::new(Kind::Refused, "it is no CA").into());
     };
     let (names, mut refusals) = (Names::at(directory), Vec::new());
-    let mut had = gate::free(of, host, directory, now)?;
+    let mut had = gate::free(of, host, directory, round.standing)?;
     let ca = asked(host, directory, root.as_deref()).await?;
     let mut found = gate::look(of, host, &ca.says, &had).await?;
     loop {
@@ -254,8 +279,11 @@ async fn order_for(
     match host.tls_commit(&of.name, &new, now) {
         Ok(_) => {}
         Err(error) if error.code() == "tls-unfit" => {
-            // It came from the CA and cannot be used: neither can that order.
-            order::forget(host, &task)?;
+            // It may have come damaged: it is fetched once more. If that is no better, neither is the order.
+            let before = of.memory().failures(host, ca.directory)?;
+            if before.is_some_and(|before| before.code == Refusal::new(Kind::Unusable, "").code()) {
+                order::forget(host, &task)?;
+            }
             return Err(Refusal::new(Kind::Unusable, format!("what the CA issued cannot be used: {error}")).into());
         }
         Err(error) => return Err(error.into()),
@@ -279,15 +307,41 @@ async fn rehearse(
     if of_all.is_none() && !names.iter().any(is_wanted) {
         return Ok(());
     }
-    let twin = asked(host, staging, root).await?;
-    let (_, task) = from(of, host, &twin, "rehearsal", names, now).await?;
-    order::forget(host, &task)?;
+    let rehearsed = async {
+        let twin = asked(host, staging, root).await?;
+        let (_, task) = from(of, host, &twin, "rehearsal", names, now).await?;
+        Ok(order::forget(host, &task)?)
+    };
+    match rehearsed.await {
+        // Only a name that cannot be proven there cannot be proven here. That the twin is away says nothing.
+        Err(Trouble::Ca(refusal)) if refusal.kind != Kind::Unproven => {
+            tracing::info!(certificate = of.name, says = refusal.says, "it could not be rehearsed; now in earnest");
+            return Ok(());
+        }
+        other => other?,
+    }
     tracing::info!(certificate = of.name, "rehearsed with the staging twin; now in earnest");
     Names::at(ca.directory).rehearsed(host, names)?;
     if let Some(failures) = of_all {
         of.memory().keep_failures(host, ca.directory, &failures.rehearsed())?;
     }
     Ok(())
+}
+
+/// Forgets an order that a run was cut off from when its certificate counted already.
+pub(super) fn forget_what_was_had(of: &Certificate, host: &Touch) -> Result<(), Cause> {
+    let folder = format!("tls/{}/next", of.name);
+    let Some(key) = host.read_state(&format!("{folder}/privkey.pem"))? else { return Ok(()) };
+    if host.read(&place_of(&of.name).join("current/privkey.pem"))? == Some(key) {
+        for file in ["order.json", "privkey.pem"] {
+            host.remove_state(&format!("{folder}/{file}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn shares_a_name(version: &Version, names: &[String]) -> bool {
+    names.iter().any(|name| version.leaf.names.contains(&normal(name)))
 }
 
 /// Orders from a CA.
@@ -316,7 +370,8 @@ async fn from(
         tracing::warn!(certificate = of.name, profile = wanted, "the CA lacks the profile; its own choice is taken");
     }
     let replaces = match counts.and_then(|version| version.leaf.renewal_id.clone()) {
-        Some(id) if ca.says.renewal_info.is_some() => {
+        // A CA takes it for a renewal only of a certificate with a name in common.
+        Some(id) if ca.says.renewal_info.is_some() && counts.is_some_and(|version| shares_a_name(version, names)) => {
             let pem = host.read_text(&place_of(&of.name).join("current/cert.pem"))?;
             pem.map(|pem| (id, pem))
         }
@@ -335,7 +390,7 @@ async fn from(
     };
     match order::issue(host, &client, &task, now).await {
         Err(Trouble::Ca(refusal)) if refusal.kind == Kind::NoAccount => {
-            account::forget(host, ca.directory)?;
+            account::forget(host, ca.directory, &refusal)?;
             Err(refusal.into())
         }
         Err(trouble) => Err(trouble),
@@ -348,19 +403,25 @@ async fn from(
 /// # Errors
 /// When the store cannot be looked at.
 pub(super) async fn serves_older(of: &Certificate, host: &Look, version: &Version) -> Result<bool, Cause> {
-    let Some(name) = of.names.first() else { return Ok(false) };
-    match host.tls_served(name).await {
-        // Who serves something else does not serve this certificate.
-        Some(leaf) if leaf.serial != version.leaf.serial => Ok(host.tls_was_before(&of.name, &leaf.serial)?),
-        _ => Ok(false),
+    for name in of.names.iter().take(PROBED) {
+        match host.tls_served(name).await {
+            // Who serves something else does not serve this certificate.
+            Some(leaf) if leaf.serial != version.leaf.serial && host.tls_was_before(&of.name, &leaf.serial)? => {
+                return Ok(true);
+            }
+            // Nobody is there at all.
+            None => return Ok(false),
+            Some(_) => {}
+        }
     }
+    Ok(false)
 }
 
-/// Lets the servers read what counts now, and looks whether they serve it. Where they do not, what was before is back.
+/// Lets the servers read what counts now, and looks whether they serve it. Where they do not, what counted before is back.
 ///
 /// # Errors
 /// When a server does not take it, or goes on serving what was before.
-pub(super) async fn reload(of: &Certificate, host: &Touch) -> Result<(), Cause> {
+pub(super) async fn reload(of: &Certificate, host: &Touch, before: Option<u32>) -> Result<(), Cause> {
     let Held::Good(version) = host.tls_held(&of.name)? else { return Ok(()) };
     let mut is_read = false;
     for unit in &of.readers {
@@ -369,7 +430,9 @@ pub(super) async fn reload(of: &Certificate, host: &Touch) -> Result<(), Cause> 
         }
         is_read = true;
         if let Err(error) = host.reload_once(unit).await {
-            return Err(back(of, host, &format!("`{unit}` did not take the new certificate"), error.into()).await);
+            return Err(
+                back(of, host, before, &format!("`{unit}` did not take the new certificate"), error.into()).await
+            );
         }
     }
     let end = Instant::now() + SERVED;
@@ -388,15 +451,19 @@ pub(super) async fn reload(of: &Certificate, host: &Touch) -> Result<(), Cause> 
         } else {
             let says = format!("an older certificate is still served {} s after the reload", SERVED.as_secs());
             let cause = Cause::new("tls-not-served", says).hint("does the web server read it from `current/`?");
-            return Err(back(of, host, "the new certificate is not served", cause).await);
+            return Err(back(of, host, before, "the new certificate is not served", cause).await);
         }
         sleep(LOOK_AGAIN).await;
     }
 }
 
 /// Goes back to the version before, and has it read.
-async fn back(of: &Certificate, host: &Touch, what: &str, cause: Cause) -> Cause {
-    let also = match host.tls_back(&of.name) {
+async fn back(of: &Certificate, host: &Touch, before: Option<u32>, what: &str, cause: Cause) -> Cause {
+    let gone_back = match before {
+        Some(number) => host.tls_take(&of.name, number).map(|()| Some(number)),
+        None => host.tls_back(&of.name, Moment::now()),
+    };
+    let also = match gone_back {
         Ok(Some(number)) => format!("version {number} is back"),
         Ok(None) => "there is none to go back to".to_owned(),
         Err(error) => format!("nor could the one before be put back: {error}"),

@@ -89,10 +89,10 @@ async fn other_names_another_issuer_and_another_kind_of_key_are_told_apart() {
     assert_eq!(told(&play, &of_ca()).await.0, format!("issuer self-signed -> {CA}"));
     let rsa = Certificate { key_type: KeyType::Rsa, ..own_one() };
     assert_eq!(told(&play, &rsa).await.0, "key type ecdsa-p256 -> rsa");
-    // The second choice is as good, once it has issued.
+    // The second choice is taken, and does not keep the first from being asked.
     let either =
         certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None }, Issuer::SelfSigned]);
-    assert_eq!(told(&play, &either).await.0, "");
+    assert_eq!(told(&play, &either).await.0, format!("issuer self-signed -> {CA}"));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -137,6 +137,12 @@ async fn the_next_issuer_is_asked_when_the_first_gives_nothing() {
     either.apply(&play.host.touch()).await.unwrap();
     assert_eq!(told(&play, &either).await.0, "");
     assert!(Memory::of("web").failures(&play.host.look(), CA).unwrap().is_some());
+    // What others trust is never given up for it.
+    put(&play, Source::Issued, 80 * DAY, 10 * DAY);
+    let before = number(&play);
+    Memory::of("web").forget_failures(&play.host.touch(), CA).unwrap();
+    assert_eq!(either.apply(&play.host.touch()).await.unwrap_err().code, "acme-away");
+    assert_eq!(number(&play), before);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -39,7 +39,11 @@ pub(super) fn all(site: &Site, here: &Here, groups: &mut Groups) -> Served {
     settings.extend(site.basic_auth.iter().flat_map(|auth| auth.lines(&site.name, None)));
     settings.extend(headers.iter().map(add_header));
     if headers::speaks_for_applications(site) {
-        settings.extend(proxies().next().map(|_| "proxy_hide_header Strict-Transport-Security".to_owned()));
+        let mut prefixes: Vec<&str> = proxies().map(|proxy| proxy.protocol.prefix()).collect();
+        prefixes.extend(site.blocks().filter_map(|(_, block)| block.files?.php.as_ref()).map(|_| "fastcgi"));
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        settings.extend(prefixes.iter().map(|prefix| format!("{prefix}_hide_header Strict-Transport-Security")));
     }
     let mut served = Served { zones: throttle.zones, settings, proxy_headers, locations: Vec::new() };
     // A `return` beside locations, or other questions, would answer before nginx looks at them; a snippet may bring some.
