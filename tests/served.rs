@@ -2,8 +2,10 @@
 //!
 //! One machine a Debian serves everything; each case has its sites and its questions beside each other.
 
+mod applications;
 mod files;
 mod handed_on;
+pub(crate) mod linted;
 mod names;
 mod redirects;
 mod rules;
@@ -65,11 +67,23 @@ fn debian_13_serves_over_tls() {
     serves_over_tls(DEBIANS[1]);
 }
 
+#[test]
+fn debian_12_hands_requests_on_to_php_python_and_grpc() {
+    applications::are_handed_requests(DEBIANS[0]);
+}
+
+#[test]
+fn debian_13_hands_requests_on_to_php_python_and_grpc() {
+    applications::are_handed_requests(DEBIANS[1]);
+}
+
 fn serves_over_tls(debian: u8) {
     let host = tls::before_a_ca(debian);
     host.recipe(tls::RECIPE);
     host.agent("converge").exits(0);
     host.agent("plan").exits(0);
+    linted::configuration(&host);
+    linted::tls(&host, "shop.example.org");
     tls::with_tls(&host);
     tls::without_tls_it_is_redirected(&host);
     tls::a_challenge_is_answered_by_every_host(&host);
@@ -86,6 +100,7 @@ fn serves(debian: u8) {
     let parts: Vec<&str> = CASES.iter().map(|(recipe, _)| *recipe).collect();
     host.recipe(&format!("format = 1\n{}", parts.concat()));
     host.agent("converge").exits(0);
+    linted::configuration(&host);
     for (_, questions) in CASES {
         questions(&host);
     }
@@ -103,6 +118,7 @@ fn keeps_what_our_recipes_promise(debian: u8) {
         host.recipe(recipe);
         host.agent("converge").exits(0);
         questions(&host);
+        linted::configuration(&host);
         host.agent("plan").exits(0);
     }
 }

@@ -48,6 +48,14 @@ pub const PACKAGES: &[&str] = &[
     "tree",
     // Peers, to compare with.
     "ansible-core",
+    "certbot",
+    // What sites hand requests on to.
+    "libnginx-mod-http-brotli-filter",
+    "libnginx-mod-http-brotli-static",
+    "nghttp2-server",
+    "php-fpm",
+    "uwsgi-core",
+    "uwsgi-plugin-python3",
 ];
 
 /// Downloads packages as the root would install them, and indexes them.

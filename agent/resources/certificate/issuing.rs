@@ -87,7 +87,7 @@ pub(super) async fn issue(
     readers: Readers,
     now: Moment,
 ) -> Result<Option<Cause>, Cause> {
-    let mut last = Cause::new("acme-refused", "no issuer may be asked now");
+    let mut last: Option<Cause> = None;
     let own = of.issuers.iter().position(|issuer| *issuer == Issuer::SelfSigned);
     let cas = of.issuers.get(..own.unwrap_or(of.issuers.len())).unwrap_or_default();
     // The second choice with all names is better than the first with some.
@@ -97,21 +97,24 @@ pub(super) async fn issue(
         if of.rests(host, directory, standing, now)?.is_some() {
             continue;
         }
+        if let Some(cause) = &last {
+            let says = &cause.says;
+            tracing::warn!(certificate = of.name, says, "an issuer gave no certificate; the next one is asked");
+        }
         let round = Round { standing, is_whole };
         match by_a_ca(of, host, &round, readers, now, issuer).await {
             Ok(missing) => return lacks(of, host, directory, missing),
             Err(Trouble::Host(error)) => return Err(error.into()),
             Err(Trouble::Ca(refusal)) => {
                 let failures = remember(of, host, directory, &refusal)?;
-                last = cause(&refusal, directory, &failures);
-                tracing::warn!(certificate = of.name, says = last.says, "an issuer gave no certificate");
+                last = Some(cause(&refusal, directory, &failures));
             }
         }
     }
     if own.is_some() {
         return by_itself(of, host, readers, now).map(|()| None);
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| Cause::new("acme-refused", "no issuer may be asked now")))
 }
 
 /// Which orders are worth it.
@@ -153,7 +156,8 @@ fn lacks(of: &Certificate, host: &Touch, directory: &str, missing: Missing) -> R
 }
 
 fn cause(refusal: &Refusal, directory: &str, failures: &Failures) -> Cause {
-    let says = format!("`{directory}`: {}; {}", refusal.says, failures.next_in_words());
+    let whose = if refusal.says.contains(directory) { String::new() } else { format!("`{directory}`: ") };
+    let says = format!("{whose}{}; {}", refusal.says, failures.next_in_words());
     Cause::new(refusal.code(), says).hint(refusal.hint())
 }
 
