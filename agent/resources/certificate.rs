@@ -320,6 +320,7 @@ impl Resource for Certificate {
     }
 
     fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        issuing::forget_committed(self, host)?;
         let held = host.tls_held(&self.name)?;
         if let (Some(advice), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
             && let Some(id) = &version.leaf.renewal_id

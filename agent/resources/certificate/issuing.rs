@@ -290,6 +290,16 @@ async fn rehearse(
     Ok(())
 }
 
+/// Forgets an order whose certificate counts already: the run that committed it was killed before it could.
+pub(super) fn forget_committed(of: &Certificate, host: &Touch) -> Result<(), Cause> {
+    let folder = format!("tls/{}/next", of.name);
+    let Some(key) = host.read_state(&format!("{folder}/privkey.pem"))? else { return Ok(()) };
+    if host.read(&place_of(&of.name).join("current/privkey.pem"))?.is_some_and(|counts| counts == key) {
+        order::forget_at(host, &folder)?;
+    }
+    Ok(())
+}
+
 /// Orders from a CA.
 async fn from(
     of: &Certificate,
