@@ -160,12 +160,18 @@ fn a_host_that_does_not_reach_its_own_public_address_is_asked_from_inside() {
     recipe(&host, "", &[API]);
     host.acme().dns().a(API, PUBLIC);
     host.network().speak_as(PUBLIC.parse().unwrap());
-    // The world reaches it there, and it does not reach itself.
+    host.network().speak_as("10.0.0.50".parse().unwrap());
+    // The world reaches it there; what it gets itself is the page of whoever translates.
     let outer = host.network().outer();
     let door = within(&outer, || TcpListener::bind((PUBLIC, 80)).unwrap());
     thread::spawn(move || {
         enter(&outer);
-        while let Ok((guest, _)) = door.accept() {
+        while let Ok((mut guest, from)) = door.accept() {
+            if from.ip().to_string() == MACHINE {
+                let _ = guest.read(&mut [0; 4096]);
+                let _ = guest.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\nrouter");
+                continue;
+            }
             thread::spawn({
                 let outer = outer.clone();
                 move || {
@@ -175,9 +181,7 @@ fn a_host_that_does_not_reach_its_own_public_address_is_asked_from_inside() {
             });
         }
     });
-    host.network().speak_as("10.0.0.50".parse().unwrap());
-    host.network().swallow(PUBLIC.parse().unwrap());
-    host.sh(&format!("curl -s -m 2 http://{PUBLIC}/")).fails();
+    host.sh(&format!("curl -s -m 2 http://{PUBLIC}/")).prints("router");
     host.agent("converge").exits(0);
     assert_eq!((host.acme().orders(), served(&host)), (1, vec![API.to_owned()]));
 }

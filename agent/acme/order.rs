@@ -155,8 +155,16 @@ pub(crate) async fn issue<A: Authority>(host: &Touch, ca: &A, task: &Task, now: 
 /// # Errors
 /// When it cannot be taken away.
 pub fn forget(host: &Touch, task: &Task) -> Result<(), Error> {
-    host.remove_state(&format!("{}/order.json", task.folder))?;
-    host.remove_state(&format!("{}/privkey.pem", task.folder))
+    forget_at(host, &task.folder)
+}
+
+/// The same, by the folder.
+///
+/// # Errors
+/// When it cannot be taken away.
+pub fn forget_at(host: &Touch, folder: &str) -> Result<(), Error> {
+    host.remove_state(&format!("{folder}/order.json"))?;
+    host.remove_state(&format!("{folder}/privkey.pem"))
 }
 
 fn is_old(task: &Task, chain: &str) -> bool {

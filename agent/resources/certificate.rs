@@ -352,13 +352,13 @@ impl Resource for Certificate {
     }
 
     fn settle(&self, host: &Touch) -> Result<(), Cause> {
+        issuing::forget_committed(self, host)?;
         let held = host.tls_held(&self.name)?;
         if let (Some((of, advice)), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
             && let Some(id) = version.leaf.renewal_id.as_ref().filter(|id| *id == of)
         {
             self.memory().keep_advice(host, id, advice)?;
         }
-        issuing::forget_what_was_had(self, host)?;
         Memory::keep_now(host)
     }
 

@@ -328,14 +328,12 @@ async fn rehearse(
     Ok(())
 }
 
-/// Forgets an order that a run was cut off from when its certificate counted already.
-pub(super) fn forget_what_was_had(of: &Certificate, host: &Touch) -> Result<(), Cause> {
+/// Forgets an order whose certificate counts already: the run that committed it was killed before it could.
+pub(super) fn forget_committed(of: &Certificate, host: &Touch) -> Result<(), Cause> {
     let folder = format!("tls/{}/next", of.name);
     let Some(key) = host.read_state(&format!("{folder}/privkey.pem"))? else { return Ok(()) };
-    if host.read(&place_of(&of.name).join("current/privkey.pem"))? == Some(key) {
-        for file in ["order.json", "privkey.pem"] {
-            host.remove_state(&format!("{folder}/{file}"))?;
-        }
+    if host.read(&place_of(&of.name).join("current/privkey.pem"))?.is_some_and(|counts| counts == key) {
+        order::forget_at(host, &folder)?;
     }
     Ok(())
 }

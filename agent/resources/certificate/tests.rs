@@ -146,6 +146,22 @@ async fn the_next_issuer_is_asked_when_the_first_gives_nothing() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn an_order_is_forgotten_once_its_certificate_counts_and_not_before() {
+    let play = Play::new();
+    put(&play, Source::Issued, DAY, 89 * DAY);
+    let host = play.host.touch();
+    let key = std::fs::read(play.place("/var/lib/hostagent/tls/web/current/privkey.pem")).unwrap();
+    for (kept, is_over) in [(b"another".to_vec(), false), (key, true)] {
+        host.write_state_durably("tls/web/next/order.json", b"{}").unwrap();
+        host.write_state_durably("tls/web/next/privkey.pem", &kept).unwrap();
+        of_ca().settle(&host).unwrap();
+        for file in ["order.json", "privkey.pem"] {
+            assert_eq!(host.read_state(&format!("tls/web/next/{file}")).unwrap().is_none(), is_over, "{file}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_certificate_that_vanished_is_gone_back_from_and_made_anew() {
     let play = Play::new();
     own_one().apply(&play.host.touch()).await.unwrap();
