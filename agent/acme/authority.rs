@@ -47,6 +47,8 @@ pub struct Unproven {
     pub name: String,
     /// The ways in which it can be.
     pub ways: Vec<Way>,
+    /// The text that it is proven with by DNS (RFC 8555, 8.4), if it can be.
+    pub text: Option<String>,
     /// Why it is not any more, if the CA has looked.
     pub failed: Option<Refusal>,
 }

@@ -60,14 +60,20 @@ impl Client {
             builder.create_from_key(pair, opening.directory.to_owned()).await
         });
         let (account, _) = made.await?;
-        let contact: Vec<&str> = opening.contact.iter().map(String::as_str).collect();
+        let client = Self { account, wire: wire.clone() };
+        client.tell(opening.contact).await;
+        Ok(client)
+    }
+
+    /// Tells the CA whom it may write to.
+    pub(crate) async fn tell(&self, contact: &[String]) {
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         if !contact.is_empty()
-            && let Err(refusal) = tried(wire, async || account.update_contacts(&contact).await).await
+            && let Err(refusal) = tried(&self.wire, async || self.account.update_contacts(&contact).await).await
         {
             // It is of use to a person some day, and no reason to be without a certificate today.
             tracing::warn!(says = refusal.says, "the CA does not take `contact`");
         }
-        Ok(Self { account, wire: wire.clone() })
     }
 
     /// The account's address.
@@ -143,7 +149,9 @@ impl OpenOrder for Order {
                     (None, AuthorizationStatus::Pending) => None,
                     (None, other) => Some(Refusal::new(Kind::Unproven, format!("the CA says `{other:?}`"))),
                 };
-                names.push(Unproven { name: one.identifier().to_string(), ways, failed });
+                let name = one.identifier().to_string();
+                let text = one.challenge(ChallengeType::Dns01).map(|proof| proof.key_authorization().dns_value());
+                names.push(Unproven { name, ways, text, failed });
             }
             Ok(names)
         })

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::authority::{Authority, OpenOrder, Status, Unproven, Wanted, Way};
 use super::chain;
+use super::dns::Dns;
 use super::refusal::{Kind, Refusal};
 use crate::host::moment::Moment;
 use crate::host::tls_store::{keys, pair};
@@ -56,13 +57,31 @@ pub struct Task {
     /// The kind of key.
     pub key_type: KeyType,
     /// How names are proven.
-    pub way: Way,
+    pub proof: Proof,
     /// Whose chain is preferred: a part of the name of the topmost issuer.
     pub preferred_chain: Option<String>,
     /// The serial number of what there is already: an order that brings the same was over before.
     pub serial: Option<String>,
     /// How it is waited for.
     pub pace: Pace,
+}
+
+/// How names are proven.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// By the web server, which answers for every name at any time.
+    Http01,
+    /// By texts in their zones, while the CA looks.
+    Dns01(Dns),
+}
+
+impl Proof {
+    fn way(&self) -> Way {
+        match self {
+            Self::Http01 => Way::Http01,
+            Self::Dns01(_) => Way::Dns01,
+        }
+    }
 }
 
 /// A key, and its certificate with those above it.
@@ -206,7 +225,7 @@ async fn go_on<A: Authority>(
         under_way.keep(host, task)?;
         order
     };
-    let result = bring(ca, task, key, &mut order).await;
+    let result = bring(host, ca, task, key, &mut order).await;
     // An order that has come to nothing is not worth going on with; the key is: nobody has certified it.
     if order.status() == Status::Invalid {
         under_way.url = None;
@@ -232,18 +251,20 @@ async fn place<A: Authority>(ca: &A, wanted: &Wanted) -> Result<A::Order, Refusa
     }
 }
 
-async fn bring<A: Authority>(ca: &A, task: &Task, key: &str, order: &mut A::Order) -> Result<Vec<String>, Trouble> {
+async fn bring<A: Authority>(
+    host: &Touch,
+    ca: &A,
+    task: &Task,
+    key: &str,
+    order: &mut A::Order,
+) -> Result<Vec<String>, Trouble> {
     let mut status = order.status();
-    if status == Status::Pending {
-        for name in order.unproven().await?.into_iter().filter(|name| name.failed.is_none()) {
-            if !name.ways.contains(&task.way) {
-                let says = format!("the CA does not prove `{}` in the way that is wanted", name.name);
-                return Err(Refusal::new(Kind::Refused, says).about(vec![name.name]).into());
-            }
-            order.ready(&name.name, task.way).await?;
-        }
-        status = wait(ca, task, order, |status| status == Status::Pending, "prove the names").await?;
+    let proven = if status == Status::Pending { prove(host, ca, task, order).await } else { Ok(status) };
+    // Whatever came of it, and also what a run that was killed has left.
+    if let Proof::Dns01(dns) = &task.proof {
+        dns.take_back(host, &task.folder).await;
     }
+    status = proven?;
     if status == Status::Ready {
         let request = keys::request(key, &task.wanted.names)?;
         status = order.finalize(&request).await?;
@@ -256,6 +277,24 @@ async fn bring<A: Authority>(ca: &A, task: &Task, key: &str, order: &mut A::Orde
         Status::Valid => Ok(order.certificate().await?),
         _ => Err(why(order.unproven().await?).into()),
     }
+}
+
+/// Proves the names of an order.
+async fn prove<A: Authority>(host: &Touch, ca: &A, task: &Task, order: &mut A::Order) -> Result<Status, Trouble> {
+    let way = task.proof.way();
+    let names: Vec<Unproven> = order.unproven().await?.into_iter().filter(|name| name.failed.is_none()).collect();
+    if let Some(name) = names.iter().find(|name| !name.ways.contains(&way)) {
+        let says = format!("the CA does not prove `{}` in the way that is wanted", name.name);
+        return Err(Refusal::new(Kind::Refused, says).about(vec![name.name.clone()]).into());
+    }
+    if let Proof::Dns01(dns) = &task.proof {
+        let texts = names.iter().filter_map(|name| Some((name.name.clone(), name.text.clone()?)));
+        dns.show(host, &task.folder, &texts.collect::<Vec<_>>()).await?;
+    }
+    for name in names {
+        order.ready(&name.name, way).await?;
+    }
+    Ok(wait(ca, task, order, |status| status == Status::Pending, "prove the names").await?)
 }
 
 /// Waits as long as it is so.

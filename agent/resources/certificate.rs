@@ -5,6 +5,7 @@
 //! the one before back.
 
 mod issuing;
+mod keeper;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::keeper::{Eab, Keeper};
 use self::memory::Memory;
 use crate::acme::renewal::{self, Advice, Due, Point, Validity};
 use crate::engine::{Cause, Changes, Id, Patience, Resource, Shown};
@@ -42,6 +44,8 @@ pub enum Issuer {
         root: Option<PathBuf>,
         /// The directory of its twin for rehearsals.
         staging: Option<String>,
+        /// By what it knows whoever asks, from elsewhere.
+        eab: Option<Eab>,
     },
 }
 
@@ -72,6 +76,8 @@ pub struct Certificate {
     pub contact: Vec<String>,
     /// How names are proven.
     pub challenge: Challenge,
+    /// Who keeps their zones, if that is by DNS.
+    pub dns: Option<Keeper>,
     /// The kind of its key.
     pub key_type: KeyType,
     /// The CA's profile.

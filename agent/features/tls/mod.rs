@@ -13,6 +13,7 @@
 //! port 80, without files and reloads.
 
 mod issuer;
+mod keeper;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ use crate::resources::tls_account::TlsAccount;
 use crate::terms::{AccountName, CalendarEvent, Challenge, KeyType, OneOrMany, Period, UnitName};
 
 pub use issuer::{Directory, Issuer};
+pub use keeper::Keeper;
 
 /// The most names that a CA takes in one certificate (Let's Encrypt, profile `classic`).
 const MOST_NAMES: usize = 100;
@@ -44,8 +46,8 @@ pub struct Tls {
     /// Whom the CA may write to, such as `["mailto:ops@example.org"]`. Default: nobody.
     #[serde(default)]
     contact: Vec<String>,
-    /// Who issues: `"letsencrypt"`, `"letsencrypt-staging"`, `"self-signed"`, or a CA's `{ directory, root }`; of a list the
-    /// first that does. Default: `"letsencrypt"`.
+    /// Who issues: `"letsencrypt"`, `"letsencrypt-staging"`, `"self-signed"`, or a CA's `{ directory, root, eab }`; of a list
+    /// the first that does. Default: `"letsencrypt"`.
     issuer: Option<OneOrMany<Issuer>>,
     /// When it is looked whether something is due (systemd.time(7)). Default: twice a day, at a time of this host's own.
     on_calendar: Option<CalendarEvent>,
@@ -68,6 +70,9 @@ pub struct Certificate {
     /// How the CA is shown that the names are this host's. Default: `"http-01"`, on port 80.
     #[serde(default)]
     challenge: Challenge,
+    /// With `challenge = "dns-01"`: who keeps the zone, `"route53"` (with the role of the instance), `{ route53 = { zone } }` or
+    /// `{ cloudflare = { token } }`.
+    dns: Option<Keeper>,
     /// The kind of its key. Default: `"ecdsa-p256"`.
     #[serde(default)]
     key_type: KeyType,
@@ -139,6 +144,7 @@ impl Tls {
             issuers,
             contact: self.contact.clone(),
             challenge: certificate.challenge,
+            dns: certificate.dns.as_ref().map(Keeper::resolved),
             key_type: certificate.key_type,
             profile: certificate.profile.clone(),
             preferred_chain: certificate.preferred_chain.clone(),
@@ -169,6 +175,7 @@ impl Certificate {
             plan.problem_at(here.key("name"), says, "the folder of that name has another use; take another one");
         }
         issuers_problems(self.issuer.as_ref(), here, plan);
+        keeper::problems(self.challenge, self.dns.as_ref(), name, here, plan);
         let at = here.key("domains");
         if self.domains.is_empty() {
             plan.problem_at(at.clone(), format!("the certificate `{name}` is for no name"), "say which");
@@ -180,7 +187,7 @@ impl Certificate {
         let mut seen = BTreeSet::new();
         for (index, domain) in self.domains.iter().enumerate() {
             let here = if self.domains.len() == 1 { at.clone() } else { at.index(index) };
-            if let Some((says, hint)) = wrong_with(domain, is_own) {
+            if let Some((says, hint)) = wrong_with(domain, is_own, self.challenge) {
                 plan.problem_at(here, says, hint);
             } else if !seen.insert(domain.to_ascii_lowercase()) {
                 plan.problem_at(here, format!("`{domain}` is named twice"), "take one of them out");
@@ -190,13 +197,15 @@ impl Certificate {
 }
 
 /// What is wrong with a name for a certificate, and what to do about it. One that signs itself proves nothing.
-fn wrong_with(domain: &str, is_own: bool) -> Option<(String, &'static str)> {
+fn wrong_with(domain: &str, is_own: bool, challenge: Challenge) -> Option<(String, &'static str)> {
     if domain.parse::<std::net::IpAddr>().is_ok() {
-        return None;
+        let hint = "an address has no zone; give it a certificate of its own, with `http-01`";
+        let by_dns = challenge == Challenge::Dns01 && !is_own;
+        return by_dns.then(|| (format!("`{domain}` cannot be proven with `dns-01`"), hint));
     }
     let plain = domain.strip_prefix("*.");
-    if plain.is_some() && !is_own {
-        let hint = "a CA proves wildcards by DNS alone; name the hosts one by one";
+    if plain.is_some() && !is_own && challenge != Challenge::Dns01 {
+        let hint = "a CA proves wildcards by DNS alone: `challenge = \"dns-01\"`; or name the hosts one by one";
         return Some((format!("`{domain}` cannot be proven with `http-01`"), hint));
     }
     let is_label = |label: &str| {
@@ -219,6 +228,13 @@ fn issuers_problems(issuers: Option<&OneOrMany<Issuer>>, here: &KeyPath, plan: &
     for (index, issuer) in issuers.iter().enumerate() {
         let Issuer::Other(other) = issuer else { continue };
         let here = if issuers.len() == 1 { at.clone() } else { at.index(index) };
+        if let Some(eab) = &other.eab {
+            let here = here.key("eab");
+            if eab.kid.trim().is_empty() {
+                plan.problem_at(here.key("kid"), "the key ID is empty", "the CA gives it with the HMAC key");
+            }
+            keeper::secret_problems(&eab.hmac, &here.key("hmac"), plan);
+        }
         let all = [("directory", Some(&other.directory)), ("staging", other.staging.as_ref())];
         for (key, url) in all.into_iter().filter_map(|(key, url)| Some((key, url?))) {
             if !url.starts_with("https://") {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Certificate, Issuer, own};
+use super::{Certificate, Eab, Issuer, own};
 use crate::acme::account::{self, Opening};
-use crate::acme::authority::{Wanted, Way};
+use crate::acme::authority::Wanted;
 use crate::acme::directory::Directory;
 use crate::acme::failures::Failures;
 use crate::acme::http::Wire;
-use crate::acme::order::{self, Issued, Pace, Task, Trouble};
+use crate::acme::order::{self, Issued, Pace, Proof, Task, Trouble};
 use crate::acme::refusal::{Kind, Refusal};
 use crate::acme::renewal::{Advice, Point};
 use crate::engine::Cause;
@@ -34,6 +34,7 @@ struct Asked<'a> {
     directory: &'a str,
     wire: Wire,
     says: Directory,
+    eab: Option<&'a Eab>,
 }
 
 /// What the CA advises for a certificate; what it advised last, if it cannot be asked.
@@ -68,7 +69,7 @@ async fn asked<'a>(host: &Look, directory: &'a str, root: Option<&std::path::Pat
     };
     let wire = Wire::new(root.as_deref())?;
     let says = Directory::of(&wire, directory).await?;
-    Ok(Asked { directory, wire, says })
+    Ok(Asked { directory, wire, says, eab: None })
 }
 
 /// Gets a certificate and commits it.
@@ -80,12 +81,13 @@ pub(super) async fn issue(of: &Certificate, host: &Touch, readers: Readers, now:
     for issuer in &of.issuers {
         let result = match issuer {
             Issuer::SelfSigned => by_itself(of, host, readers, now),
-            Issuer::Acme { directory, root, staging } => {
+            Issuer::Acme { directory, root, staging, eab } => {
                 let before = of.memory().failures(host, directory)?;
                 if before.as_ref().is_some_and(|failures| failures.may_try(now).is_err()) {
                     continue;
                 }
-                match by_a_ca(of, host, readers, now, (directory, root.as_deref(), staging.as_deref())).await {
+                let ca = (directory.as_str(), root.as_deref(), staging.as_deref(), eab.as_ref());
+                match by_a_ca(of, host, readers, now, ca).await {
                     Ok(()) => of.memory().forget_failures(host, directory).map_err(Cause::from),
                     Err(Trouble::Host(error)) => return Err(error.into()),
                     Err(Trouble::Ca(refusal)) => {
@@ -130,7 +132,7 @@ async fn by_a_ca(
     host: &Touch,
     readers: Readers,
     now: Moment,
-    (directory, root, staging): (&str, Option<&std::path::Path>, Option<&str>),
+    (directory, root, staging, eab): (&str, Option<&std::path::Path>, Option<&str>, Option<&Eab>),
 ) -> Result<(), Trouble> {
     let failures = of.memory().failures(host, directory)?;
     if let (Some(failures), Some(staging)) = (failures.filter(Failures::wants_rehearsal), staging) {
@@ -140,7 +142,7 @@ async fn by_a_ca(
         tracing::info!(certificate = of.name, "rehearsed with the staging twin; now in earnest");
         of.memory().keep_failures(host, directory, &failures.rehearsed())?;
     }
-    let ca = asked(host, directory, root).await?;
+    let ca = Asked { eab, ..asked(host, directory, root).await? };
     let (issued, task) = from(of, host, &ca, "next", now).await?;
     let meta = Meta {
         source: Source::Issued,
@@ -170,11 +172,13 @@ async fn from(
     folder: &str,
     now: Moment,
 ) -> Result<(Issued, Task), Trouble> {
-    if ca.says.meta.external_account_required {
-        let says = "the CA takes only accounts that it knows from elsewhere (EAB)";
-        return Err(Refusal::new(Kind::Refused, says).into());
-    }
-    let opening = Opening { directory: ca.directory, contact: &of.contact };
+    let proof = proof(of, host).await?;
+    let binding = match ca.eab {
+        Some(eab) if !account::is_known(host, ca.directory)? => Some(eab.binding(host).await?),
+        _ => None,
+    };
+    let opening =
+        Opening { directory: ca.directory, contact: &of.contact, says: &ca.says, binding: binding.as_ref() };
     let client = account::open(host, &ca.wire, &opening).await?;
     let held = host.tls_held(&of.name)?;
     let counts = match &held {
@@ -199,9 +203,7 @@ async fn from(
         account: client.account().to_owned(),
         wanted: Wanted { names: of.names.clone(), profile, replaces },
         key_type: of.key_type,
-        way: match of.challenge {
-            Challenge::Http01 => Way::Http01,
-        },
+        proof,
         preferred_chain: of.preferred_chain.clone(),
         serial: counts.map(|version| version.leaf.serial.clone()),
         pace: Pace::USUAL,
@@ -213,6 +215,15 @@ async fn from(
         }
         Err(trouble) => Err(trouble),
         Ok(issued) => Ok((issued, task)),
+    }
+}
+
+/// How the names are proven, with what that takes.
+async fn proof(of: &Certificate, host: &Look) -> Result<Proof, Refusal> {
+    match (of.challenge, &of.dns) {
+        (Challenge::Http01, _) => Ok(Proof::Http01),
+        (Challenge::Dns01, Some(keeper)) => Ok(Proof::Dns01(keeper.asked(host).await?)),
+        (Challenge::Dns01, None) => Err(Refusal::new(Kind::Refused, "nobody is said who keeps the zone")),
     }
 }
 

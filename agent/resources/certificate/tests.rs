@@ -14,6 +14,7 @@ fn certificate(issuers: Vec<Issuer>) -> Certificate {
         issuers,
         contact: Vec::new(),
         challenge: Challenge::default(),
+        dns: None,
         key_type: KeyType::EcdsaP256,
         profile: None,
         preferred_chain: None,
@@ -28,7 +29,7 @@ fn own_one() -> Certificate {
 }
 
 fn of_ca() -> Certificate {
-    certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None }])
+    certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None, eab: None }])
 }
 
 /// Puts a certificate there that was issued by the CA so long ago and has so long left.
@@ -90,7 +91,7 @@ async fn other_names_another_issuer_and_another_kind_of_key_are_told_apart() {
     assert_eq!(told(&play, &rsa).await.0, "key type ecdsa-p256 -> rsa");
     // The second choice is as good, once it has issued.
     let either =
-        certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None }, Issuer::SelfSigned]);
+        certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None, eab: None }, Issuer::SelfSigned]);
     assert_eq!(told(&play, &either).await.0, "");
 }
 
@@ -132,7 +133,7 @@ async fn the_next_issuer_is_asked_when_the_first_gives_nothing() {
     let play = Play::new();
     put(&play, Source::Bootstrap, Duration::ZERO, 7 * DAY);
     let either =
-        certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None }, Issuer::SelfSigned]);
+        certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None, eab: None }, Issuer::SelfSigned]);
     either.apply(&play.host.touch()).await.unwrap();
     assert_eq!(told(&play, &either).await.0, "");
     assert!(Memory::of("web").failures(&play.host.look(), CA).unwrap().is_some());
