@@ -87,12 +87,13 @@ pub(super) async fn register(wire: &Wire, says: &Directory, key: &str, binding: 
 }
 
 /// With what to do about it, where the CA did not take what it knows somebody by.
-fn explained(refusal: Refusal, kid: &str) -> Refusal {
+fn explained(mut refusal: Refusal, kid: &str) -> Refusal {
     if !matches!(refusal.kind, Kind::Refused | Kind::NoAccount | Kind::Unproven) {
         return refusal;
     }
     let fix = format!("are `kid` (`{kid}`) and the HMAC key of one pair, and not used up? have the CA give you a new pair");
-    Refusal { kind: Kind::Refused, ..refusal }.fix(fix)
+    refusal.kind = Kind::Refused;
+    refusal.fix(fix)
 }
 
 async fn asked(wire: &Wire, method: &str, url: &str, body: Bytes) -> Result<hyper::Response<Bytes>, Refusal> {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::place::{self, Server};
 use super::{Record, unshown};
-use crate::acme::refusal::{Kind, Refusal};
+use crate::acme::refusal::Refusal;
 use crate::host::dns::{self, Question};
 
 /// The pauses between two rounds: the first, and what they grow to.
@@ -84,8 +84,7 @@ fn outcome(name: &str, found: &[(&str, Found)], patience: Duration) -> Result<()
     let lagging = listed(found, |found| *found == Found::Lags);
     if !lagging.is_empty() {
         let says = format!("{lagging} did not have the TXT record of `{name}` after {after} s; the CA was not asked to look");
-        let refusal = unshown(says, "it is tried again by itself; is the zone written to the one that these servers have?");
-        return Err(Refusal { kind: Kind::Dns, ..refusal });
+        return Err(unshown(says, "it is tried again by itself; is the zone that is written to the one that these servers have?"));
     }
     let silent: Vec<String> = found
         .iter()
