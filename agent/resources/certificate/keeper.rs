@@ -3,12 +3,15 @@
 use secrecy::SecretString;
 use serde::Serialize;
 
+use super::Certificate;
 use crate::acme::bound::Binding;
 use crate::acme::dns::{Cloudflare, Dns, Provider};
+use crate::acme::order::Proof;
 use crate::acme::refusal::{Kind, Refusal};
 use crate::engine::Cause;
 use crate::host::Look;
 use crate::secret::SecretRef;
+use crate::terms::Challenge;
 
 /// Who keeps the zones of names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,9 +42,18 @@ pub struct Eab {
     pub hmac: SecretRef,
 }
 
+/// How the names of a certificate are proven, with what that takes.
+pub(super) async fn proof(of: &Certificate, host: &Look) -> Result<Proof, Refusal> {
+    match (of.challenge, &of.dns) {
+        (Challenge::Http01, _) => Ok(Proof::Http01),
+        (Challenge::Dns01, Some(keeper)) => Ok(Proof::Dns01(keeper.asked(host).await?)),
+        (Challenge::Dns01, None) => Err(Refusal::new(Kind::Refused, "nobody is said who keeps the zone")),
+    }
+}
+
 impl Keeper {
     /// As it is asked, with its token.
-    pub(super) async fn asked(&self, host: &Look) -> Result<Dns, Refusal> {
+    async fn asked(&self, host: &Look) -> Result<Dns, Refusal> {
         let provider = match self {
             Self::Route53 { zone } => Provider::Route53(zone.clone()),
             Self::Cloudflare { token, zone, api } => {

@@ -13,6 +13,7 @@
 //! credentials: [`super::metadata::Metadata::role`] gives the machine some.
 
 mod venv;
+mod zones;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -24,6 +25,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+#[expect(unused_imports, reason = "what a test may name")]
+pub use self::zones::{Cloudflare, Zone};
 use super::machine::Machine;
 use super::network;
 
