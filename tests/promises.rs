@@ -34,3 +34,4 @@ mod secrets;
 mod served;
 mod soak;
 mod tls;
+mod tls_dns;

@@ -91,7 +91,8 @@ fn explained(mut refusal: Refusal, kid: &str) -> Refusal {
     if !matches!(refusal.kind, Kind::Refused | Kind::NoAccount | Kind::Unproven) {
         return refusal;
     }
-    let fix = format!("are `kid` (`{kid}`) and the HMAC key of one pair, and not used up? have the CA give you a new pair");
+    let fix =
+        format!("are `kid` (`{kid}`) and the HMAC key of one pair, and not used up? have the CA give you a new pair");
     refusal.kind = Kind::Refused;
     refusal.fix(fix)
 }

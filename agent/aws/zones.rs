@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use aws_sdk_route53::Client;
 use aws_sdk_route53::config::Builder;
-use aws_sdk_route53::types::{ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{
+    ChangeAction, ChangeBatch, ChangeStatus, HostedZoneConfig, ResourceRecord, ResourceRecordSet, RrType,
+};
 use tokio::time::{Instant, sleep};
 
 use super::Session;
@@ -125,7 +127,8 @@ impl Session {
                 question.send().await.map_err(|error| NotHad::of(asked, &error))
             })
             .await?;
-            let public = answer.hosted_zones.iter().filter(|zone| !zone.config().is_some_and(|it| it.private_zone()));
+            let public =
+                answer.hosted_zones.iter().filter(|zone| !zone.config().is_some_and(HostedZoneConfig::private_zone));
             zones.extend(public.map(|zone| Zone { id: bare(zone.id()), name: zone.name().to_owned() }));
             marker = answer.next_marker.filter(|_| answer.is_truncated);
             if marker.is_none() {
@@ -138,8 +141,7 @@ impl Session {
     /// The set of texts that a name has.
     async fn texts(&self, zone: &str, name: &str) -> Result<Option<ResourceRecordSet>, NotHad> {
         let what = format!("hostedzone/{zone}");
-        let asked =
-            Asked { service: "Route 53", what: &what, action: "route53:ListResourceRecordSets", also: "" };
+        let asked = Asked { service: "Route 53", what: &what, action: "route53:ListResourceRecordSets", also: "" };
         let answer = bounded(asked, async {
             let question = self.zones().await?.list_resource_record_sets().hosted_zone_id(zone);
             let question = question.start_record_name(name).start_record_type(RrType::Txt).max_items(1);
@@ -158,15 +160,23 @@ impl Session {
         texts: &[String],
     ) -> Result<Change, NotHad> {
         let what = format!("hostedzone/{zone}");
-        let asked =
-            Asked { service: "Route 53", what: &what, action: "route53:ChangeResourceRecordSets", also: "" };
-        let broken = |error: &dyn std::error::Error| NotHad::new(Kind::Wrong, format!("it cannot be asked: {error}"), "report it");
+        let asked = Asked { service: "Route 53", what: &what, action: "route53:ChangeResourceRecordSets", also: "" };
+        let broken = |error: &dyn std::error::Error| {
+            NotHad::new(Kind::Wrong, format!("it cannot be asked: {error}"), "report it")
+        };
         let change = |action, set| {
             let change = aws_sdk_route53::types::Change::builder().action(action).resource_record_set(set);
             change.build().map_err(|error| broken(&error))
         };
         let mut set = before.clone().map_or_else(
-            || ResourceRecordSet::builder().name(name).r#type(RrType::Txt).ttl(TTL).build().map_err(|error| broken(&error)),
+            || {
+                ResourceRecordSet::builder()
+                    .name(name)
+                    .r#type(RrType::Txt)
+                    .ttl(TTL)
+                    .build()
+                    .map_err(|error| broken(&error))
+            },
             Ok,
         )?;
         let record = |text: &String| ResourceRecord::builder().value(text).build().map_err(|error| broken(&error));
@@ -213,7 +223,11 @@ fn chosen(name: &str, zones: Vec<Zone>) -> Result<Zone, NotHad> {
         }
         (None, _) => {
             let says = format!("Route 53 has no public zone in this account that `{name}` is in");
-            Err(NotHad::new(Kind::Gone, says, format!("is it another account's? lead the name into a zone of this one with a CNAME, or {which}")))
+            Err(NotHad::new(
+                Kind::Gone,
+                says,
+                format!("is it another account's? lead the name into a zone of this one with a CNAME, or {which}"),
+            ))
         }
     }
 }
@@ -281,22 +295,36 @@ mod tests {
     }
 
     fn sets(values: &[&str]) -> String {
-        let records: String =
-            values.iter().map(|it| format!("<ResourceRecord><Value>\"{it}\"</Value></ResourceRecord>")).collect();
+        let record = |it: &&str| format!("<ResourceRecord><Value>\"{it}\"</Value></ResourceRecord>");
+        let records = values.iter().map(record).collect::<Vec<_>>().concat();
         let set = format!(
             "<ResourceRecordSet><Name>{NAME}.</Name><Type>TXT</Type><TTL>300</TTL><ResourceRecords>{records}</ResourceRecords></ResourceRecordSet>"
         );
         let all = if values.is_empty() { String::new() } else { set };
-        reply(200, "", &format!("<ListResourceRecordSetsResponse><ResourceRecordSets>{all}</ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>1</MaxItems></ListResourceRecordSetsResponse>"))
+        reply(
+            200,
+            "",
+            &format!(
+                "<ListResourceRecordSetsResponse><ResourceRecordSets>{all}</ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>1</MaxItems></ListResourceRecordSetsResponse>"
+            ),
+        )
     }
 
     fn changed() -> String {
-        reply(200, "", "<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-11-21T10:00:00Z</SubmittedAt></ChangeInfo></ChangeResourceRecordSetsResponse>")
+        reply(
+            200,
+            "",
+            "<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-11-21T10:00:00Z</SubmittedAt></ChangeInfo></ChangeResourceRecordSetsResponse>",
+        )
     }
 
     #[tokio::test]
     async fn a_set_is_replaced_as_it_was_read_and_again_if_somebody_was_faster() {
-        let overtaken = reply(400, "", "<InvalidChangeBatch><Messages><Message>Tried to delete resource record set but the values provided do not match the current values</Message></Messages></InvalidChangeBatch>");
+        let overtaken = reply(
+            400,
+            "",
+            "<InvalidChangeBatch><Messages><Message>Tried to delete resource record set but the values provided do not match the current values</Message></Messages></InvalidChangeBatch>",
+        );
         let server = Server::answering(&[sets(&["a"]), overtaken, sets(&["a", "b"]), changed()]).await;
         let change = session(&server).put_text(Some("Z1"), NAME, "ours").await.unwrap();
         assert_eq!(change, Some(Change("C1".into())));

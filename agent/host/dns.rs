@@ -131,7 +131,8 @@ async fn asked(server: SocketAddr, name: &str, question: Question, recurse: bool
     let mut last = None;
     for _ in 0..TRIES {
         match timeout(A_TRY, by_packet(server, &query, &bytes)).await {
-            Ok(Ok(reply)) if reply.metadata.truncation => match timeout(A_TRY, by_stream(server, &query, &bytes)).await {
+            Ok(Ok(reply)) if reply.metadata.truncation => match timeout(A_TRY, by_stream(server, &query, &bytes)).await
+            {
                 Ok(Ok(reply)) => return read(server, &reply),
                 Ok(Err(error)) => last = Some(error),
                 Err(_) => last = None,

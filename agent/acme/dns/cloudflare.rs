@@ -66,7 +66,8 @@ impl Cloudflare {
     /// # Errors
     /// When the token is none.
     pub fn new(token: &SecretString, zone: Option<String>, api: Option<String>) -> Result<Self, Refusal> {
-        let unfit = |_| unshown("the token of Cloudflare has characters that no token has", "is it the token, and all of it?");
+        let unfit =
+            |_| unshown("the token of Cloudflare has characters that no token has", "is it the token, and all of it?");
         let mut token = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret().trim())).map_err(unfit)?;
         token.set_sensitive(true);
         let client = reqwest::Client::builder()
@@ -138,7 +139,8 @@ impl Cloudflare {
         if !answer.success {
             return Err(refused(what, &answer));
         }
-        let wrong = |error| unshown(format!("what Cloudflare says makes no sense: {error}"), "is it Cloudflare's own API?");
+        let wrong =
+            |error| unshown(format!("what Cloudflare says makes no sense: {error}"), "is it Cloudflare's own API?");
         serde_json::from_value(answer.result).map_err(wrong)
     }
 
@@ -208,7 +210,9 @@ mod tests {
     #[tokio::test]
     async fn the_zone_is_found_by_the_longest_suffix_and_the_text_is_put_beside_others() {
         let others = done(r#"[{"id":"r1","content":"\"somebody else's\""}]"#);
-        let server = Server::answering(&[done("[]"), done("[]"), done(r#"[{"id":"z1"}]"#), others, done(r#"{"id":"r2"}"#)]).await;
+        let server =
+            Server::answering(&[done("[]"), done("[]"), done(r#"[{"id":"z1"}]"#), others, done(r#"{"id":"r2"}"#)])
+                .await;
         at(&server, None).put(&record()).await.unwrap();
         let asked = server.asked();
         assert!(asked[0].starts_with("GET /zones?name=_acme-challenge.a.example.org "), "{}", asked[0]);
@@ -231,7 +235,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_in_cloudflare_s_words_and_says_what_the_token_needs() {
-        let refused = reply(403, "", r#"{"success":false,"errors":[{"code":9109,"message":"Invalid access token"}],"result":null}"#);
+        let refused = reply(
+            403,
+            "",
+            r#"{"success":false,"errors":[{"code":9109,"message":"Invalid access token"}],"result":null}"#,
+        );
         let server = Server::answering(&[refused]).await;
         let refusal = at(&server, Some("z")).put(&record()).await.unwrap_err();
         assert_eq!(

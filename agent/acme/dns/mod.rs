@@ -103,7 +103,8 @@ impl Dns {
             let taken = if written.provider == self.provider.name() {
                 self.provider.take(host, record).await
             } else {
-                let says = format!("it was written with `{}`, which the recipe does not name any more", written.provider);
+                let says =
+                    format!("it was written with `{}`, which the recipe does not name any more", written.provider);
                 Err(Refusal::new(Kind::Dns, says).fix("take it away by hand"))
             };
             match taken {

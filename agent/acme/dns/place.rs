@@ -69,7 +69,10 @@ pub(super) async fn servers_of(resolvers: &[SocketAddr], name: &str) -> Result<V
 }
 
 fn unresolved(name: &str, why: &Unanswered) -> Refusal {
-    unshown(format!("`{name}` cannot be resolved: {why}"), "see `/etc/resolv.conf`, and ask yourself: `dig` and the name")
+    unshown(
+        format!("`{name}` cannot be resolved: {why}"),
+        "see `/etc/resolv.conf`, and ask yourself: `dig` and the name",
+    )
 }
 
 #[cfg(test)]
@@ -84,7 +87,10 @@ mod tests {
 
     #[test]
     fn a_name_may_be_in_every_zone_above_it_but_not_in_one_of_a_single_label() {
-        assert_eq!(suffixes("_acme-challenge.a.example.org"), ["_acme-challenge.a.example.org", "a.example.org", "example.org"]);
+        assert_eq!(
+            suffixes("_acme-challenge.a.example.org"),
+            ["_acme-challenge.a.example.org", "a.example.org", "example.org"]
+        );
         assert!(suffixes("localhost").is_empty());
     }
 }

@@ -83,8 +83,12 @@ fn outcome(name: &str, found: &[(&str, Found)], patience: Duration) -> Result<()
     let after = patience.as_secs();
     let lagging = listed(found, |found| *found == Found::Lags);
     if !lagging.is_empty() {
-        let says = format!("{lagging} did not have the TXT record of `{name}` after {after} s; the CA was not asked to look");
-        return Err(unshown(says, "it is tried again by itself; is the zone that is written to the one that these servers have?"));
+        let says =
+            format!("{lagging} did not have the TXT record of `{name}` after {after} s; the CA was not asked to look");
+        return Err(unshown(
+            says,
+            "it is tried again by itself; is the zone that is written to the one that these servers have?",
+        ));
     }
     let silent: Vec<String> = found
         .iter()

@@ -112,7 +112,12 @@ impl OpenOrder for PlayedOrder {
         let books = self.ca.ask("unproven")?;
         let kept = &books.orders[&self.url];
         let failed = (kept.status == Status::Invalid).then(|| Refusal::new(Kind::Unproven, "port 80 is shut"));
-        let of = |name: &String| Unproven { name: name.clone(), ways: vec![Way::Http01], text: None, failed: failed.clone() };
+        let of = |name: &String| Unproven {
+            name: name.clone(),
+            ways: vec![Way::Http01],
+            text: None,
+            failed: failed.clone(),
+        };
         Ok(if kept.proven { Vec::new() } else { kept.wanted.names.iter().map(of).collect() })
     }
 

@@ -72,10 +72,7 @@ impl Issuer {
                 directory: other.directory.clone(),
                 root: other.root.as_ref().map(|path| path.as_path().to_path_buf()),
                 staging: other.staging.clone(),
-                eab: other
-                    .eab
-                    .as_ref()
-                    .map(|eab| certificate::Eab { kid: eab.kid.clone(), hmac: eab.hmac.clone() }),
+                eab: other.eab.as_ref().map(|eab| certificate::Eab { kid: eab.kid.clone(), hmac: eab.hmac.clone() }),
             },
         }
     }

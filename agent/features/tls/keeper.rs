@@ -56,7 +56,8 @@ struct Table {
     cloudflare: Option<Cloudflare>,
 }
 
-const FORMS: &str = "`\"route53\"`, `{ route53 = { zone = \"Z…\" } }` or `{ cloudflare = { token = { ssm = \"/…\" } } }`";
+const FORMS: &str =
+    "`\"route53\"`, `{ route53 = { zone = \"Z…\" } }` or `{ cloudflare = { token = { ssm = \"/…\" } } }`";
 
 impl Keeper {
     /// As a resource knows it.

@@ -89,7 +89,9 @@ fn addresses_and_names_of_other_scripts_are_names() {
 #[test]
 fn a_wildcard_is_proven_by_dns_and_the_zone_s_keeper_is_said() {
     let with = |more: &str| {
-        format!("[[certificate]]\nname = \"api\"\ndomains = [\"example.org\", \"*.example.org\"]\nchallenge = \"dns-01\"\n{more}")
+        format!(
+            "[[certificate]]\nname = \"api\"\ndomains = [\"example.org\", \"*.example.org\"]\nchallenge = \"dns-01\"\n{more}"
+        )
     };
     for dns in ["\"route53\"", "{ route53 = { zone = \"Z1\" } }", "{ cloudflare = { token = { ssm = \"/cf\" } } }"] {
         assert!(compiled(&with(&format!("dns = {dns}"))).is_ok(), "{dns}");
@@ -101,13 +103,18 @@ fn a_wildcard_is_proven_by_dns_and_the_zone_s_keeper_is_said() {
     assert_eq!(problems(&with(bare)), ["`api` is not protected on its way: `http://127.0.0.1`"]);
     let other = "[[certificate]]\nname = \"api\"\ndomains = [\"a.example\"]\ndns = \"route53\"";
     assert_eq!(problems(other), ["`dns` goes with `challenge = \"dns-01\"`"]);
-    let address = "[[certificate]]\nname = \"api\"\ndomains = [\"192.0.2.1\"]\nchallenge = \"dns-01\"\ndns = \"route53\"";
+    let address =
+        "[[certificate]]\nname = \"api\"\ndomains = [\"192.0.2.1\"]\nchallenge = \"dns-01\"\ndns = \"route53\"";
     assert_eq!(problems(address), ["`192.0.2.1` cannot be proven with `dns-01`"]);
 }
 
 #[test]
 fn a_keeper_is_one_of_those_that_are_known() {
-    let wrong = |text: &str| toml::from_str::<Certificate>(&format!("name = \"a\"\ndomains = \"a.b\"\ndns = {text}")).unwrap_err().to_string();
+    let wrong = |text: &str| {
+        toml::from_str::<Certificate>(&format!("name = \"a\"\ndomains = \"a.b\"\ndns = {text}"))
+            .unwrap_err()
+            .to_string()
+    };
     assert!(wrong("\"cloudflare\"").contains("needs its token"), "{}", wrong("\"cloudflare\""));
     assert!(wrong("\"route-53\"").contains("no word for who keeps a zone"));
     assert!(wrong("{}").contains("does not say who keeps the zone"));
@@ -117,7 +124,11 @@ fn a_keeper_is_one_of_those_that_are_known() {
 
 #[test]
 fn what_a_ca_knows_somebody_by_is_a_pair() {
-    let with = |eab: &str| format!("issuer = {{ directory = \"https://ca.example/dir\", eab = {eab} }}\n[[certificate]]\nname = \"api\"\ndomains = \"a.example\"\n");
+    let with = |eab: &str| {
+        format!(
+            "issuer = {{ directory = \"https://ca.example/dir\", eab = {eab} }}\n[[certificate]]\nname = \"api\"\ndomains = \"a.example\"\n"
+        )
+    };
     assert!(compiled(&with("{ kid = \"k1\", hmac = { ssm = \"/eab\" } }")).is_ok());
     let mut says = problems(&with("{ kid = \"\", hmac = { generate = 32 } }"));
     says.sort();

@@ -184,8 +184,7 @@ async fn from(
         Some(eab) if !account::is_known(host, ca.directory)? => Some(eab.binding(host).await?),
         _ => None,
     };
-    let opening =
-        Opening { directory: ca.directory, contact: &of.contact, says: &ca.says, binding: binding.as_ref() };
+    let opening = Opening { directory: ca.directory, contact: &of.contact, says: &ca.says, binding: binding.as_ref() };
     let client = account::open(host, &ca.wire, &opening).await?;
     let held = host.tls_held(&of.name)?;
     let counts = match &held {
