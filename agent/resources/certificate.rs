@@ -206,10 +206,11 @@ impl Certificate {
         for issuer in &self.issuers {
             let Some(directory) = issuer.directory() else { return Ok(None) };
             let Some(failures) = self.memory().failures(host, directory)? else { return Ok(None) };
-            let Err(wait) = failures.may_try(now) else { return Ok(None) };
-            let whose = if wait.is_asked { ", as the CA wants" } else { "" };
+            if failures.may_try(now).is_ok() {
+                return Ok(None);
+            }
             let times = if failures.count == 1 { "once".to_owned() } else { format!("{} times", failures.count) };
-            let says = format!("failed {times}, last with: {}; next try {}{whose}", failures.says, wait.until);
+            let says = format!("failed {times}, last with: {}; {}", failures.says, failures.next_in_words());
             last = Some(Cause::new("acme-waiting", says).hint(failures.hint.clone()));
         }
         Ok(last)
@@ -269,6 +270,18 @@ impl Resource for Certificate {
         // One that rests was only looked at for its owner and mode.
         if matches!(need, Need::Due(_)) && self.can_rest(host, now)?.is_some() {
             return Ok(());
+        }
+        if let Some(version) = host.tls_untaken(&self.name)?
+            && self.others(&version, "").is_empty()
+            && !self.due(host, &version, now).await?.is_now(now)
+        {
+            tracing::info!(
+                certificate = self.name,
+                version = version.number,
+                "what servers did not take is tried again"
+            );
+            host.tls_take(&self.name, &version)?;
+            return issuing::reload(self, host).await;
         }
         if let Some(waiting) = self.waiting(host, now)? {
             return Err(waiting);
