@@ -89,7 +89,7 @@ fn a_wildcard_and_its_bare_name_are_proven_by_route_53(debian: u8) {
     host.agent("plan").exits(3);
     assert!(aws.requests().iter().all(|asked| asked.service != "route53"), "a plan has nothing to ask for");
     host.agent("-v converge").exits(0).says_not(ROLE);
-    assert_eq!(names(&host), "DNS:*.example.org, DNS:example.org");
+    assert_eq!(names(&host), "DNS:example.org, DNS:*.example.org");
     assert_eq!(zone.texts(TEXTS), ["theirs"], "what is not ours stays, and what is ours is gone");
     let of_zones = |asked: &&crate::lab::aws::Asked| asked.service == "route53";
     let requests = aws.requests();
@@ -111,7 +111,7 @@ fn a_wildcard_and_its_bare_name_are_proven_by_cloudflare(debian: u8) {
     let recorded = host.recording_argv("hostagent -vv converge --json");
     recorded.said.exits(0).says_not(TOKEN);
     assert!(!recorded.argv.join("\n").contains(TOKEN));
-    assert_eq!(names(&host), "DNS:*.example.org, DNS:example.org");
+    assert_eq!(names(&host), "DNS:example.org, DNS:*.example.org");
     assert_eq!(cloudflare.texts(TEXTS), ["theirs"]);
     let posted =
         aws.requests().iter().filter(|asked| asked.service == "cloudflare" && asked.operation == "POST").count();
@@ -145,7 +145,7 @@ fn every_authoritative_server_has_the_text_before_the_ca_is_asked_to_look() {
     host.acme().dns().lags(lag);
     host.recipe(&recipe(BOTH, ROUTE_53, ""));
     host.agent("converge").exits(0);
-    assert_eq!(names(&host), "DNS:*.example.org, DNS:example.org");
+    assert_eq!(names(&host), "DNS:example.org, DNS:*.example.org");
     let (ordered, asked) = (host.acme().asked(Step::NewOrder), host.acme().asked(Step::Challenge));
     let waited = asked[0].at - ordered[0].at;
     assert!(waited >= lag, "the CA was asked to look after {waited:?}");
@@ -167,7 +167,7 @@ fn a_run_that_was_killed_leaves_a_text_that_the_next_one_uses_and_takes_away() {
     assert_eq!(left.len(), 2, "nobody was there to take them away");
     host.acme().dns().lags(Duration::ZERO);
     host.agent("converge").exits(0);
-    assert_eq!(names(&host), "DNS:*.example.org, DNS:example.org");
+    assert_eq!(names(&host), "DNS:example.org, DNS:*.example.org");
     assert!(zone.texts(TEXTS).is_empty());
     assert_eq!(host.acme().orders(), 1, "the order of the run that was killed");
 
@@ -255,7 +255,7 @@ fn a_ca_that_knows_its_accounts_from_elsewhere_is_told_by_what_it_knows_this_one
     let recorded = host.recording_argv("hostagent -vv converge");
     recorded.said.exits(0).says_not(HMAC);
     assert!(!recorded.argv.join("\n").contains(HMAC));
-    assert_eq!(names(&host), "DNS:*.example.org, DNS:example.org");
+    assert_eq!(names(&host), "DNS:example.org, DNS:*.example.org");
     is_nowhere(&host, HMAC, "/root/hmac");
 
     // Once it is known, nobody asks for the key again.

@@ -25,6 +25,8 @@ const IN_SYNC: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Zones of one account: 500, if nobody asked for more. What is beyond is not looked for.
 const PAGES: usize = 50;
+/// What it says of a change that does not fit what is there.
+const INVALID: &str = "InvalidChangeBatch";
 
 /// A change that Route 53 has taken, and tells to its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +193,10 @@ impl Session {
         let batch = batch.build().map_err(|error| broken(&error))?;
         bounded(asked, async {
             let question = self.zones().await?.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch);
-            let answer = question.send().await.map_err(|error| NotHad::of(asked, &error))?;
+            let answer = question.send().await.map_err(|error| {
+                let body = error.raw_response().and_then(|response| response.body().bytes()).unwrap_or_default();
+                not_taken(&String::from_utf8_lossy(body)).unwrap_or_else(|| NotHad::of(asked, &error))
+            })?;
             let id = answer.change_info.map(|info| bare(&info.id));
             id.map(Change).ok_or_else(|| NotHad::new(Kind::Wrong, "Route 53 does not say what it changed", "run again"))
         })
@@ -199,9 +204,17 @@ impl Session {
     }
 }
 
+/// Why Route 53 did not take a change. It says so in two shapes, of which the SDK knows one.
+fn not_taken(body: &str) -> Option<NotHad> {
+    let messages = body.contains(INVALID).then(|| body.split("<Message>").skip(1))?;
+    let said: Vec<&str> = messages.filter_map(|rest| rest.split("</Message>").next()).collect();
+    let says = format!("Route 53 answered {INVALID}: {}", said.join("; "));
+    Some(NotHad::new(Kind::Wrong, says, "does something else stand at that name, such as a CNAME?"))
+}
+
 /// Whether somebody else has changed the same since it was looked at, or is at it.
 fn is_overtaken(why: &NotHad) -> bool {
-    ["InvalidChangeBatch", "PriorRequestNotComplete"].iter().any(|word| why.says.contains(word))
+    [INVALID, "PriorRequestNotComplete"].iter().any(|word| why.says.contains(word))
 }
 
 /// The zone that a name is in; two of one name cannot be told apart here.
@@ -320,16 +333,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_set_is_replaced_as_it_was_read_and_again_if_somebody_was_faster() {
-        let overtaken = reply(
-            400,
-            "",
-            "<InvalidChangeBatch><Messages><Message>Tried to delete resource record set but the values provided do not match the current values</Message></Messages></InvalidChangeBatch>",
+        let why = "<Message>Tried to delete resource record set but the values provided do not match</Message>";
+        let one = format!("<InvalidChangeBatch><Messages>{why}</Messages></InvalidChangeBatch>");
+        let other = format!("<ErrorResponse><Error><Code>InvalidChangeBatch</Code>{why}</Error></ErrorResponse>");
+        assert!(
+            not_taken(&one).unwrap().says.ends_with(
+                "InvalidChangeBatch: Tried to delete resource record set but the values provided do not match"
+            )
         );
-        let server = Server::answering(&[sets(&["a"]), overtaken, sets(&["a", "b"]), changed()]).await;
+        let (one, other) = (reply(400, "", &one), reply(400, "", &other));
+        let answers = [sets(&["a"]), one, sets(&["a"]), other, sets(&["a", "b"]), changed()];
+        let server = Server::answering(&answers).await;
         let change = session(&server).put_text(Some("Z1"), NAME, "ours").await.unwrap();
         assert_eq!(change, Some(Change("C1".into())));
         let asked = server.asked();
-        let last = &asked[3];
+        let last = &asked[5];
         assert!(last.starts_with("POST /2013-04-01/hostedzone/Z1/rrset"), "{last}");
         let (delete, create) = last.split_once("<Action>CREATE</Action>").unwrap();
         assert!(delete.contains("<Action>DELETE</Action>") && delete.matches("<Value>").count() == 2, "{delete}");

@@ -13,7 +13,7 @@ use crate::acme::refusal::Refusal;
 use crate::host::dns::{self, Question};
 
 /// The pauses between two rounds: the first, and what they grow to.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(3));
 /// How often it is said that it is still waited.
 const TELL_EVERY: Duration = Duration::from_secs(15);
 

@@ -127,6 +127,8 @@ def refusal(asked, fault):
     if asked["service"] == "s3":
         words = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>LAB</RequestId></Error>"
         return ('<?xml version="1.0" encoding="UTF-8"?>\n' + words).encode()
+    if asked["service"] == "route53":
+        return zones.refusal(code, message)
     if asked["service"] == "web":
         return message.encode()
     return json.dumps({"__type": code, "message": message}).encode()

@@ -26,6 +26,12 @@ def operation(method, path):
     return kinds.get((method, kind), method)
 
 
+def refusal(code, message):
+    """An error of Route 53."""
+    words = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f"<ErrorResponse>{words}<RequestId>LAB</RequestId></ErrorResponse>".encode()
+
+
 def create(client, name, private):
     more = {"VPC": {"VPCRegion": "eu-central-1", "VPCId": "vpc-1"}} if private else {}
     config = {"PrivateZone": private, "Comment": ""}
