@@ -26,6 +26,10 @@ use crate::terms::KeyType;
 /// After so long an order is not gone on with: a CA forgets it after a week (Let's Encrypt).
 const FORGOTTEN: Duration = Duration::from_hours(6 * 24);
 
+/// What to do about a name that the CA did not find proven by DNS.
+const BY_DNS: &str = "what the CA says is what its resolvers found: is the zone signed wrongly (DNSSEC), does a CAA record forbid \
+                      this CA, does `dig +trace TXT` of the name end at other servers?";
+
 /// How an order is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -275,7 +279,11 @@ async fn bring<A: Authority>(
     }
     match status {
         Status::Valid => Ok(order.certificate().await?),
-        _ => Err(why(order.unproven().await?).into()),
+        _ => {
+            let refusal = why(order.unproven().await?);
+            let by_dns = matches!(task.proof, Proof::Dns01(_)) && refusal.kind == Kind::Unproven;
+            Err(if by_dns { refusal.fix(BY_DNS) } else { refusal }.into())
+        }
     }
 }
 

@@ -10,7 +10,13 @@
 //!
 //! They lie in `/var/lib/hostagent/tls/NAME/current/`, as `fullchain.pem` and `privkey.pem`. Until the first is issued one
 //! that signs itself stands there, so that a server that names them starts. The web server answers the CA's questions on
-//! port 80, without files and reloads.
+//! port 80, without files and reloads; or the names are proven by DNS, wildcards by that alone:
+//!
+//! ```toml
+//! domains = ["example.org", "*.example.org"]
+//! challenge = "dns-01"
+//! dns = "route53"
+//! ```
 
 mod issuer;
 mod keeper;
