@@ -264,3 +264,32 @@ fn a_ca_that_knows_its_accounts_from_elsewhere_is_told_by_what_it_knows_this_one
     host.agent("converge").exits(0);
     assert_eq!(names(&host), "DNS:www.example.org");
 }
+
+/// A certificate whose name hostagent itself answers for; no server reads it.
+fn answered_recipe() -> String {
+    let recipe = recipe("\"mail.example.org\"", ROUTE_53, "");
+    recipe.replace("\"dns-01\"\ndns = \"route53\"", "\"tls-alpn-01\"")
+}
+
+#[test]
+fn a_host_without_a_server_at_443_answers_the_ca_there_itself_and_only_then() {
+    let host = instance(12, Acme::new());
+    host.acme().dns().a("mail.example.org", crate::lab::network::MACHINE);
+    host.recipe(&answered_recipe());
+    host.agent("converge").exits(0);
+    assert_eq!(names(&host), "DNS:mail.example.org");
+    host.sh("ss -Hltn 'sport = 443'").prints("");
+}
+
+#[test]
+fn a_server_at_443_is_left_alone_and_told_of() {
+    let host = Machine::debian(13).with_packages(["nginx", "openssl"]).with_acme(Acme::new()).boot();
+    host.write("/root/acme.pem", &host.acme().root_pem());
+    host.acme().dns().a("mail.example.org", crate::lab::network::MACHINE);
+    host.write("/etc/nginx/sites-available/default", "server { listen 443; return 200 here; }\n");
+    host.sh("systemctl restart nginx").succeeds();
+    host.recipe(&answered_recipe());
+    let said = host.agent("converge").exits(1).says("port 443 cannot be listened at: Address already in use");
+    said.says("`challenge = \"http-01\"`");
+    host.from_outside("10.0.0.50").get("http://10.0.0.10:443/").says("here");
+}

@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use instant_acme::{Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder};
 use instant_acme::{OrderStatus, Problem};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest as _, Sha256};
 
 use super::account::Opening;
 use super::authority::{Authority, OpenOrder, Status, Unproven, Wanted, Way};
@@ -131,7 +134,7 @@ impl OpenOrder for Order {
     }
 
     async fn unproven(&mut self) -> Result<Vec<Unproven>, Refusal> {
-        let (order, wire) = (&mut self.there, &self.wire);
+        let (order, account, wire) = (&mut self.there, &self.account, &self.wire);
         tried(wire, async || {
             let mut names = Vec::new();
             let mut all = order.authorizations();
@@ -150,8 +153,13 @@ impl OpenOrder for Order {
                     (None, other) => Some(Refusal::new(Kind::Unproven, format!("the CA says `{other:?}`"))),
                 };
                 let name = one.identifier().to_string();
-                let text = one.challenge(ChallengeType::Dns01).map(|proof| proof.key_authorization().dns_value());
-                names.push(Unproven { name, ways, text, failed });
+                // Each way has a token of its own; the library lends only one of them.
+                let digest = |challenge: &instant_acme::Challenge| {
+                    let shown = format!("{}.{}", challenge.token, account.key_thumbprint());
+                    Some((way(&challenge.r#type)?, URL_SAFE_NO_PAD.encode(Sha256::digest(shown))))
+                };
+                let digests = one.challenges.iter().filter_map(digest).collect();
+                names.push(Unproven { name, ways, digests, failed });
             }
             Ok(names)
         })
@@ -160,16 +168,12 @@ impl OpenOrder for Order {
 
     async fn ready(&mut self, name: &str, way: Way) -> Result<(), Refusal> {
         let (order, wire) = (&mut self.there, &self.wire);
-        let kind = || match way {
-            Way::Http01 => ChallengeType::Http01,
-            Way::Dns01 => ChallengeType::Dns01,
-        };
         tried(wire, async || {
             let mut all = order.authorizations();
             while let Some(next) = all.next().await {
                 let mut one = next?;
                 if one.identifier().to_string() == name
-                    && let Some(mut challenge) = one.challenge(kind())
+                    && let Some(mut challenge) = one.challenge(kind(way))
                 {
                     return challenge.set_ready().await;
                 }
@@ -256,10 +260,19 @@ fn status(status: OrderStatus) -> Status {
     }
 }
 
+fn kind(way: Way) -> ChallengeType {
+    match way {
+        Way::Http01 => ChallengeType::Http01,
+        Way::Dns01 => ChallengeType::Dns01,
+        Way::TlsAlpn01 => ChallengeType::TlsAlpn01,
+    }
+}
+
 fn way(kind: &ChallengeType) -> Option<Way> {
     match kind {
         ChallengeType::Http01 => Some(Way::Http01),
         ChallengeType::Dns01 => Some(Way::Dns01),
+        ChallengeType::TlsAlpn01 => Some(Way::TlsAlpn01),
         _ => None,
     }
 }

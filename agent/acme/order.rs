@@ -77,6 +77,8 @@ pub enum Proof {
     Http01,
     /// By texts in their zones, while the CA looks.
     Dns01(Dns),
+    /// By hostagent itself, at port 443, while the CA looks.
+    TlsAlpn01,
 }
 
 impl Proof {
@@ -84,6 +86,7 @@ impl Proof {
         match self {
             Self::Http01 => Way::Http01,
             Self::Dns01(_) => Way::Dns01,
+            Self::TlsAlpn01 => Way::TlsAlpn01,
         }
     }
 }
@@ -277,14 +280,12 @@ async fn bring<A: Authority>(
         let is_at_it = |status| matches!(status, Status::Processing | Status::Ready | Status::Pending);
         status = wait(ca, task, order, is_at_it, "issue the certificate").await?;
     }
-    match status {
-        Status::Valid => Ok(order.certificate().await?),
-        _ => {
-            let refusal = why(order.unproven().await?);
-            let by_dns = matches!(task.proof, Proof::Dns01(_)) && refusal.kind == Kind::Unproven;
-            Err(if by_dns { refusal.fix(BY_DNS) } else { refusal }.into())
-        }
+    if status == Status::Valid {
+        return Ok(order.certificate().await?);
     }
+    let refusal = why(order.unproven().await?);
+    let by_dns = matches!(task.proof, Proof::Dns01(_)) && refusal.kind == Kind::Unproven;
+    Err(if by_dns { refusal.fix(BY_DNS) } else { refusal }.into())
 }
 
 /// Proves the names of an order.
@@ -295,10 +296,15 @@ async fn prove<A: Authority>(host: &Touch, ca: &A, task: &Task, order: &mut A::O
         let says = format!("the CA does not prove `{}` in the way that is wanted", name.name);
         return Err(Refusal::new(Kind::Refused, says).about(vec![name.name.clone()]).into());
     }
-    if let Proof::Dns01(dns) = &task.proof {
-        let texts = names.iter().filter_map(|name| Some((name.name.clone(), name.text.clone()?)));
-        dns.show(host, &task.folder, &texts.collect::<Vec<_>>()).await?;
-    }
+    let shown: Vec<(String, String)> = names.iter().filter_map(|name| name.digest(way)).collect();
+    let _until_the_ca_has_looked = match &task.proof {
+        Proof::Http01 => None,
+        Proof::Dns01(dns) => {
+            dns.show(host, &task.folder, &shown).await?;
+            None
+        }
+        Proof::TlsAlpn01 => Some(host.answer_tls_alpn(&shown).await?),
+    };
     for name in names {
         order.ready(&name.name, way).await?;
     }

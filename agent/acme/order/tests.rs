@@ -115,7 +115,7 @@ impl OpenOrder for PlayedOrder {
         let of = |name: &String| Unproven {
             name: name.clone(),
             ways: vec![Way::Http01],
-            text: None,
+            digests: Vec::new(),
             failed: failed.clone(),
         };
         Ok(if kept.proven { Vec::new() } else { kept.wanted.names.iter().map(of).collect() })

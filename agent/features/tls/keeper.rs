@@ -77,7 +77,7 @@ pub(super) fn problems(challenge: Challenge, keeper: Option<&Keeper>, name: &str
             let says = format!("nobody is said who keeps the zone of the certificate `{name}`");
             plan.problem_at(here.key("challenge"), says, format!("add `dns`: {FORMS}"));
         }
-        (Challenge::Http01, Some(_)) => {
+        (Challenge::Http01 | Challenge::TlsAlpn01, Some(_)) => {
             plan.problem_at(at.clone(), "`dns` goes with `challenge = \"dns-01\"`", "add that, or take `dns` out");
         }
         _ => {}

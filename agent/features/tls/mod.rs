@@ -205,14 +205,14 @@ impl Certificate {
 /// What is wrong with a name for a certificate, and what to do about it. One that signs itself proves nothing.
 fn wrong_with(domain: &str, is_own: bool, challenge: Challenge) -> Option<(String, &'static str)> {
     if domain.parse::<std::net::IpAddr>().is_ok() {
-        let hint = "an address has no zone; give it a certificate of its own, with `http-01`";
-        let by_dns = challenge == Challenge::Dns01 && !is_own;
-        return by_dns.then(|| (format!("`{domain}` cannot be proven with `dns-01`"), hint));
+        let hint = "an address is proven on port 80 alone; give it a certificate of its own, with `http-01`";
+        let is_asked = challenge != Challenge::Http01 && !is_own;
+        return is_asked.then(|| (format!("`{domain}` cannot be proven with `{challenge}`"), hint));
     }
     let plain = domain.strip_prefix("*.");
     if plain.is_some() && !is_own && challenge != Challenge::Dns01 {
         let hint = "a CA proves wildcards by DNS alone: `challenge = \"dns-01\"`; or name the hosts one by one";
-        return Some((format!("`{domain}` cannot be proven with `http-01`"), hint));
+        return Some((format!("`{domain}` cannot be proven with `{challenge}`"), hint));
     }
     let is_label = |label: &str| {
         let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

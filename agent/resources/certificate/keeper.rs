@@ -46,6 +46,7 @@ pub struct Eab {
 pub(super) async fn proof(of: &Certificate, host: &Look) -> Result<Proof, Refusal> {
     match (of.challenge, &of.dns) {
         (Challenge::Http01, _) => Ok(Proof::Http01),
+        (Challenge::TlsAlpn01, _) => Ok(Proof::TlsAlpn01),
         (Challenge::Dns01, Some(keeper)) => Ok(Proof::Dns01(keeper.asked(host).await?)),
         (Challenge::Dns01, None) => Err(Refusal::new(Kind::Refused, "nobody is said who keeps the zone")),
     }
