@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::aws::imds::{Imds, Unanswered};
 use crate::engine::Plan;
-use crate::facts::Facts;
 use crate::facts::ec2::Learned;
+use crate::facts::{Facts, templates};
 use crate::host::files::{Found, Kind};
 use crate::host::{self, CONF_DIR, Host, Look};
 use crate::problem::{Problems, nearest};
@@ -261,7 +261,9 @@ pub(super) async fn check(wanted: &Wanted, may_fetch: bool) -> Result<Vec<String
             }
         }
     };
-    recipe::plan(&document, &Facts::example()).map_err(recipe_is_wrong)?;
+    // Of this host only what a person has put in place of the program's own.
+    let facts = Facts { templates: templates(&host)?, ..Facts::example() };
+    recipe::plan(&document, &facts).map_err(recipe_is_wrong)?;
     Ok(bases.notes().collect())
 }
 

@@ -5,6 +5,7 @@
 
 pub mod ec2;
 mod local;
+mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::aws::imds::{Imds, Unanswered};
 use crate::host::{Error, Look};
 use ec2::{Learned, Patience};
+pub use templates::templates;
 
 /// Every fact there is: its name, and what it says.
 pub const NAMES: &[(&str, &str)] = &[
@@ -57,6 +59,8 @@ pub struct Facts {
     pub os: Os,
     /// What else was asked for, by its name in [`NAMES`].
     pub known: BTreeMap<String, Fact>,
+    /// Templates in place of the program's, by their names.
+    pub templates: BTreeMap<String, String>,
 }
 
 /// The operating system.
@@ -114,7 +118,7 @@ impl Facts {
         session: impl AsyncFnOnce() -> Result<Imds, Unanswered>,
         each: Duration,
     ) -> Result<(Self, Learned), Error> {
-        let mut facts = Self { os: local::os(host)?, known: BTreeMap::new() };
+        let mut facts = Self { os: local::os(host)?, known: BTreeMap::new(), templates: templates(host)? };
         for group in
             local::GROUPS.iter().filter(|group| group.names.iter().any(|name| *name == IPV6 || wanted.contains(*name)))
         {
@@ -162,6 +166,7 @@ impl Facts {
         Self {
             os: Os { id: "debian".to_owned(), version: "12".to_owned(), codename: "bookworm".to_owned() },
             known: known.map(|(name, fact)| (name.to_owned(), fact)).into(),
+            templates: BTreeMap::new(),
         }
     }
 

@@ -167,7 +167,12 @@ pub(super) fn a_broken_template_leaves_everything_as_it_was(host: &Machine) {
     let place = "/etc/hostagent/templates/nginx/site.conf.tera";
     let before = host.read("/etc/nginx/hostagent.d/shop.conf");
     host.write(place, "server { listen 80; {{ no_such_thing }} }\n");
-    host.agent("converge").exits(1).says("no_such_thing").says("/etc/hostagent/templates");
+    for verb in ["check /etc/hostagent/recipe.toml", "plan", "converge"] {
+        host.agent(verb).exits(2).says("no_such_thing").says("/etc/hostagent/templates");
+    }
+    host.sh(&format!("mv {place} {}", place.replace("site", "sites"))).succeeds();
+    host.agent("converge").exits(2).says("sites.conf.tera").says("did you mean `nginx/site.conf.tera`?");
+    host.sh(&format!("rm {}", place.replace("site", "sites"))).succeeds();
     host.write(place, "server { this_is_no_directive; }\n");
     host.agent("converge").exits(1).says("this_is_no_directive");
     assert_eq!(host.read("/etc/nginx/hostagent.d/shop.conf"), before);

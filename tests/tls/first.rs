@@ -1,10 +1,16 @@
 //! The first certificate: from a bare host to a page that a client trusts, in one run.
 
 use super::{CURRENT, NAMES, before_a_ca, changed, fits, issued, page, served};
-use crate::evidence::on_each_debian;
+use crate::evidence::{changes, on_each_debian};
+use crate::lab::Machine;
 use crate::lab::acme::{Acme, Step};
+use crate::lab::network::MACHINE;
 
-on_each_debian!(one_run_makes_a_bare_host_serve_a_certificate_of_the_ca, a_host_without_a_ca_serves_at_once);
+on_each_debian!(
+    one_run_makes_a_bare_host_serve_a_certificate_of_the_ca,
+    a_host_without_a_ca_serves_at_once,
+    the_recipe_people_start_with_ends_with_a_page_that_everybody_trusts
+);
 
 fn one_run_makes_a_bare_host_serve_a_certificate_of_the_ca(debian: u8) {
     let host = before_a_ca(debian, Acme::new());
@@ -50,4 +56,25 @@ fn a_host_without_a_ca_serves_at_once(debian: u8) {
     let waits = host.agent("converge").exits(1);
     waits.says("next try");
     assert_eq!(host.acme().orders(), 0, "a failure is remembered");
+}
+
+/// `recipes/nano.toml` as it is: the CA is Let's Encrypt, and the host trusts it by itself.
+fn the_recipe_people_start_with_ends_with_a_page_that_everybody_trusts(debian: u8) {
+    let host = Machine::debian(debian)
+        .with_packages(["nginx", "postgresql", "sudo", "curl", "openssl"])
+        .with_acme(Acme::new().plays_lets_encrypt())
+        .boot();
+    host.acme().dns().a(NAMES[0], MACHINE);
+    let app = host.backend("127.0.0.1:3000", "the application");
+    let nano = include_str!("../../recipes/nano.toml");
+    changes(&host, nano);
+    page(&host, NAMES[0]).succeeds().says("the application").says("strict-transport-security");
+    assert_eq!(app.last_request().header("X-Forwarded-Proto"), "https");
+    crate::served::linted::configuration(&host);
+    host.agent("plan").exits(0);
+    // Where there is no CA.
+    host.agent("converge --var issuer=self-signed").exits(0);
+    page(&host, NAMES[0]).fails();
+    host.sh(&format!("curl -skSi --resolve {0}:443:127.0.0.1 https://{0}/", NAMES[0])).says("the application");
+    host.agent("plan --var issuer=self-signed").exits(0);
 }

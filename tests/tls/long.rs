@@ -9,7 +9,8 @@ const DAY: i64 = 24 * 3600;
 fn a_renewal_that_was_killed_anywhere_is_finished_by_the_next_run() {
     let seed = seed_of_the_commit();
     let kills = killed(if seed.is_multiple_of(2) { 12 } else { 13 }, 10, seed);
-    assert!(kills.killed >= 8, "{kills:?}");
+    // The instant between the CA's answer and its place on the disk is short.
+    assert!(kills.killed >= 8 && kills.placed_again <= 2, "{kills:?}");
 }
 
 #[test]
@@ -26,7 +27,7 @@ fn certificates_of_45_days_outlive_an_outage_of_five_days_and_a_clock_that_jumps
         steps: vec![(10, 2), (11, 0), (50, -2), (51, 0)],
         has_advice: true,
     });
-    assert_eq!(life.lapsed, 0, "{life:?}");
+    assert_eq!((life.lapsed, life.late), (0, 0), "{life:?}");
     assert!(life.orders <= 5 && life.least_left >= 9 * 24, "{life:?}");
 }
 
@@ -40,6 +41,6 @@ fn certificates_of_six_days_are_renewed_in_time_and_lapse_only_if_the_ca_is_away
         has_advice: false,
     });
     // Of the five days of the second outage at least two and a half are covered, and it is asked again within half a day.
-    assert!(life.lapsed <= 3 * DAY, "{life:?}");
+    assert!(life.lapsed <= 3 * DAY && life.late == 0, "{life:?}");
     assert!(life.orders <= 16, "{life:?}");
 }

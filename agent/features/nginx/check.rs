@@ -9,9 +9,37 @@ use super::block::Block;
 use super::site::Site;
 use super::upstream::Upstream;
 use super::words::ServerName;
-use super::{Feature, Nginx};
+use super::{Feature, Nginx, render};
 use crate::engine::Draft;
+use crate::facts::Facts;
 use crate::problem::{KeyPath, Place, nearest};
+
+/// The templates of a person's own that are nginx's. One that stands in for nothing is a slip of the pen.
+pub(super) fn templates(facts: &Facts, plan: &mut Draft) -> BTreeMap<String, String> {
+    let known = render::TEMPLATES.map(|template| template.name);
+    let own = facts.templates.iter().filter(|(name, _)| name.starts_with("nginx/"));
+    let (fit, strange): (Vec<_>, Vec<_>) = own.partition(|(name, _)| known.contains(&name.as_str()));
+    for (name, _) in strange {
+        let hint = match nearest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        plan.problem(format!("`/etc/hostagent/templates/{name}` stands in for no template"), hint);
+    }
+    fit.into_iter().map(|(name, text)| (name.clone(), text.clone())).collect()
+}
+
+/// What to do when a template cannot be filled in.
+pub(super) fn hint_on_templates(own: &BTreeMap<String, String>) -> String {
+    let own: Vec<String> = own.keys().map(|name| format!("`{name}`")).collect();
+    if own.is_empty() {
+        return "this is a mistake in hostagent; please report it".to_owned();
+    }
+    let own = own.join(", ");
+    format!(
+        "correct what stands in /etc/hostagent/templates in its place ({own}), or take it away; nothing was written"
+    )
+}
 
 /// Notes every problem.
 pub(super) fn all(nginx: &Nginx, ipv6: bool, plan: &mut Draft) {

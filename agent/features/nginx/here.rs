@@ -1,18 +1,16 @@
 //! What of a configuration only the host can say: which words its nginx knows, who answers ACME challenges, which
 //! certificates are trusted, and which templates a person put in place of the program's.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
+use super::Nginx;
 use super::dialect::Dialect;
 use super::site::Site;
 use super::tls;
-use super::{Nginx, render};
 use crate::engine::Cause;
+use crate::host::Look;
 use crate::host::nginx::build::{self, Build};
-use crate::host::{CONF_DIR, Look};
 
 /// What the host says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +26,16 @@ pub(super) struct Here {
 
 impl Here {
     /// What a host will say that has nothing yet.
-    pub(super) fn foreseen(nginx: &Nginx, build: &Build) -> Self {
+    pub(super) fn foreseen(nginx: &Nginx, build: &Build, templates: BTreeMap<String, String>) -> Self {
         let now = Timestamp::now();
         let insists_for = nginx.site.iter().filter_map(|site| Some((site.name.to_string(), insists(site, now, now)?)));
         let insists_for = insists_for.collect();
-        Self { dialect: Dialect::of(build), thumbprint: None, insists_for, templates: BTreeMap::new() }
+        Self { dialect: Dialect::of(build), thumbprint: None, insists_for, templates }
     }
 
     /// What this host says. nginx is asked only where it matters: with TLS.
-    pub(super) async fn of(host: &Look, nginx: &Nginx, foreseen: &Build) -> Result<Self, Cause> {
-        let mut here = Self::foreseen(nginx, foreseen);
-        here.templates = templates(host)?;
+    pub(super) async fn of(host: &Look, nginx: &Nginx, foreseen: &Self) -> Result<Self, Cause> {
+        let mut here = foreseen.clone();
         if nginx.speaks_tls()
             && let Some(build) = build::build(host).await?
         {
@@ -54,17 +51,6 @@ impl Here {
         }
         Ok(here)
     }
-}
-
-fn templates(host: &Look) -> Result<BTreeMap<String, String>, Cause> {
-    let mut found = BTreeMap::new();
-    let place = Path::new(CONF_DIR).join("templates");
-    for name in render::TEMPLATES.map(|template| template.name) {
-        if let Some(text) = host.read_text(&place.join(name))? {
-            found.insert(name.to_owned(), text);
-        }
-    }
-    Ok(found)
 }
 
 /// For how many seconds browsers insist on TLS at a site, if its certificate has been trusted since then.
@@ -87,7 +73,8 @@ mod tests {
 
     async fn here(play: &Play, table: &str) -> Here {
         let nginx: Nginx = toml::from_str(table).unwrap();
-        Here::of(&play.host.look(), &nginx, &Build::of_debian("12")).await.unwrap()
+        let foreseen = Here::foreseen(&nginx, &Build::of_debian("12"), BTreeMap::new());
+        Here::of(&play.host.look(), &nginx, &foreseen).await.unwrap()
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -120,11 +107,9 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn templates_and_the_thumbprint_are_read_from_where_they_are() {
-        let play = play().file("/etc/hostagent/templates/nginx/site.conf.tera", "mine");
+    async fn the_thumbprint_is_read_from_where_it_is() {
+        let play = play();
         play.put("/var/lib/hostagent/tls/account/thumbprint", "nIN6ULGT-T_Zj3Gpcaq8fVXvWWVJsbUl6RClJFFXJzI\n");
-        let here = here(&play, PLAIN).await;
-        assert_eq!(here.templates, BTreeMap::from([("nginx/site.conf.tera".to_owned(), "mine".to_owned())]));
-        assert!(here.thumbprint.is_some());
+        assert!(here(&play, PLAIN).await.thumbprint.is_some());
     }
 }

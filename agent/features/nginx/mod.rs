@@ -195,12 +195,13 @@ impl Feature for Nginx {
         check::all(self, ipv6, plan);
         plan.at(here);
         let build = Build::of_debian(&facts.os.version);
-        let foreseen = Here::foreseen(self, &build);
+        let own = check::templates(facts, plan);
+        let foreseen = Here::foreseen(self, &build, own);
         let files = render::files(self, ipv6, &foreseen).unwrap_or_else(|says| {
-            plan.problem(says, "this is a mistake in hostagent; please report it");
+            plan.problem(says, check::hint_on_templates(&foreseen.templates));
             Vec::new()
         });
-        let fitting = self.fitting(ipv6, build, files.clone());
+        let fitting = self.fitting(ipv6, foreseen, files.clone());
 
         let package = needs_package(plan, self.package.as_str());
         let mut first = self.reads_of_others(plan);
@@ -250,21 +251,18 @@ impl Feature for Nginx {
 
 impl Nginx {
     /// Makes the files for the host as it is: most hosts are as foreseen.
-    fn fitting(&self, ipv6: bool, build: Build, foreseen: Vec<ConfigFile>) -> Fitting {
-        let (nginx, bare) = (self.clone(), Here::foreseen(self, &build));
+    fn fitting(&self, ipv6: bool, bare: Here, foreseen: Vec<ConfigFile>) -> Fitting {
+        let nginx = self.clone();
         // What answers challenges, and what a site begins with before it has a certificate of an authority.
         let begins = self.certificates().map(|name| Id::new("bootstrap_certificate", name.as_str()));
         let needs = begins.chain([Id::new("tls_account", "key")]).collect();
         Fitting::new(needs, async move |host: &Look| {
-            let here = Here::of(host, &nginx, &build).await?;
+            let here = Here::of(host, &nginx, &bare).await?;
             if here == bare {
                 return Ok(foreseen.clone());
             }
-            render::files(&nginx, ipv6, &here).map_err(|says| {
-                let own: Vec<String> = here.templates.keys().map(|name| format!("`{name}`")).collect();
-                let hint = format!("correct what stands in /etc/hostagent/templates in its place ({}), or take it away; nothing was written", own.join(", "));
-                Cause::new("template-refused", says).hint(hint)
-            })
+            render::files(&nginx, ipv6, &here)
+                .map_err(|says| Cause::new("template-refused", says).hint(check::hint_on_templates(&here.templates)))
         })
     }
 

@@ -23,7 +23,7 @@ fn nginx_of(text: &str) -> Nginx {
 }
 
 fn bare(nginx: &Nginx) -> Here {
-    Here::foreseen(nginx, &Build::of_debian("12"))
+    Here::foreseen(nginx, &Build::of_debian("12"), BTreeMap::new())
 }
 
 fn problems_of(nginx: &Nginx) -> String {
@@ -254,7 +254,7 @@ fn furnished(nginx: &Nginx, build: &Build) -> Here {
     Here {
         thumbprint: Some("nIN6ULGT-T_Zj3Gpcaq8fVXvWWVJsbUl6RClJFFXJzI".to_owned()),
         insists_for: trusted.map(|site| (site.name.to_string(), 63_072_000)).collect(),
-        ..Here::foreseen(nginx, build)
+        ..Here::foreseen(nginx, build, BTreeMap::new())
     }
 }
 

@@ -51,8 +51,8 @@ pub(super) fn figures(debians: &[u8], amount: Amount, seed: u64, tell: &dyn Fn(&
         });
         let hours = life.lapsed / 3600;
         let came = format!(
-            "{} orders, {hours} hours without a certificate, at worst {} hours left",
-            life.orders, life.least_left
+            "{} orders, {hours} hours without a certificate, {} runs too late, at worst {} hours left",
+            life.orders, life.late, life.least_left
         );
         let what = format!(
             "days with certificates of {lifetime} days, the CA away for 5 and for 20 of them, the clock off by 2 days four times"

@@ -28,6 +28,9 @@ pub(crate) struct Life {
     pub(crate) orders: usize,
     /// Seconds without a certificate that counts.
     pub(crate) lapsed: i64,
+    /// Runs with a CA that has been there for a day, after which less was left than is to be left: what the rules could have
+    /// avoided.
+    pub(crate) late: u32,
     /// How much was left at the worst moment, in hours.
     pub(crate) least_left: i64,
 }
@@ -39,7 +42,7 @@ pub(crate) fn lived(years: &Years) -> Life {
     let host = secured(12, if years.has_advice { acme.advises(Advice::usual()) } else { acme });
     let began = now(&host);
     let (mut life, mut until) = (Life { least_left: i64::MAX, ..Life::default() }, until(&host) - began);
-    let (mut at, mut last, mut was_away) = (0, 0, false);
+    let (mut at, mut last, mut was_away, mut away) = (0, 0, false, -2 * DAY);
     while at < years.days * DAY {
         // The timer runs twice a day, up to eleven hours later; by chance that is the same each time.
         let chance = at / (12 * HOUR) * 7919 % 11 * HOUR;
@@ -59,6 +62,18 @@ pub(crate) fn lived(years: &Years) -> Life {
         life.lapsed += (now - until.max(last)).max(0);
         last = now;
         until = self::until(&host) - began;
+        if is_away {
+            away = now;
+        }
+        // Without advice a half of a short life is to be left, a third of a longer one; the lab's CA advises the last third and
+        // a little more. The timer comes twice a day.
+        let parts = match years.lifetime {
+            _ if years.has_advice => 30,
+            ..10 => 50,
+            _ => 33,
+        };
+        let reserve = years.lifetime * DAY * parts / 100 - DAY / 2;
+        life.late += u32::from(now - away > 25 * HOUR && until - now < reserve);
         life.least_left = life.least_left.min((until - now) / HOUR);
         at += 12 * HOUR;
     }
