@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("host", &["terms"]),
     ("aws", &["host"]),
     ("elsewhere", &["aws", "host", "terms"]),
-    ("acme", &["host", "terms"]),
+    ("acme", &["aws", "host", "terms"]),
     ("facts", &["aws", "host"]),
     ("engine", &["host", "problem"]),
     ("secret", &["aws", "engine", "host", "terms"]),

@@ -34,4 +34,5 @@ mod secrets;
 mod served;
 mod soak;
 mod tls;
+mod tls_dns;
 mod tls_gate;

@@ -16,10 +16,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::bound::{self, Binding};
+use super::directory::Directory;
 use super::http::Wire;
 use super::instant::Client;
 use super::order::Trouble;
-use super::refusal::Refusal;
+use super::refusal::{Kind, Refusal};
 use crate::host::files::sha256_of;
 use crate::host::tls_store::keys;
 use crate::host::{Error, Look, STATE_DIR, Touch};
@@ -46,6 +48,10 @@ pub struct Opening<'a> {
     pub directory: &'a str,
     /// `mailto:` addresses; may be empty.
     pub contact: &'a [String],
+    /// What the CA says of itself.
+    pub says: &'a Directory,
+    /// By what it knows whoever opens the account, from elsewhere.
+    pub binding: Option<&'a Binding>,
 }
 
 /// The thumbprint of the account key, if there is one.
@@ -94,24 +100,53 @@ pub fn key(host: &Touch) -> Result<String, Error> {
     Ok(key)
 }
 
+/// Whether there is an account at a CA, as far as is known here.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_known(host: &Look, directory: &str) -> Result<bool, Error> {
+    Ok(recorded(host, directory)?.is_some())
+}
+
+fn recorded(host: &Look, directory: &str) -> Result<Option<Record>, Error> {
+    let kept = host.read_state(&place_of(directory))?;
+    let kept: Option<Record> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(kept.filter(|record| record.directory == directory))
+}
+
 /// Opens the account at a CA, or makes one.
 ///
 /// # Errors
 /// When the CA or this host refuses.
 pub(crate) async fn open(host: &Touch, wire: &Wire, opening: &Opening<'_>) -> Result<Client, Trouble> {
     let key = key(host)?;
-    let place = place_of(opening.directory);
-    let kept = host.read_state(&place)?;
-    let kept: Option<Record> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    if let Some(record) = kept.filter(|record| record.directory == opening.directory) {
+    if let Some(record) = recorded(host, opening.directory)? {
         return Ok(Client::known(wire, &key, opening.directory, record.url).await?);
     }
     // A CA that knows the key gives its account: what was cut off before it was written down is found again.
-    let client = Client::register(wire, &key, opening).await?;
+    let client = match opening.binding {
+        Some(binding) => {
+            let url = bound::register(wire, opening.says, &key, binding).await?;
+            let client = Client::known(wire, &key, opening.directory, url).await?;
+            client.tell(opening.contact).await;
+            client
+        }
+        None if opening.says.meta.external_account_required => return Err(unbound(opening.directory).into()),
+        None => Client::register(wire, &key, opening).await?,
+    };
     let record = Record { directory: opening.directory.to_owned(), url: client.account().to_owned() };
     let bytes = serde_json::to_vec(&record).map_err(|error| Error::said("tls-store", error.to_string()))?;
-    host.write_state_durably(&place, &bytes)?;
+    host.write_state_durably(&place_of(opening.directory), &bytes)?;
     Ok(client)
+}
+
+fn unbound(directory: &str) -> Refusal {
+    let says = "the CA takes only accounts that it knows from elsewhere (external account binding)";
+    let fix = format!(
+        "have the CA give you a key ID and an HMAC key, and write `issuer = {{ directory = \"{directory}\", eab = {{ kid = \"…\", \
+         hmac = {{ ssm = \"/…\" }} }} }}`"
+    );
+    Refusal::new(Kind::Refused, says).fix(fix)
 }
 
 /// Forgets the account at a CA that knows it no more: the next run makes one. One that was deactivated is so for its key: with
@@ -160,14 +195,18 @@ fn read(host: &Look) -> Result<Option<String>, Error> {
 /// # Errors
 /// When it is no such key.
 pub fn thumbprint_of(key: &str) -> Result<String, Error> {
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(jwk(key)?)))
+}
+
+/// The public half of a P-256 key as its thumbprint is made of it: JSON whose names are sorted, without blanks.
+pub(super) fn jwk(key: &str) -> Result<String, Error> {
     let (_, public) = keys::public_half(key)?;
     // An uncompressed point ends the public half (RFC 5480, 2.2): 4, and two numbers of 32 bytes.
     let point =
         public.len().checked_sub(64).and_then(|at| public.get(at..)).and_then(|point| point.split_at_checked(32));
     let (x, y) = point.ok_or_else(|| Error::said("tls-key", "the account key is not of P-256"))?;
     let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, part(x), part(y));
-    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(jwk.as_bytes())))
+    Ok(format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, part(x), part(y)))
 }
 
 #[cfg(test)]

@@ -12,6 +12,16 @@ pub enum Way {
     Http01,
     /// The CA asks for a TXT record of the name.
     Dns01,
+    /// The CA asks port 443 of the name, in a protocol of its own.
+    TlsAlpn01,
+}
+
+impl Unproven {
+    /// What the CA is to find in this way.
+    pub fn digest(&self, way: Way) -> Option<(String, String)> {
+        let (_, digest) = self.digests.iter().find(|(of, _)| *of == way)?;
+        Some((self.name.clone(), digest.clone()))
+    }
 }
 
 /// Where an order is (RFC 8555, 7.1.6).
@@ -47,6 +57,8 @@ pub struct Unproven {
     pub name: String,
     /// The ways in which it can be.
     pub ways: Vec<Way>,
+    /// What the CA is to find in the ways that show it something: the digest of the key authorization, as base64url.
+    pub digests: Vec<(Way, String)>,
     /// Why it is not any more, if the CA has looked.
     pub failed: Option<Refusal>,
 }

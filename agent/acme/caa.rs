@@ -1,17 +1,14 @@
 //! Whether CAA records let a CA issue (RFC 8659). Pure.
 
-use crate::host::dns::Record;
+use crate::host::dns::Rule;
 
 /// The tags that RFC 8659 and its followers define: who does not know a critical one may issue nothing.
 const KNOWN: [&str; 6] = ["issue", "issuewild", "iodef", "issuemail", "contactemail", "contactphone"];
 
 /// Why these records keep a CA from issuing; nothing if they do not. They are those of the name, or of the nearest name
 /// above it that has any; the CA goes by `identities`.
-pub fn forbids(records: &[Record], is_wildcard: bool, identities: &[String]) -> Option<String> {
-    let rules = records.iter().filter_map(|record| match record {
-        Record::Caa { critical, tag, value } => Some((*critical, tag.as_str(), value.as_str())),
-        Record::Address(_) => None,
-    });
+pub fn forbids(records: &[Rule], is_wildcard: bool, identities: &[String]) -> Option<String> {
+    let rules = records.iter().map(|rule| (rule.critical, rule.tag.as_str(), rule.value.as_str()));
     let rules: Vec<(bool, &str, &str)> = rules.collect();
     if let Some((_, tag, _)) = rules.iter().find(|(critical, tag, _)| *critical && !KNOWN.contains(tag)) {
         return Some(format!("`{tag}` is critical, and no CA knows it"));
@@ -47,8 +44,8 @@ pub fn places(name: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn rules(all: &[(&str, &str)]) -> Vec<Record> {
-        let of = |(tag, value): &(&str, &str)| Record::Caa {
+    fn rules(all: &[(&str, &str)]) -> Vec<Rule> {
+        let of = |(tag, value): &(&str, &str)| Rule {
             critical: tag.starts_with('!'),
             tag: tag.trim_start_matches('!').to_owned(),
             value: (*value).to_owned(),

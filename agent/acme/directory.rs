@@ -15,6 +15,9 @@ use crate::host::moment::Moment;
 pub struct Directory {
     /// Where accounts are made: without it, it is no directory.
     pub new_account: String,
+    /// Where numbers are had that make a request good for once.
+    #[serde(default)]
+    pub new_nonce: String,
     /// Where advice is.
     pub renewal_info: Option<String>,
     /// What else it says.

@@ -116,7 +116,7 @@ impl Wire {
     }
 
     /// Sends a request as it is; what comes is an answer of a CA, though maybe an error.
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Aside::default();
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string();
@@ -196,7 +196,7 @@ fn is_acme(status: u16, body: &[u8]) -> bool {
 }
 
 /// The refusal that an answer is, which is a problem document.
-fn problem(answer: &Response<Bytes>, wait: Option<Duration>) -> Refusal {
+pub(super) fn problem(answer: &Response<Bytes>, wait: Option<Duration>) -> Refusal {
     let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let text = |key: &str| problem.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     Refusal::of_problem(&text("type"), &text("detail"), Some(answer.status().as_u16())).retry_after(wait)

@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use instant_acme::{Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder};
 use instant_acme::{OrderStatus, Problem};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest as _, Sha256};
 
 use super::account::Opening;
 use super::authority::{Authority, OpenOrder, Status, Unproven, Wanted, Way};
@@ -60,14 +63,20 @@ impl Client {
             builder.create_from_key(pair, opening.directory.to_owned()).await
         });
         let (account, _) = made.await?;
-        let contact: Vec<&str> = opening.contact.iter().map(String::as_str).collect();
+        let client = Self { account, wire: wire.clone() };
+        client.tell(opening.contact).await;
+        Ok(client)
+    }
+
+    /// Tells the CA whom it may write to.
+    pub(crate) async fn tell(&self, contact: &[String]) {
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         if !contact.is_empty()
-            && let Err(refusal) = tried(wire, async || account.update_contacts(&contact).await).await
+            && let Err(refusal) = tried(&self.wire, async || self.account.update_contacts(&contact).await).await
         {
             // It is of use to a person some day, and no reason to be without a certificate today.
             tracing::warn!(says = refusal.says, "the CA does not take `contact`");
         }
-        Ok(Self { account, wire: wire.clone() })
     }
 
     /// The account's address.
@@ -125,7 +134,7 @@ impl OpenOrder for Order {
     }
 
     async fn unproven(&mut self) -> Result<Vec<Unproven>, Refusal> {
-        let (order, wire) = (&mut self.there, &self.wire);
+        let (order, account, wire) = (&mut self.there, &self.account, &self.wire);
         tried(wire, async || {
             let mut names = Vec::new();
             let mut all = order.authorizations();
@@ -143,7 +152,14 @@ impl OpenOrder for Order {
                     (None, AuthorizationStatus::Pending) => None,
                     (None, other) => Some(Refusal::new(Kind::Unproven, format!("the CA says `{other:?}`"))),
                 };
-                names.push(Unproven { name: one.identifier().to_string(), ways, failed });
+                let name = one.identifier().to_string();
+                // Each way has a token of its own; the library lends only one of them.
+                let digest = |challenge: &instant_acme::Challenge| {
+                    let shown = format!("{}.{}", challenge.token, account.key_thumbprint());
+                    Some((way(&challenge.r#type)?, URL_SAFE_NO_PAD.encode(Sha256::digest(shown))))
+                };
+                let digests = one.challenges.iter().filter_map(digest).collect();
+                names.push(Unproven { name, ways, digests, failed });
             }
             Ok(names)
         })
@@ -152,16 +168,12 @@ impl OpenOrder for Order {
 
     async fn ready(&mut self, name: &str, way: Way) -> Result<(), Refusal> {
         let (order, wire) = (&mut self.there, &self.wire);
-        let kind = || match way {
-            Way::Http01 => ChallengeType::Http01,
-            Way::Dns01 => ChallengeType::Dns01,
-        };
         tried(wire, async || {
             let mut all = order.authorizations();
             while let Some(next) = all.next().await {
                 let mut one = next?;
                 if one.identifier().to_string() == name
-                    && let Some(mut challenge) = one.challenge(kind())
+                    && let Some(mut challenge) = one.challenge(kind(way))
                 {
                     return challenge.set_ready().await;
                 }
@@ -248,10 +260,19 @@ fn status(status: OrderStatus) -> Status {
     }
 }
 
+fn kind(way: Way) -> ChallengeType {
+    match way {
+        Way::Http01 => ChallengeType::Http01,
+        Way::Dns01 => ChallengeType::Dns01,
+        Way::TlsAlpn01 => ChallengeType::TlsAlpn01,
+    }
+}
+
 fn way(kind: &ChallengeType) -> Option<Way> {
     match kind {
         ChallengeType::Http01 => Some(Way::Http01),
         ChallengeType::Dns01 => Some(Way::Dns01),
+        ChallengeType::TlsAlpn01 => Some(Way::TlsAlpn01),
         _ => None,
     }
 }

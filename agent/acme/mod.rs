@@ -9,7 +9,9 @@
 //! | `refusal` | what a CA's refusal means, and what to do about it: pure |
 //! | `chain` | which chain is taken: pure |
 //! | `order` | from the key to the certificate, such that it can be cut off anywhere |
+//! | `dns` | names proven by DNS: texts written, seen and taken away |
 //! | `account` | the account key, its thumbprint, and the account at each CA |
+//! | `bound` | an account that the CA knows from elsewhere |
 //! | `authority` | what is asked of a CA, in our own words |
 //! | `instant` | the same, said with instant-acme |
 //! | `directory` | what a CA says of itself, and its advice on renewals |
@@ -19,9 +21,11 @@
 
 pub mod account;
 pub mod authority;
+pub mod bound;
 pub mod caa;
 pub mod chain;
 pub mod directory;
+pub mod dns;
 pub mod failures;
 pub mod http;
 pub(crate) mod instant;

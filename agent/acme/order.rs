@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::authority::{Authority, OpenOrder, Status, Unproven, Wanted, Way};
 use super::chain;
+use super::dns::Dns;
 use super::refusal::{Kind, Refusal};
 use crate::host::moment::Moment;
 use crate::host::tls_store::{keys, pair};
@@ -24,6 +25,10 @@ use crate::terms::KeyType;
 
 /// After so long an order is not gone on with: a CA forgets it after a week (Let's Encrypt).
 const FORGOTTEN: Duration = Duration::from_hours(6 * 24);
+
+/// What to do about a name that the CA did not find proven by DNS.
+const BY_DNS: &str = "what the CA says is what its resolvers found: is the zone signed wrongly (DNSSEC), does a CAA record forbid \
+                      this CA, does `dig +trace TXT` of the name end at other servers?";
 
 /// How an order is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -56,13 +61,34 @@ pub struct Task {
     /// The kind of key.
     pub key_type: KeyType,
     /// How names are proven.
-    pub way: Way,
+    pub proof: Proof,
     /// Whose chain is preferred: a part of the name of the topmost issuer.
     pub preferred_chain: Option<String>,
     /// The serial number of what there is already: an order that brings the same was over before.
     pub serial: Option<String>,
     /// How it is waited for.
     pub pace: Pace,
+}
+
+/// How names are proven.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// By the web server, which answers for every name at any time.
+    Http01,
+    /// By texts in their zones, while the CA looks.
+    Dns01(Dns),
+    /// By hostagent itself, at port 443, while the CA looks.
+    TlsAlpn01,
+}
+
+impl Proof {
+    fn way(&self) -> Way {
+        match self {
+            Self::Http01 => Way::Http01,
+            Self::Dns01(_) => Way::Dns01,
+            Self::TlsAlpn01 => Way::TlsAlpn01,
+        }
+    }
 }
 
 /// A key, and its certificate with those above it.
@@ -216,7 +242,7 @@ async fn go_on<A: Authority>(
         under_way.keep(host, task)?;
         order
     };
-    let result = bring(ca, task, key, &mut order).await;
+    let result = bring(host, ca, task, key, &mut order).await;
     // An order that has come to nothing is not worth going on with; the key is: nobody has certified it.
     if order.status() == Status::Invalid {
         under_way.url = None;
@@ -248,18 +274,20 @@ async fn place<A: Authority>(ca: &A, wanted: &Wanted) -> Result<A::Order, Refusa
     }
 }
 
-async fn bring<A: Authority>(ca: &A, task: &Task, key: &str, order: &mut A::Order) -> Result<Vec<String>, Trouble> {
+async fn bring<A: Authority>(
+    host: &Touch,
+    ca: &A,
+    task: &Task,
+    key: &str,
+    order: &mut A::Order,
+) -> Result<Vec<String>, Trouble> {
     let mut status = order.status();
-    if status == Status::Pending {
-        for name in order.unproven().await?.into_iter().filter(|name| name.failed.is_none()) {
-            if !name.ways.contains(&task.way) {
-                let says = format!("the CA does not prove `{}` in the way that is wanted", name.name);
-                return Err(Refusal::new(Kind::Refused, says).about(vec![name.name]).into());
-            }
-            order.ready(&name.name, task.way).await?;
-        }
-        status = wait(ca, task, order, |status| status == Status::Pending, "prove the names").await?;
+    let proven = if status == Status::Pending { prove(host, ca, task, order).await } else { Ok(status) };
+    // Whatever came of it, and also what a run that was killed has left.
+    if let Proof::Dns01(dns) = &task.proof {
+        dns.take_back(host, &task.folder).await;
     }
+    status = proven?;
     if status == Status::Ready {
         let request = keys::request(key, &task.wanted.names)?;
         status = order.finalize(&request).await?;
@@ -268,10 +296,35 @@ async fn bring<A: Authority>(ca: &A, task: &Task, key: &str, order: &mut A::Orde
         let is_at_it = |status| matches!(status, Status::Processing | Status::Ready | Status::Pending);
         status = wait(ca, task, order, is_at_it, "issue the certificate").await?;
     }
-    match status {
-        Status::Valid => Ok(order.certificate().await?),
-        _ => Err(why(order.unproven().await?).into()),
+    if status == Status::Valid {
+        return Ok(order.certificate().await?);
     }
+    let refusal = why(order.unproven().await?);
+    let by_dns = matches!(task.proof, Proof::Dns01(_)) && refusal.kind == Kind::Unproven;
+    Err(if by_dns { refusal.fix(BY_DNS) } else { refusal }.into())
+}
+
+/// Proves the names of an order.
+async fn prove<A: Authority>(host: &Touch, ca: &A, task: &Task, order: &mut A::Order) -> Result<Status, Trouble> {
+    let way = task.proof.way();
+    let names: Vec<Unproven> = order.unproven().await?.into_iter().filter(|name| name.failed.is_none()).collect();
+    if let Some(name) = names.iter().find(|name| !name.ways.contains(&way)) {
+        let says = format!("the CA does not prove `{}` in the way that is wanted", name.name);
+        return Err(Refusal::new(Kind::Refused, says).about(vec![name.name.clone()]).into());
+    }
+    let shown: Vec<(String, String)> = names.iter().filter_map(|name| name.digest(way)).collect();
+    let _until_the_ca_has_looked = match &task.proof {
+        Proof::Http01 => None,
+        Proof::Dns01(dns) => {
+            dns.show(host, &task.folder, &shown).await?;
+            None
+        }
+        Proof::TlsAlpn01 => Some(host.answer_tls_alpn(&shown).await?),
+    };
+    for name in names {
+        order.ready(&name.name, way).await?;
+    }
+    Ok(wait(ca, task, order, |status| status == Status::Pending, "prove the names").await?)
 }
 
 /// Waits as long as it is so.

@@ -24,7 +24,7 @@ use super::caa;
 use super::http::reasons;
 use super::refusal::{Kind, Refusal};
 use crate::host::Look;
-use crate::host::dns::{Record, Wanted};
+use crate::host::dns::Question;
 
 /// Where a CA asks (RFC 8555, 8.3).
 const PORT: u16 = 80;
@@ -118,10 +118,10 @@ async fn by_caa(host: &Look, name: &str, before: &Before<'_>) -> Option<String> 
         return None;
     }
     for place in caa::places(name) {
-        match host.dns(place, Wanted::Caa).await {
-            Ok(answer) if answer.records.is_empty() => {}
+        match host.dns(place, Question::Issuers).await {
+            Ok(answer) if answer.rules.is_empty() => {}
             Ok(answer) => {
-                let why = caa::forbids(&answer.records, name.starts_with("*."), before.identities)?;
+                let why = caa::forbids(&answer.rules, name.starts_with("*."), before.identities)?;
                 let ca = before.identities.join("`, `");
                 return Some(format!("the CAA records of `{place}` forbid it: {why}, and this CA is `{ca}`"));
             }
@@ -168,15 +168,12 @@ async fn addresses(host: &Look, name: &str) -> Result<Vec<IpAddr>, String> {
     if let Ok(address) = name.parse() {
         return Ok(vec![address]);
     }
-    let (four, six) = (host.dns(name, Wanted::A).await, host.dns(name, Wanted::Aaaa).await);
+    let (four, six) = (host.dns(name, Question::V4).await, host.dns(name, Question::V6).await);
     let mut all = Vec::new();
     let mut last = None;
     for answer in [four, six] {
         match answer {
-            Ok(answer) => all.extend(answer.records.into_iter().filter_map(|record| match record {
-                Record::Address(address) => Some(address),
-                Record::Caa { .. } => None,
-            })),
+            Ok(answer) => all.extend(answer.addresses),
             Err(error) => last = Some(error.to_string()),
         }
     }

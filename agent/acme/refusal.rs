@@ -31,6 +31,8 @@ pub enum Kind {
     BadNonce,
     /// What the CA gave cannot be used.
     Unusable,
+    /// A name could not be shown by DNS: the CA was not asked to look.
+    Dns,
     /// Anything else: asked again, it says the same.
     Refused,
 }
@@ -46,6 +48,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// The names that it was about, if it said.
     pub names: Vec<String>,
+    /// What to do about it, if that is known better than by its kind.
+    fix: Option<String>,
 }
 
 impl Refusal {
@@ -53,7 +57,7 @@ impl Refusal {
     pub fn new(kind: Kind, says: impl fmt::Display) -> Self {
         // What a server says goes to terminals and logs: it is one line, and commands nobody.
         let says = says.to_string().replace(char::is_control, " ");
-        Self { kind, says, retry_after: None, names: Vec::new() }
+        Self { kind, says, retry_after: None, names: Vec::new(), fix: None }
     }
 
     /// A refusal of which the type, the words and the status are known.
@@ -91,6 +95,13 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(mut self, retry_after: Option<Duration>) -> Self {
         self.retry_after = retry_after.or(self.retry_after);
+        self
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
         self
     }
 
@@ -134,12 +145,16 @@ impl Refusal {
             Kind::Unready => "acme-unready",
             Kind::NoAccount => "acme-account",
             Kind::Unusable => "acme-unusable",
+            Kind::Dns => "acme-dns",
             Kind::Gone | Kind::Replaced | Kind::NoProfile | Kind::Refused => "acme-refused",
         }
     }
 
     /// What to do about it.
     pub fn hint(&self) -> String {
+        if let Some(fix) = &self.fix {
+            return fix.clone();
+        }
         match self.kind {
             Kind::Away | Kind::BadNonce | Kind::Gone => {
                 "it is tried again later by itself; is the CA reached from this host?".into()
@@ -162,6 +177,7 @@ impl Refusal {
             }
             Kind::Replaced | Kind::NoProfile => "it is tried again without that".into(),
             Kind::Unusable => "the certificate that was there is still in use; if it comes again, ask the CA".into(),
+            Kind::Dns => "look at the zone, and at `dns` of the `[[tls.certificate]]`".into(),
             Kind::Refused => "look at the `[[tls.certificate]]` and at the CA's conditions".into(),
         }
     }

@@ -13,8 +13,10 @@ mod secrets;
 mod session;
 #[cfg(test)]
 pub(crate) mod testing;
+mod zones;
 
 pub use instance::{InstanceId, Platform};
 pub use not_had::{Kind, NotHad};
 pub(crate) use role::not_credentials;
 pub use session::{Environment, Session};
+pub use zones::Change;

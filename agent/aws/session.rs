@@ -53,6 +53,7 @@ pub(super) struct Access {
     pub(super) config: SdkConfig,
     pub(super) parameters: OnceLock<aws_sdk_ssm::Client>,
     pub(super) secrets: OnceLock<aws_sdk_secretsmanager::Client>,
+    pub(super) zones: OnceLock<aws_sdk_route53::Client>,
 }
 
 /// The variables of the environment that begin with `AWS_`. Some are secrets: it cannot be printed.
@@ -139,7 +140,7 @@ impl Session {
             .use_fips(is_set("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(is_set("AWS_USE_DUALSTACK_ENDPOINT"))
             .build();
-        Ok(Access { config, parameters: OnceLock::new(), secrets: OnceLock::new() })
+        Ok(Access { config, parameters: OnceLock::new(), secrets: OnceLock::new(), zones: OnceLock::new() })
     }
 
     fn credentials(&self) -> Option<Credentials> {

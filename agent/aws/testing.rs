@@ -52,9 +52,13 @@ impl Server {
         Self { at, asked, task }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.at)
+    }
+
     /// What a process would be told, so that it asks here.
     pub(crate) fn environment(&self) -> Environment {
-        let url = format!("http://{}", self.at);
+        let url = self.url();
         [
             ("AWS_ACCESS_KEY_ID", "AKIALAB"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),

@@ -10,7 +10,7 @@
 //! | what hostagent remembers | `ledger` `state`; and takes away again: `traces` |
 //! | programs and processes | `programs` `processes` `identity` |
 //! | packages | `packages`, and behind it `apt` `dpkg` `deb_version` `held_starts` `fetch` |
-//! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `half_made` is what never ran; `probe` is a question to one |
+//! | servers | `systemd` starts them; `nginx` `postgres` say how they are; `half_made` is what never ran; `probe` is a question to one; `dns` is one to a name server |
 //! | people | `users` `login_keys` |
 //! | the machine | `machine` `kernel` `swap` `locales` |
 //! | certificates | `tls_store` |

@@ -12,6 +12,7 @@
 //! renamed over: at every moment, through every kill and power cut, `current` leads to a key and the certificate for it. A
 //! disk that is full or read-only fails before that rename, and what was there goes on counting.
 
+pub mod answers;
 pub mod keys;
 pub mod pair;
 mod served;

@@ -4,7 +4,7 @@ use super::document::{Node, Table, Value};
 use crate::problem::{Sources, Span};
 
 /// How the name of a secret ends.
-const ENDINGS: [&str; 13] = [
+const ENDINGS: [&str; 14] = [
     "password",
     "passwd",
     "passphrase",
@@ -18,6 +18,7 @@ const ENDINGS: [&str; 13] = [
     "authorization",
     "privatekey",
     "apikey",
+    "hmac",
 ];
 
 /// Words whose slips of the pen are secrets too, and how many slips are forgiven.

@@ -6,6 +6,7 @@
 
 mod gate;
 mod issuing;
+mod keeper;
 mod memory;
 mod subset;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::keeper::{Eab, Keeper};
 use self::memory::Memory;
 use self::subset::Standing;
 use crate::acme::renewal::{self, Advice, Due, Point, Validity, Why};
@@ -45,6 +47,8 @@ pub enum Issuer {
         root: Option<PathBuf>,
         /// The directory of its twin for rehearsals.
         staging: Option<String>,
+        /// By what it knows whoever asks, from elsewhere.
+        eab: Option<Eab>,
     },
 }
 
@@ -77,6 +81,8 @@ pub struct Certificate {
     pub challenge: Challenge,
     /// Whether names are looked at before a CA is asked for them.
     pub preflight: bool,
+    /// Who keeps their zones, if that is by DNS.
+    pub dns: Option<Keeper>,
     /// The kind of its key.
     pub key_type: KeyType,
     /// The CA's profile.

@@ -112,7 +112,12 @@ impl OpenOrder for PlayedOrder {
         let books = self.ca.ask("unproven")?;
         let kept = &books.orders[&self.url];
         let failed = (kept.status == Status::Invalid).then(|| Refusal::new(Kind::Unproven, "port 80 is shut"));
-        let of = |name: &String| Unproven { name: name.clone(), ways: vec![Way::Http01], failed: failed.clone() };
+        let of = |name: &String| Unproven {
+            name: name.clone(),
+            ways: vec![Way::Http01],
+            digests: Vec::new(),
+            failed: failed.clone(),
+        };
         Ok(if kept.proven { Vec::new() } else { kept.wanted.names.iter().map(of).collect() })
     }
 
@@ -167,7 +172,7 @@ fn task() -> Task {
         account: "https://ca.example/acct/1".into(),
         wanted: Wanted { names: vec!["a.example".into()], profile: None, replaces: None },
         key_type: KeyType::EcdsaP256,
-        way: Way::Http01,
+        proof: Proof::Http01,
         preferred_chain: None,
         serial: None,
         pace: Pace { first: ms(1), most: ms(2), until: ms(60) },
@@ -292,6 +297,7 @@ async fn a_ca_that_does_not_get_on_is_left_alone_and_the_order_stays() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_name_that_the_ca_proves_otherwise_is_said() {
     let here = Here::new();
-    let task = Task { way: Way::Dns01, ..task() };
+    let proof = Proof::Dns01(Dns::with(crate::acme::dns::Provider::Route53(None)));
+    let task = Task { proof, ..task() };
     assert!(says(here.issue(&task).await).says.contains("does not prove `a.example` in the way"));
 }

@@ -8,6 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::resources::certificate;
+use crate::secret::SecretRef;
 use crate::terms::AbsolutePath;
 
 const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -38,6 +39,20 @@ pub struct Directory {
     pub root: Option<AbsolutePath>,
     /// The directory of its twin for rehearsals after a failure. Default: none.
     pub staging: Option<String>,
+    /// By what the CA knows you, if it takes only accounts that it knows from elsewhere (external account binding). Default:
+    /// it need not.
+    pub eab: Option<Eab>,
+}
+
+/// By what a CA knows you from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Eab {
+    /// The key's ID, as the CA gives it.
+    pub kid: String,
+    /// The HMAC key, as the CA gives it (base64url).
+    pub hmac: SecretRef,
 }
 
 impl Issuer {
@@ -47,6 +62,7 @@ impl Issuer {
             directory: directory.to_owned(),
             root: None,
             staging: staging.map(str::to_owned),
+            eab: None,
         };
         match self {
             Self::LetsEncrypt => acme(LETSENCRYPT, Some(STAGING)),
@@ -56,6 +72,7 @@ impl Issuer {
                 directory: other.directory.clone(),
                 root: other.root.as_ref().map(|path| path.as_path().to_path_buf()),
                 staging: other.staging.clone(),
+                eab: other.eab.as_ref().map(|eab| certificate::Eab { kid: eab.kid.clone(), hmac: eab.hmac.clone() }),
             },
         }
     }

@@ -10,9 +10,16 @@
 //!
 //! They lie in `/var/lib/hostagent/tls/NAME/current/`, as `fullchain.pem` and `privkey.pem`. Until the first is issued one
 //! that signs itself stands there, so that a server that names them starts. The web server answers the CA's questions on
-//! port 80, without files and reloads.
+//! port 80, without files and reloads; or the names are proven by DNS, wildcards by that alone:
+//!
+//! ```toml
+//! domains = ["example.org", "*.example.org"]
+//! challenge = "dns-01"
+//! dns = "route53"
+//! ```
 
 mod issuer;
+mod keeper;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +40,7 @@ use crate::resources::tls_account::TlsAccount;
 use crate::terms::{AccountName, CalendarEvent, Challenge, KeyType, OneOrMany, Period, UnitName};
 
 pub use issuer::{Directory, Issuer};
+pub use keeper::Keeper;
 
 /// The most names that a CA takes in one certificate (Let's Encrypt, profile `classic`).
 const MOST_NAMES: usize = 100;
@@ -44,8 +52,8 @@ pub struct Tls {
     /// Whom the CA may write to, such as `["mailto:ops@example.org"]`. Default: nobody.
     #[serde(default)]
     contact: Vec<String>,
-    /// Who issues: `"letsencrypt"`, `"letsencrypt-staging"`, `"self-signed"`, or a CA's `{ directory, root }`; of a list the
-    /// first that does. Default: `"letsencrypt"`.
+    /// Who issues: `"letsencrypt"`, `"letsencrypt-staging"`, `"self-signed"`, or a CA's `{ directory, root, eab }`; of a list
+    /// the first that does. Default: `"letsencrypt"`.
     issuer: Option<OneOrMany<Issuer>>,
     /// Whether names are looked at before a CA is asked for them: that they lead here, that port 80 answers, and that no CAA
     /// record forbids it. `false` where the world sees a name otherwise than this host does. Default: `true`.
@@ -72,6 +80,9 @@ pub struct Certificate {
     /// How the CA is shown that the names are this host's. Default: `"http-01"`, on port 80.
     #[serde(default)]
     challenge: Challenge,
+    /// With `challenge = "dns-01"`: who keeps the zone, `"route53"` (with the role of the instance), `{ route53 = { zone } }` or
+    /// `{ cloudflare = { token } }`.
+    dns: Option<Keeper>,
     /// The kind of its key. Default: `"ecdsa-p256"`.
     #[serde(default)]
     key_type: KeyType,
@@ -148,6 +159,7 @@ impl Tls {
             contact: self.contact.clone(),
             challenge: certificate.challenge,
             preflight: self.preflight,
+            dns: certificate.dns.as_ref().map(Keeper::resolved),
             key_type: certificate.key_type,
             profile: certificate.profile.clone(),
             preferred_chain: certificate.preferred_chain.clone(),
@@ -178,6 +190,7 @@ impl Certificate {
             plan.problem_at(here.key("name"), says, "the folder of that name has another use; take another one");
         }
         issuers_problems(self.issuer.as_ref(), here, plan);
+        keeper::problems(self.challenge, self.dns.as_ref(), name, here, plan);
         let at = here.key("domains");
         if self.domains.is_empty() {
             plan.problem_at(at.clone(), format!("the certificate `{name}` is for no name"), "say which");
@@ -189,7 +202,7 @@ impl Certificate {
         let mut seen = BTreeSet::new();
         for (index, domain) in self.domains.iter().enumerate() {
             let here = if self.domains.len() == 1 { at.clone() } else { at.index(index) };
-            if let Some((says, hint)) = wrong_with(domain, is_own) {
+            if let Some((says, hint)) = wrong_with(domain, is_own, self.challenge) {
                 plan.problem_at(here, says, hint);
             } else if !seen.insert(domain.to_ascii_lowercase()) {
                 plan.problem_at(here, format!("`{domain}` is named twice"), "take one of them out");
@@ -199,14 +212,16 @@ impl Certificate {
 }
 
 /// What is wrong with a name for a certificate, and what to do about it. One that signs itself proves nothing.
-fn wrong_with(domain: &str, is_own: bool) -> Option<(String, &'static str)> {
+fn wrong_with(domain: &str, is_own: bool, challenge: Challenge) -> Option<(String, &'static str)> {
     if domain.parse::<std::net::IpAddr>().is_ok() {
-        return None;
+        let hint = "an address is proven on port 80 alone; give it a certificate of its own, with `http-01`";
+        let is_asked = challenge != Challenge::Http01 && !is_own;
+        return is_asked.then(|| (format!("`{domain}` cannot be proven with `{challenge}`"), hint));
     }
     let plain = domain.strip_prefix("*.");
-    if plain.is_some() && !is_own {
-        let hint = "a CA proves wildcards by DNS alone; name the hosts one by one";
-        return Some((format!("`{domain}` cannot be proven with `http-01`"), hint));
+    if plain.is_some() && !is_own && challenge != Challenge::Dns01 {
+        let hint = "a CA proves wildcards by DNS alone: `challenge = \"dns-01\"`; or name the hosts one by one";
+        return Some((format!("`{domain}` cannot be proven with `{challenge}`"), hint));
     }
     let is_label = |label: &str| {
         let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -228,6 +243,13 @@ fn issuers_problems(issuers: Option<&OneOrMany<Issuer>>, here: &KeyPath, plan: &
     for (index, issuer) in issuers.iter().enumerate() {
         let Issuer::Other(other) = issuer else { continue };
         let here = if issuers.len() == 1 { at.clone() } else { at.index(index) };
+        if let Some(eab) = &other.eab {
+            let here = here.key("eab");
+            if eab.kid.trim().is_empty() {
+                plan.problem_at(here.key("kid"), "the key ID is empty", "the CA gives it with the HMAC key");
+            }
+            keeper::secret_problems(&eab.hmac, &here.key("hmac"), plan);
+        }
         let all = [("directory", Some(&other.directory)), ("staging", other.staging.as_ref())];
         for (key, url) in all.into_iter().filter_map(|(key, url)| Some((key, url?))) {
             if !url.starts_with("https://") {

@@ -79,9 +79,59 @@ fn what_is_wrong_is_said_of_all_of_it_at_once() {
 #[test]
 fn addresses_and_names_of_other_scripts_are_names() {
     for name in ["192.0.2.1", "2001:db8::1", "xn--bcher-kva.example", "www.example.org"] {
-        assert_eq!(wrong_with(name, false), None, "{name}");
+        assert_eq!(wrong_with(name, false, Challenge::Http01), None, "{name}");
     }
     for name in ["bücher.example", "a..b", "-a.example", "a_b.example", ""] {
-        assert!(wrong_with(name, false).is_some(), "{name}");
+        assert!(wrong_with(name, false, Challenge::Http01).is_some(), "{name}");
     }
+}
+
+#[test]
+fn a_wildcard_is_proven_by_dns_and_the_zone_s_keeper_is_said() {
+    let with = |more: &str| {
+        format!(
+            "[[certificate]]\nname = \"api\"\ndomains = [\"example.org\", \"*.example.org\"]\nchallenge = \"dns-01\"\n{more}"
+        )
+    };
+    for dns in ["\"route53\"", "{ route53 = { zone = \"Z1\" } }", "{ cloudflare = { token = { ssm = \"/cf\" } } }"] {
+        assert!(compiled(&with(&format!("dns = {dns}"))).is_ok(), "{dns}");
+    }
+    assert_eq!(problems(&with("")), ["nobody is said who keeps the zone of the certificate `api`"]);
+    let generated = "dns = { cloudflare = { token = { generate = 32 } } }";
+    assert_eq!(problems(&with(generated)), ["a secret that is made up here is known to nobody else"]);
+    let bare = "dns = { cloudflare = { token = { file = \"/cf\" }, api = \"http://127.0.0.1\" } }";
+    assert_eq!(problems(&with(bare)), ["`api` is not protected on its way: `http://127.0.0.1`"]);
+    let other = "[[certificate]]\nname = \"api\"\ndomains = [\"a.example\"]\ndns = \"route53\"";
+    assert_eq!(problems(other), ["`dns` goes with `challenge = \"dns-01\"`"]);
+    let address =
+        "[[certificate]]\nname = \"api\"\ndomains = [\"192.0.2.1\"]\nchallenge = \"dns-01\"\ndns = \"route53\"";
+    assert_eq!(problems(address), ["`192.0.2.1` cannot be proven with `dns-01`"]);
+}
+
+#[test]
+fn a_keeper_is_one_of_those_that_are_known() {
+    let wrong = |text: &str| {
+        toml::from_str::<Certificate>(&format!("name = \"a\"\ndomains = \"a.b\"\ndns = {text}"))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(wrong("\"cloudflare\"").contains("needs its token"), "{}", wrong("\"cloudflare\""));
+    assert!(wrong("\"route-53\"").contains("no word for who keeps a zone"));
+    assert!(wrong("{}").contains("does not say who keeps the zone"));
+    assert!(wrong("{ route53 = {}, cloudflare = { token = { ssm = \"/a\" } } }").contains("more than one"));
+    assert!(wrong("{ route53 = { zon = \"Z\" } }").contains("zon"));
+}
+
+#[test]
+fn what_a_ca_knows_somebody_by_is_a_pair() {
+    let with = |eab: &str| {
+        format!(
+            "issuer = {{ directory = \"https://ca.example/dir\", eab = {eab} }}\n[[certificate]]\nname = \"api\"\ndomains = \"a.example\"\n"
+        )
+    };
+    assert!(compiled(&with("{ kid = \"k1\", hmac = { ssm = \"/eab\" } }")).is_ok());
+    let mut says = problems(&with("{ kid = \"\", hmac = { generate = 32 } }"));
+    says.sort();
+    assert_eq!(says, ["a secret that is made up here is known to nobody else", "the key ID is empty"]);
+    assert!(toml::from_str::<Tls>(&with("{ kid = \"k1\" }")).unwrap_err().to_string().contains("hmac"));
 }

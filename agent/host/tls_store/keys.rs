@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, RsaKeySize};
-use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PublicKeyData as _};
+use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PublicKeyData as _, SigningKey as _};
 use time::OffsetDateTime;
 
 use crate::host::Error;
@@ -47,6 +47,33 @@ pub fn public_half(key: &str) -> Result<(Option<KeyType>, Vec<u8>), Error> {
         None
     };
     Ok((kind, key.subject_public_key_info()))
+}
+
+/// What a key of P-256 signs some bytes with, as JWS has it: two numbers of 32 bytes (RFC 7518, 3.4).
+///
+/// # Errors
+/// When it is no such key.
+pub fn sign(key: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let key = read(key)?;
+    if key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
+        return Err(Error::said("tls-key", "only keys of P-256 sign here"));
+    }
+    let signed = key.sign(bytes).map_err(|error| failed("sign with this key", &error))?;
+    two_numbers(&signed).ok_or_else(|| Error::said("tls-key", "what was signed cannot be read"))
+}
+
+/// The two numbers of a signature, which are ASN.1 with as many bytes as each needs (RFC 3279, 2.2.3).
+fn two_numbers(signed: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = signed.get(2..)?;
+    let mut both = Vec::new();
+    for _ in 0..2 {
+        let (number, after) = rest.get(2..)?.split_at_checked(usize::from(*rest.get(1)?))?;
+        let digits = number.get(number.iter().take_while(|byte| **byte == 0).count()..)?;
+        both.extend(vec![0; 32_usize.checked_sub(digits.len())?]);
+        both.extend(digits);
+        rest = after;
+    }
+    Some(both)
 }
 
 /// A request for a certificate for these names with this key, as DER.

@@ -108,6 +108,8 @@ pub(super) async fn look(
 pub(super) fn way(of: &Certificate) -> Way {
     match of.challenge {
         Challenge::Http01 => Way::Http01,
+        Challenge::Dns01 => Way::Dns01,
+        Challenge::TlsAlpn01 => Way::TlsAlpn01,
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::memory::Names;
 use super::subset::Standing;
-use super::{Certificate, Issuer, gate, own};
+use super::{Certificate, Eab, Issuer, gate, keeper, own};
 use crate::acme::account::{self, Opening};
 use crate::acme::authority::Wanted;
 use crate::acme::directory::Directory;
@@ -40,6 +40,7 @@ struct Asked<'a> {
     directory: &'a str,
     wire: Wire,
     says: Directory,
+    eab: Option<&'a Eab>,
 }
 
 /// What the CA advises for a certificate; what it advised last, if it cannot be asked.
@@ -75,7 +76,7 @@ async fn asked<'a>(host: &Look, directory: &'a str, root: Option<&std::path::Pat
     };
     let wire = Wire::new(root.as_deref())?;
     let says = Directory::of(&wire, directory).await?;
-    Ok(Asked { directory, wire, says })
+    Ok(Asked { directory, wire, says, eab: None })
 }
 
 /// Gets a certificate and commits it: for all names by whoever gives it, or else for those that can be proven. Says why some
@@ -217,12 +218,12 @@ async fn by_a_ca(
     now: Moment,
     issuer: &Issuer,
 ) -> Result<Missing, Trouble> {
-    let Issuer::Acme { directory, root, .. } = issuer else {
+    let Issuer::Acme { directory, root, eab, .. } = issuer else {
         return Err(Refusal::new(Kind::Refused, "it is no CA").into());
     };
     let (names, mut refusals) = (Names::at(directory), Vec::new());
     let mut had = gate::free(of, host, directory, round.standing)?;
-    let ca = asked(host, directory, root.as_deref()).await?;
+    let ca = Asked { eab: eab.as_ref(), ..asked(host, directory, root.as_deref()).await? };
     let mut found = gate::look(of, host, &ca.says, &had).await?;
     loop {
         for refusal in found {
@@ -351,11 +352,12 @@ async fn from(
     names: &[String],
     now: Moment,
 ) -> Result<(Issued, Task), Trouble> {
-    if ca.says.meta.external_account_required {
-        let says = "the CA takes only accounts that it knows from elsewhere (EAB)";
-        return Err(Refusal::new(Kind::Refused, says).into());
-    }
-    let opening = Opening { directory: ca.directory, contact: &of.contact };
+    let proof = keeper::proof(of, host).await?;
+    let binding = match ca.eab {
+        Some(eab) if !account::is_known(host, ca.directory)? => Some(eab.binding(host).await?),
+        _ => None,
+    };
+    let opening = Opening { directory: ca.directory, contact: &of.contact, says: &ca.says, binding: binding.as_ref() };
     let client = account::open(host, &ca.wire, &opening).await?;
     let held = host.tls_held(&of.name)?;
     let counts = match &held {
@@ -381,7 +383,7 @@ async fn from(
         account: client.account().to_owned(),
         wanted: Wanted { names: names.to_vec(), profile, replaces },
         key_type: of.key_type,
-        way: gate::way(of),
+        proof,
         preferred_chain: of.preferred_chain.clone(),
         serial: counts.map(|version| version.leaf.serial.clone()),
         pace: Pace::USUAL,

@@ -15,6 +15,7 @@ fn certificate(issuers: Vec<Issuer>) -> Certificate {
         contact: Vec::new(),
         challenge: Challenge::default(),
         preflight: true,
+        dns: None,
         key_type: KeyType::EcdsaP256,
         profile: None,
         preferred_chain: None,
@@ -29,7 +30,7 @@ fn own_one() -> Certificate {
 }
 
 fn of_ca() -> Certificate {
-    certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None }])
+    certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None, eab: None }])
 }
 
 /// Puts a certificate there that was issued by the CA so long ago and has so long left.
@@ -90,8 +91,10 @@ async fn other_names_another_issuer_and_another_kind_of_key_are_told_apart() {
     let rsa = Certificate { key_type: KeyType::Rsa, ..own_one() };
     assert_eq!(told(&play, &rsa).await.0, "key type ecdsa-p256 -> rsa");
     // The second choice is taken, and does not keep the first from being asked.
-    let either =
-        certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None }, Issuer::SelfSigned]);
+    let either = certificate(vec![
+        Issuer::Acme { directory: CA.into(), root: None, staging: None, eab: None },
+        Issuer::SelfSigned,
+    ]);
     assert_eq!(told(&play, &either).await.0, format!("issuer self-signed -> {CA}"));
 }
 
@@ -132,8 +135,10 @@ async fn a_failure_is_loud_when_little_is_left_or_nothing_real_is_served() {
 async fn the_next_issuer_is_asked_when_the_first_gives_nothing() {
     let play = Play::new();
     put(&play, Source::Bootstrap, Duration::ZERO, 7 * DAY);
-    let either =
-        certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None }, Issuer::SelfSigned]);
+    let either = certificate(vec![
+        Issuer::Acme { directory: CA.into(), root: None, staging: None, eab: None },
+        Issuer::SelfSigned,
+    ]);
     either.apply(&play.host.touch()).await.unwrap();
     assert_eq!(told(&play, &either).await.0, "");
     assert!(Memory::of("web").failures(&play.host.look(), CA).unwrap().is_some());

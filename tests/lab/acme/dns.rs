@@ -1,5 +1,7 @@
 //! What names resolve to, for the machine and for the CA that checks who has them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::pebble::NAMES;
@@ -81,8 +83,14 @@ impl Dns<'_> {
 
     /// Lets a name be a zone, with an SOA and one authoritative server: this one.
     pub fn zone(&self, name: &str) -> &Self {
-        held(&self.zones.known).insert(name.to_ascii_lowercase());
+        held(&self.zones.known).zones.insert(name.to_ascii_lowercase());
         self.a(zones::SERVER, ADDRESS)
+    }
+
+    /// Lets every zone have a second authoritative server, which has texts so much later.
+    pub fn lags(&self, lag: Duration) -> &Self {
+        held(&self.zones.known).lag = Some(lag);
+        self.a(zones::SECOND, zones::SECOND_ADDRESS)
     }
 
     /// How often a name was asked for, whatever was asked.

@@ -72,6 +72,8 @@ use super::register::Entry;
 const NAME: &str = "acme.lab";
 /// Where it is in the machine's network.
 const ADDRESS: &str = "10.0.0.61";
+/// Where its name server is told what names resolve to.
+pub(super) const NAMES_API: &str = "10.0.0.61:8055";
 /// What a client speaks to.
 const PROXY: u16 = 14_000;
 /// The names of Let's Encrypt and of its staging.

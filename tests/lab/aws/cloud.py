@@ -26,8 +26,10 @@ from cryptography.x509.oid import NameOID
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+import zones
+
 REGION = "eu-central-1"
-NAMES = [f"*.{REGION}.amazonaws.com", f"*.s3.{REGION}.amazonaws.com", "*.example.org"]
+NAMES = [f"*.{REGION}.amazonaws.com", f"*.s3.{REGION}.amazonaws.com", "route53.amazonaws.com", "*.example.org"]
 # Where the lab itself talks to moto: no journal, no faults.
 BACK_DOOR = ("127.0.0.1", 5599)
 
@@ -39,6 +41,7 @@ class Door:
         self.inner = DomainDispatcherApplication(create_backend_app)
         self.lock = threading.Lock()
         self.journal, self.faults, self.pages = [], [], {}
+        self.cloudflare, self.changed = zones.Cloudflare(), lambda: None
 
     def __call__(self, environ, start):
         asked = question(environ)
@@ -48,6 +51,9 @@ class Door:
         if fault and fault.get("status"):
             body = refusal(asked, fault)
             return self.answer(asked, start, f"{fault['status']} Fault", [("Content-Type", "text/plain")], body)
+        if asked["service"] == "cloudflare":
+            status, body = self.cloudflare.answer(environ, body_of(environ))
+            return self.answer(asked, start, f"{status} Said", [("Content-Type", "application/json")], body)
         if asked["service"] == "web":
             page = self.pages.get(asked["what"])
             status = "200 OK" if page is not None else "404 Not Found"
@@ -57,7 +63,11 @@ class Door:
             self.note(asked, status)
             return start(status, headers, exc_info)
 
-        return self.inner(environ, noted)
+        if asked["operation"] != "ChangeResourceRecordSets":
+            return self.inner(environ, noted)
+        answer = list(self.inner(environ, noted))
+        self.changed()
+        return answer
 
     def fault(self, operation):
         with self.lock:
@@ -95,6 +105,10 @@ def question(environ):
         words = {"GET": "Get", "PUT": "Put", "HEAD": "Head", "DELETE": "Delete"}
         kind = "Object" if whole.count("/") > 0 and whole.split("/", 1)[1] else "Bucket"
         asked.update(operation=words.get(method, method) + kind, what=whole)
+    elif service == "route53":
+        asked["operation"] = zones.operation(method, path)
+    elif host == zones.CLOUDFLARE:
+        asked.update(service="cloudflare")
     elif not host.endswith(".amazonaws.com") and not service:
         asked.update(service="web", what=f"{environ['wsgi.url_scheme']}://{host}/{path}")
     return asked
@@ -113,6 +127,8 @@ def refusal(asked, fault):
     if asked["service"] == "s3":
         words = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>LAB</RequestId></Error>"
         return ('<?xml version="1.0" encoding="UTF-8"?>\n' + words).encode()
+    if asked["service"] == "route53":
+        return zones.refusal(code, message)
     if asked["service"] == "web":
         return message.encode()
     return json.dumps({"__type": code, "message": message}).encode()
@@ -205,6 +221,33 @@ class Cloud:
 
     def secret(self, name, value):
         self.client("secretsmanager").create_secret(Name=name, SecretString=value)
+
+    def zone(self, name, private):
+        return zones.create(self.client("route53"), name, private)
+
+    def put_text(self, zone, name, texts):
+        zones.put(self.client("route53"), zone, name, texts)
+        self.door.changed()
+
+    def texts(self, zone, name):
+        return zones.texts(self.client("route53"), zone).get(name, [])
+
+    def serves_zones(self, server):
+        """The server of names has what is in the zones from now on."""
+        mirror = zones.Mirror(server, self.client("route53"), self.door.cloudflare)
+        self.door.changed = self.door.cloudflare.changed = mirror.show
+
+    def cloudflare(self, token):
+        self.door.cloudflare.token = token
+
+    def cloudflare_zone(self, name):
+        return self.door.cloudflare.zone(name)
+
+    def cloudflare_put(self, name, text):
+        self.door.cloudflare.put(name, text)
+
+    def cloudflare_texts(self, name):
+        return self.door.cloudflare.texts().get(name, [])
 
     def page(self, url, text):
         self.door.pages[url] = text

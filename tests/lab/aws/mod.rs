@@ -12,6 +12,8 @@
 //! It is [moto](https://docs.getmoto.org), in the network outside the machine; see `cloud.py`. Whoever asks needs
 //! credentials: [`super::metadata::Metadata::role`] gives the machine some.
 
+mod zones;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,6 +24,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+#[expect(unused_imports, reason = "what a test may name")]
+pub use self::zones::{Cloudflare, Zone};
 use super::machine::Machine;
 use super::network;
 
