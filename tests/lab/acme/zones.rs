@@ -60,6 +60,8 @@ impl Zones {
         for (address, lags) in [(ADDRESS, false), (SECOND_ADDRESS, true)] {
             let (front, back) = within(&network.outer(), || (open((address, 53), 100), open((ADDRESS, 0), PATIENCE)));
             back.connect((ADDRESS, port)).expect("a socket of UDP can be told where to send");
+            // A machine that is busy must not make a server of names that loses questions.
+            back.set_read_timeout(Some(Duration::from_secs(2))).expect("a socket can wait so long");
             let (shared, stopped) = (Arc::clone(&known), Arc::clone(&stop));
             threads.push(thread::spawn(move || {
                 let mut packet = [0; 4096];
