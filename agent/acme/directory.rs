@@ -15,6 +15,10 @@ use crate::host::moment::Moment;
 pub struct Directory {
     /// Where accounts are made: without it, it is no directory.
     pub new_account: String,
+    /// Where nonces are.
+    pub new_nonce: Option<String>,
+    /// Where an account gets another key.
+    pub key_change: Option<String>,
     /// Where advice is.
     pub renewal_info: Option<String>,
     /// What else it says.

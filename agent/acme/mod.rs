@@ -8,6 +8,7 @@
 //! | `chain` | which chain is taken: pure |
 //! | `order` | from the key to the certificate, such that it can be cut off anywhere |
 //! | `account` | the account key, its thumbprint, and the account at each CA |
+//! | `rollover` | another key for the accounts, such that it can be cut off anywhere |
 //! | `authority` | what is asked of a CA, in our own words |
 //! | `instant` | the same, said with instant-acme |
 //! | `directory` | what a CA says of itself, and its advice on renewals |
@@ -25,3 +26,4 @@ pub(crate) mod instant;
 pub mod order;
 pub mod refusal;
 pub mod renewal;
+pub(crate) mod rollover;

@@ -19,6 +19,7 @@ mod refusal;
 mod schema;
 mod signals;
 mod status;
+mod tls;
 mod waiting;
 mod work;
 
@@ -73,6 +74,7 @@ enum Verb {
     Boot(boot::Boot),
     Facts(facts::Facts),
     Status(status::Status),
+    Tls(tls::Tls),
     Analyze(analyze::Analyze),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -136,7 +138,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour, begun };
     crate::log::start(manner.debug);
-    let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_));
+    let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_) | Verb::Tls(_));
     let ended = match cli.verb {
         Verb::Check(check) => check.run(manner).await,
         Verb::Plan(plan) => plan.run(manner).await,
@@ -144,6 +146,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Boot(boot) => boot.run(manner).await,
         Verb::Facts(facts) => facts.run().await,
         Verb::Status(status) => status.run(manner).await,
+        Verb::Tls(tls) => tls.run(manner).await,
         Verb::Analyze(analyze) => analyze.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),

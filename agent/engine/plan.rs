@@ -432,6 +432,11 @@ impl Plan {
         self.in_order().map(|step| &step.id)
     }
 
+    /// The resources of a type.
+    pub fn all<R: Resource>(&self) -> impl Iterator<Item = &R> {
+        self.in_order().filter_map(|step| step.resource.as_any().downcast_ref())
+    }
+
     /// Keeps what one of the selectors names, and what that needs. A selector is an id (`service:nginx`), a kind
     /// (`service`) or a table of the recipe (`nginx`).
     ///

@@ -6,10 +6,15 @@
 
 mod issuing;
 mod memory;
+mod revoking;
+pub mod standing;
+
+pub(super) use issuing::reach;
+pub use revoking::Intended;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +22,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::memory::Memory;
+use crate::acme::failures::{Failures, Wait};
 use crate::acme::renewal::{self, Advice, Due, Point, Validity};
 use crate::engine::{Cause, Changes, Id, Patience, Resource, Shown};
 use crate::host::moment::Moment;
@@ -85,6 +91,9 @@ pub struct Certificate {
     /// What the CA advised in this run.
     #[serde(skip)]
     pub learned: RefCell<Option<Advice>>,
+    /// Whether a person wants another one, due or not.
+    #[serde(skip)]
+    pub forced: Cell<bool>,
 }
 
 /// Why there has to be another.
@@ -96,6 +105,8 @@ enum Need {
     Other,
     /// It is due.
     Due(Due),
+    /// A person wants it.
+    Forced,
 }
 
 impl Certificate {
@@ -116,8 +127,15 @@ impl Certificate {
             Held::Good(version) => version,
         };
         let mut changes = self.others(&version, &first);
+        if self.is_to_be_revoked(host, &version)? {
+            changes = changes.value("revocation", &"wanted".to_owned(), &"replaced, then revoked".to_owned());
+        }
         if !changes.is_empty() {
             return Ok((changes, Some(Need::Other)));
+        }
+        if self.forced.get() {
+            let says = Shown::Plain(format!("wanted now; expires on {}", version.leaf.to));
+            return Ok((changes.differs("renewal", says, Shown::Plain("renewed".to_owned())), Some(Need::Forced)));
         }
         let due = self.due(host, &version, now).await?;
         let need = due.is_now(now).then(|| {
@@ -196,13 +214,45 @@ impl Certificate {
         for issuer in &self.issuers {
             let Some(directory) = issuer.directory() else { return Ok(None) };
             let Some(failures) = self.memory().failures(host, directory)? else { return Ok(None) };
-            let Err(wait) = failures.may_try(now) else { return Ok(None) };
-            let whose = if wait.is_asked { ", as the CA wants" } else { "" };
+            let Err(wait) = self.may_ask(&failures, now) else { return Ok(None) };
+            let whose = match (wait.is_asked, self.forced.get()) {
+                (true, true) => ", as the CA wants, which `--force` does not pass over",
+                (true, false) => ", as the CA wants",
+                (false, _) => "",
+            };
             let times = if failures.count == 1 { "once".to_owned() } else { format!("{} times", failures.count) };
             let says = format!("failed {times}, last with: {}; next try {}{whose}", failures.says, wait.until);
             last = Some(Cause::new("acme-waiting", says).hint(failures.hint.clone()));
         }
         Ok(last)
+    }
+
+    /// A person wants another one in this run, due or not.
+    pub fn force(&self) {
+        self.forced.set(true);
+    }
+
+    /// A person lifted the pauses of the CAs.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub fn unpause(&self, host: &Touch) -> Result<(), Cause> {
+        for directory in self.issuers.iter().filter_map(Issuer::directory) {
+            if let Some(failures) = self.memory().failures(host, directory)?.filter(Failures::is_paused) {
+                self.memory().keep_failures(host, directory, &failures.resumed())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The directories of the CAs that it comes from.
+    pub fn directories(&self) -> impl Iterator<Item = &str> {
+        self.issuers.iter().filter_map(Issuer::directory)
+    }
+
+    /// Whether a CA may be asked now.
+    fn may_ask(&self, failures: &Failures, now: Moment) -> Result<(), Wait> {
+        if self.forced.get() { failures.may_be_forced(now) } else { failures.may_try(now) }
     }
 
     fn access(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {
@@ -240,6 +290,7 @@ impl Resource for Certificate {
         {
             return self.access(host, Changes::none().note(note));
         }
+        let changes = self.revocation_left(host, changes)?;
         self.access(host, changes)
     }
 
@@ -252,21 +303,24 @@ impl Resource for Certificate {
         }
         host.tls_give(&self.name, readers)?;
         let (_, need) = self.compare(host, now).await?;
-        let Some(need) = need else { return Ok(()) };
+        let Some(need) = need else { return revoking::finish(self, host).await };
         // One that rests was only looked at for its owner and mode.
         if matches!(need, Need::Due(_)) && self.can_rest(host, now)?.is_some() {
             return Ok(());
         }
+        revoking::at_once(self, host).await?;
         if let Some(waiting) = self.waiting(host, now)? {
             return Err(waiting);
         }
         issuing::issue(self, host, readers, now).await?;
         self.learned.borrow_mut().take();
+        self.forced.set(false);
         let before = match &before {
             Held::Good(version) => Some(version.leaf.serial.as_str()),
             _ => None,
         };
-        issuing::reload(self, host, before).await
+        issuing::reload(self, host, before).await?;
+        revoking::finish(self, host).await
     }
 
     fn when_absent(&self) -> Changes {

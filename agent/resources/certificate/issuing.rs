@@ -36,6 +36,14 @@ struct Asked<'a> {
     says: Directory,
 }
 
+/// The way to a CA, trusted by the file of its root if it has one.
+pub(in crate::resources) fn reach(host: &Look, root: Option<&std::path::Path>) -> Result<Wire, Refusal> {
+    let Some(path) = root else { return Wire::new(None) };
+    let read = host.read(path).map_err(|error| Refusal::new(Kind::Refused, error))?;
+    let missing = || Refusal::new(Kind::Refused, format!("the CA's `root` is not there: `{}`", path.display()));
+    Wire::new(Some(&read.ok_or_else(missing)?))
+}
+
 /// What the CA advises for a certificate; what it advised last, if it cannot be asked.
 pub(super) async fn advice(of: &Certificate, host: &Look, version: &Version, now: Moment) -> Option<Advice> {
     let id = version.leaf.renewal_id.as_deref()?;
@@ -58,15 +66,7 @@ pub(super) async fn advice(of: &Certificate, host: &Look, version: &Version, now
 }
 
 async fn asked<'a>(host: &Look, directory: &'a str, root: Option<&std::path::Path>) -> Result<Asked<'a>, Refusal> {
-    let root = match root {
-        None => None,
-        Some(path) => {
-            let read = host.read(path).map_err(|error| Refusal::new(Kind::Refused, error))?;
-            let missing = || Refusal::new(Kind::Refused, format!("the CA's `root` is not there: `{}`", path.display()));
-            Some(read.ok_or_else(missing)?)
-        }
-    };
-    let wire = Wire::new(root.as_deref())?;
+    let wire = reach(host, root)?;
     let says = Directory::of(&wire, directory).await?;
     Ok(Asked { directory, wire, says })
 }
@@ -82,7 +82,7 @@ pub(super) async fn issue(of: &Certificate, host: &Touch, readers: Readers, now:
             Issuer::SelfSigned => by_itself(of, host, readers, now),
             Issuer::Acme { directory, root, staging } => {
                 let before = of.memory().failures(host, directory)?;
-                if before.as_ref().is_some_and(|failures| failures.may_try(now).is_err()) {
+                if before.as_ref().is_some_and(|failures| of.may_ask(failures, now).is_err()) {
                     continue;
                 }
                 match by_a_ca(of, host, readers, now, (directory, root.as_deref(), staging.as_deref())).await {

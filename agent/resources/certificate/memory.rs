@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::acme::authority::Revoked;
 use crate::acme::failures::Failures;
 use crate::acme::renewal::{self, Advice};
 use crate::engine::Cause;
@@ -14,6 +15,24 @@ use crate::host::{Error, Look, Touch};
 const SEEN: &str = "tls/seen.json";
 /// So much later it is written down anew: a run with nothing to do writes nothing.
 const SEEN_EVERY: std::time::Duration = std::time::Duration::from_hours(6);
+
+/// A certificate that a person wants taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    /// Its serial number: as long as it counts, there has to be another one.
+    pub(super) serial: String,
+    /// Itself, as PEM: its version may be gone by then.
+    pub(super) pem: String,
+    /// The directory of the CA that issued it.
+    pub(super) directory: String,
+    /// Why.
+    pub(super) reason: Revoked,
+    /// Whether it is taken back before there is another one.
+    pub(super) at_once: bool,
+    /// Whether the CA has taken it back.
+    pub(super) is_done: bool,
+}
 
 /// What is kept of a certificate of this name.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +88,20 @@ impl<'a> Memory<'a> {
         }
         let advised = Advised { renewal_id: renewal_id.to_owned(), advice: advice.clone() };
         Ok(write(host, &self.place("advice"), &advised)?)
+    }
+
+    /// What a person wants taken back.
+    pub(super) fn revocation(self, host: &Look) -> Result<Option<Revocation>, Error> {
+        read(host, &self.place("revocation"))
+    }
+
+    /// On the disk before anything is done for it: what was cut off is gone on with.
+    pub(super) fn keep_revocation(self, host: &Touch, revocation: &Revocation) -> Result<(), Error> {
+        write(host, &self.place("revocation"), revocation)
+    }
+
+    pub(super) fn forget_revocation(self, host: &Touch) -> Result<(), Error> {
+        host.remove_state(&self.place("revocation"))
     }
 
     /// What time it is, if the clock was not set back.

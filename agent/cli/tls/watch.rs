@@ -1,0 +1,112 @@
+//! What a run leaves behind for whoever watches the certificates: a text for Prometheus, and what `status` looks at.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::tls_store::Source;
+use crate::host::{Error, Host, Look, STATE_DIR};
+use crate::resources::certificate::Certificate;
+use crate::resources::certificate::standing::{self, Standing};
+
+use super::Refusal;
+
+/// Where node_exporter of Debian looks for texts.
+const COLLECTOR: &str = "/var/lib/prometheus/node-exporter";
+/// The certificates that are to be watched.
+const WATCHED: &str = "tls/watched.json";
+
+/// A certificate of the recipe that was last made so.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Watched {
+    name: String,
+    directories: Vec<String>,
+}
+
+/// Tells whoever watches how the certificates of the recipe are. Nothing is written that is there already.
+pub(in crate::cli) async fn tell(host: &Host, certificates: &[Certificate]) {
+    if let Err(error) = written(host, certificates).await {
+        tracing::warn!(%error, "what watches the certificates could not be told of them");
+    }
+}
+
+async fn written(host: &Host, certificates: &[Certificate]) -> Result<(), Error> {
+    let touch = host.touch();
+    let watched: Vec<Watched> = certificates
+        .iter()
+        .map(|certificate| Watched {
+            name: certificate.name.clone(),
+            directories: certificate.directories().map(str::to_owned).collect(),
+        })
+        .collect();
+    let kept = touch.read_state(WATCHED)?;
+    if watched.is_empty() {
+        if kept.is_some() {
+            touch.remove_published(&place(&touch)?)?;
+            touch.remove_state(WATCHED)?;
+        }
+        return Ok(());
+    }
+    let bytes = serde_json::to_vec(&watched).map_err(|error| Error::said("tls-watch", error.to_string()))?;
+    if kept.as_deref() != Some(&bytes) {
+        touch.write_state_durably(WATCHED, &bytes)?;
+    }
+    let mut standings = Vec::new();
+    for certificate in certificates {
+        let standing = certificate.standing(&touch).await;
+        standings.push(standing.map_err(|cause| Error::said("tls-watch", cause.says))?);
+    }
+    touch.publish(&place(&touch)?, metrics(&standings).as_bytes())
+}
+
+/// The certificates of which little is left while their renewal fails, and why.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub(in crate::cli) fn endangered(host: &Look) -> Result<Vec<(String, String)>, Refusal> {
+    let kept = host.read_state(WATCHED)?;
+    let watched: Vec<Watched> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let mut endangered = Vec::new();
+    for one in watched {
+        let says = standing::endangered(host, &one.name, &one.directories).map_err(|cause| super::refusal(&cause))?;
+        endangered.extend(says.map(|says| (one.name, says)));
+    }
+    Ok(endangered)
+}
+
+fn place(host: &Look) -> Result<PathBuf, Error> {
+    Ok(match host.found_through(Path::new(COLLECTOR))? {
+        Some(_) => Path::new(COLLECTOR).join("hostagent-tls.prom"),
+        None => Path::new(STATE_DIR).join("metrics/tls.prom"),
+    })
+}
+
+/// The text, in Prometheus's exposition format. It says nothing that a run with nothing to do would change.
+fn metrics(standings: &[Standing]) -> String {
+    let mut text = String::new();
+    let mut family = |name: &str, help: &str, value: &dyn Fn(&Standing) -> Option<i64>| {
+        let _ = writeln!(text, "# HELP hostagent_tls_{name} {help}\n# TYPE hostagent_tls_{name} gauge");
+        for (standing, value) in standings.iter().filter_map(|standing| Some((standing, value(standing)?))) {
+            // Names of certificates have nothing in them that would have to be escaped.
+            let _ = writeln!(text, "hostagent_tls_{name}{{name=\"{}\"}} {value}", standing.name);
+        }
+    };
+    let issued = |standing: &Standing| standing.issued.as_ref().map(|version| version.leaf.to.second());
+    family("not_after_seconds", "When the certificate that clients get ends, since 1970.", &|standing| {
+        standing.served.iter().map(|served| served.leaf.to.second()).min().or_else(|| issued(standing))
+    });
+    family("issued_not_after_seconds", "When the certificate on the disk ends, since 1970.", &issued);
+    family("last_success_seconds", "When the last certificate came from its issuer, since 1970.", &|standing| {
+        let version = standing.issued.as_ref()?;
+        (version.meta.source != Source::Bootstrap).then(|| version.meta.made.second())
+    });
+    family("failures", "Failed tries since the last success.", &|standing| {
+        Some(standing.failures.as_ref().map_or(0, |failures| i64::from(failures.count)))
+    });
+    family("bootstrap", "Whether one that nobody trusts stands in for it.", &|standing| {
+        let version = standing.issued.as_ref();
+        Some(i64::from(version.is_none_or(|version| version.meta.source == Source::Bootstrap)))
+    });
+    text
+}
