@@ -33,3 +33,4 @@ mod refused;
 mod secrets;
 mod served;
 mod soak;
+mod tls;

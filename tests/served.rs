@@ -66,8 +66,7 @@ fn debian_13_serves_over_tls() {
 }
 
 fn serves_over_tls(debian: u8) {
-    let host = Machine::debian(debian).with_packages(["nginx", "curl", "openssl"]).boot();
-    tls::has_certificates(&host);
+    let host = tls::before_a_ca(debian);
     host.recipe(tls::RECIPE);
     host.agent("converge").exits(0);
     host.agent("plan").exits(0);

@@ -96,6 +96,12 @@ pub struct Advice {
 }
 
 impl Advice {
+    /// None: it has none to give, or could not be asked. That is remembered like any other answer, so that who looks often
+    /// does not ask as often.
+    pub fn none(asked: Moment, every: Duration) -> Self {
+        Self { start: asked, end: asked, explanation: None, asked, every }
+    }
+
     /// After how long to ask again, of what the CA said.
     pub fn pace(retry_after: Option<Duration>) -> Duration {
         retry_after.map_or(ASK_EVERY, |said| said.clamp(ASK_LIMITS.0, ASK_LIMITS.1))

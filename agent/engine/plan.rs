@@ -17,6 +17,8 @@ pub struct Draft {
     here: KeyPath,
     /// Where the recipe names an id.
     named_at: BTreeMap<Id, KeyPath>,
+    /// What must be in the plan though nobody comes after it.
+    leaned_on: BTreeSet<Id>,
     /// Whether parts of the recipe could not be read.
     of_a_part: bool,
 }
@@ -197,6 +199,12 @@ impl Draft {
         self.named_at.entry(id.clone()).or_insert(place);
     }
 
+    /// The recipe leans on `id` at a place: something has to declare it, whenever it is applied.
+    pub fn leans_on(&mut self, id: Id, place: KeyPath) {
+        self.named_at(&id, place);
+        self.leaned_on.insert(id);
+    }
+
     /// What features noted, and what would undo each other: all that can be said of a part.
     pub fn problems(mut self) -> Vec<Problem> {
         self.one_owner_each();
@@ -269,15 +277,16 @@ impl Draft {
     fn resolve(&mut self) {
         let mut edges: Vec<First> = Vec::with_capacity(self.steps.len());
         let mut kinds: BTreeMap<Id, Rc<[usize]>> = BTreeMap::new();
+        for id in self.leaned_on.iter().filter(|id| !self.by_id.contains_key(id)) {
+            self.problems.push(self.undeclared(id, &self.here));
+        }
         for (index, step) in self.steps.iter().enumerate() {
             let mut first = First::default();
             for id in &step.after {
                 if let Some(&before) = self.by_id.get(id) {
                     first.named.insert(before);
                 } else {
-                    let at = self.named_at.get(id).unwrap_or(&step.at).clone();
-                    let says = format!("nothing in this recipe declares `{id}`");
-                    self.problems.push(Problem::new(at, says).hint(self.nearest(id)));
+                    self.problems.push(self.undeclared(id, &step.at));
                 }
             }
             for id in step.resource.needs() {
@@ -303,6 +312,11 @@ impl Draft {
         for (step, first) in self.steps.iter_mut().zip(edges) {
             step.first = first;
         }
+    }
+
+    fn undeclared(&self, id: &Id, else_at: &KeyPath) -> Problem {
+        let at = self.named_at.get(id).unwrap_or(else_at).clone();
+        Problem::new(at, format!("nothing in this recipe declares `{id}`")).hint(self.nearest(id))
     }
 
     /// Two that write one path would put it right against each other in every run.

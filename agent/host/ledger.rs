@@ -93,6 +93,9 @@ pub struct Loaded {
     /// A digest of what its unit files say, as far as it was started with that.
     #[serde(default)]
     pub settings: String,
+    /// The files and directory trees that it reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<PathBuf>,
 }
 
 /// What hostagent remembers. Reading it costs one file.

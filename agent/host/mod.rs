@@ -58,6 +58,7 @@ pub mod processes;
 pub mod programs;
 pub mod reading;
 pub mod refused;
+mod reloaded;
 pub mod staged;
 pub mod state;
 pub mod swap;

@@ -3,7 +3,7 @@
 //! ```text
 //! /var/lib/hostagent/tls/NAME/
 //!   current -> v/000007                      the only thing a server's configuration names
-//!   v/000007/{privkey,cert,chain,fullchain}.pem  meta.json
+//!   v/000007/{privkey,cert,chain,fullchain}.pem  meta.json  trusted.map
 //!   v/000006/…                               what to go back to
 //!   next/{privkey.pem,order.json}            what is under way
 //! ```
@@ -36,6 +36,10 @@ const KEEP: usize = 5;
 /// The files of a version, the secret one first.
 const FILES: [&str; 4] = ["privkey.pem", "cert.pem", "chain.pem", "fullchain.pem"];
 const META: &str = "meta.json";
+/// For the inside of a `map` of nginx: there while others trust the certificate, so that what depends on that comes and goes
+/// with it, at the same reload.
+pub const TRUSTED: &str = "trusted.map";
+const TRUSTED_TEXT: &str = "trusted 1;\n";
 
 /// Where the certificates of all names are.
 pub fn root() -> PathBuf {
@@ -70,6 +74,9 @@ pub struct Meta {
     pub made: Moment,
     /// Where in a window its renewal falls, in thousandths.
     pub point: u16,
+    /// Since when there has been one that others trust, without a break.
+    #[serde(default)]
+    pub trusted_since: Option<Moment>,
 }
 
 /// A version that counts.
@@ -144,6 +151,16 @@ impl Look {
         }
     }
 
+    /// Since when there has been a certificate that others trust for this name, if there is one now.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_trusted_since(&self, name: &str) -> Result<Option<Moment>, Error> {
+        let meta = self.read(&place_of(name).join("current").join(META))?;
+        let meta: Option<Meta> = meta.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(meta.filter(|meta| meta.source == Source::Issued).and_then(|meta| meta.trusted_since))
+    }
+
     /// Reads a version; the inner error says what is wrong with it.
     fn tls_version(&self, name: &str, number: u32) -> Result<Result<Version, String>, Error> {
         let folder = place_of(name).join(path_of(number));
@@ -166,6 +183,22 @@ impl Look {
             Ok((leaf, keys::public_half(&key)?.0))
         });
         Ok(checked.map(|(leaf, key_type)| Version { number, leaf, key_type, meta }).map_err(|error| error.to_string()))
+    }
+
+    /// Whether a version before the one that counts has this serial number.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_was_before(&self, name: &str, serial: &str) -> Result<bool, Error> {
+        let place = place_of(name);
+        let counts = self.link_target(&place.join("current"))?.as_deref().and_then(number_of);
+        for number in self.tls_versions(name)?.into_iter().filter(|number| Some(*number) != counts) {
+            let pem = self.read(&place.join(path_of(number)).join("cert.pem"))?.unwrap_or_default();
+            if pair::leaf(&pem).is_ok_and(|leaf| leaf.serial == serial) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// How the owner and mode of what counts differ from what they should be: the path, what is, and what should be.
@@ -223,7 +256,10 @@ impl Touch {
         pair::check(new.key, new.chain, new.names, now)?;
         let chain = pair::split(new.chain)?;
         let full = format!("{}{}", chain.leaf, chain.above);
-        let meta = serde_json::to_vec(new.meta).map_err(|error| Error::said("tls-store", error.to_string()))?;
+        let trusted_since = (new.meta.source == Source::Issued).then(|| self.tls_trusted_since(name)).transpose()?;
+        let trusted_since = trusted_since.map(|since| since.unwrap_or(now));
+        let meta = Meta { trusted_since, ..new.meta.clone() };
+        let meta = serde_json::to_vec(&meta).map_err(|error| Error::said("tls-store", error.to_string()))?;
         let place = place_of(name);
         let fail = |source| Error::File { doing: "write the certificate to", path: place.clone(), source };
         self.wrote();
@@ -243,6 +279,9 @@ impl Touch {
         for (file, text) in FILES.into_iter().chain([META]).zip(texts) {
             self.tls_write(&draft.join(file), text, readers.file())?;
             step(file, lives)?;
+        }
+        if trusted_since.is_some() {
+            self.tls_write(&draft.join(TRUSTED), TRUSTED_TEXT.as_bytes(), readers.file())?;
         }
         sync_directory(&self.place(&draft)).map_err(fail)?;
         step("settled", lives)?;

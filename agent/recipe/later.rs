@@ -21,11 +21,8 @@ const TABLES: [&str; 13] = [
 ];
 
 /// Keys: the header of their table, the key, and what to do until then.
-const KEYS: [(&str, &str, &str); 3] = [
-    ("nginx.site", "certificate", "take it out: until then a site answers on plain HTTP"),
-    ("nginx", "certificate", "take it out: until then sites answer on plain HTTP"),
-    ("file", "template", "put its text into `content`, where `{{ vars.x }}` and `{{ facts.x }}` stand for values"),
-];
+const KEYS: [(&str, &str, &str); 1] =
+    [("file", "template", "put its text into `content`, where `{{ vars.x }}` and `{{ facts.x }}` stand for values")];
 
 /// What to do about the key at the end of `path`, if a later version has it.
 pub(super) fn remedy(path: &KeyPath) -> Option<&'static str> {

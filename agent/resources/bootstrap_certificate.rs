@@ -66,7 +66,7 @@ impl Resource for BootstrapCertificate {
         let (readers, now) = (Readers { gid }, Moment::now());
         let key = keys::generate(self.key_type)?;
         let chain = keys::self_signed(&key, &self.names, keys::BOOTSTRAP, now, keys::BOOTSTRAP_LIFETIME)?;
-        let meta = Meta { source: Source::Bootstrap, issuer: None, made: now, point: 0 };
+        let meta = Meta { source: Source::Bootstrap, issuer: None, made: now, point: 0, trusted_since: None };
         let new = New { key: &key, chain: chain.as_bytes(), names: &self.names, meta: &meta, readers };
         host.tls_commit(&self.name, &new, now)?;
         Ok(host.tls_give(&self.name, readers)?)
@@ -108,7 +108,7 @@ mod tests {
         let key = keys::generate(KeyType::EcdsaP256).unwrap();
         let (names, now) = (bootstrap().names, Moment::now());
         let chain = keys::self_signed(&key, &names, "own", now, keys::BOOTSTRAP_LIFETIME).unwrap();
-        let meta = Meta { source: Source::SelfSigned, issuer: None, made: now, point: 0 };
+        let meta = Meta { source: Source::SelfSigned, issuer: None, made: now, point: 0, trusted_since: None };
         let readers = Readers { gid: None };
         let new = New { key: &key, chain: chain.as_bytes(), names: &names, meta: &meta, readers };
         touch.tls_commit("web", &new, now).unwrap();

@@ -137,6 +137,10 @@ impl Certificate {
             let says = Shown::Plain(format!("wanted now; expires on {}", version.leaf.to));
             return Ok((changes.differs("renewal", says, Shown::Plain("renewed".to_owned())), Some(Need::Forced)));
         }
+        if issuing::serves_older(self, host, &version).await? {
+            let (from, to) = (Shown::Plain("an older certificate".to_owned()), Shown::Plain("this one".to_owned()));
+            changes = changes.follows("served", from, to);
+        }
         let due = self.due(host, &version, now).await?;
         let need = due.is_now(now).then(|| {
             changes = std::mem::take(&mut changes).differs(
@@ -299,11 +303,17 @@ impl Resource for Certificate {
         let readers = self.readers_of(host)?;
         let before = host.tls_held(&self.name)?;
         if matches!(before, Held::Broken(_)) && host.tls_back(&self.name)?.is_some() {
-            issuing::reload(self, host, None).await?;
+            issuing::reload(self, host).await?;
         }
         host.tls_give(&self.name, readers)?;
-        let (_, need) = self.compare(host, now).await?;
-        let Some(need) = need else { return revoking::finish(self, host).await };
+        let (changes, need) = self.compare(host, now).await?;
+        let Some(need) = need else {
+            // It is good; only who serves it may have missed that.
+            if !changes.is_empty() {
+                issuing::reload(self, host).await?;
+            }
+            return revoking::finish(self, host).await;
+        };
         // One that rests was only looked at for its owner and mode.
         if matches!(need, Need::Due(_)) && self.can_rest(host, now)?.is_some() {
             return Ok(());
@@ -315,11 +325,7 @@ impl Resource for Certificate {
         issuing::issue(self, host, readers, now).await?;
         self.learned.borrow_mut().take();
         self.forced.set(false);
-        let before = match &before {
-            Held::Good(version) => Some(version.leaf.serial.as_str()),
-            _ => None,
-        };
-        issuing::reload(self, host, before).await?;
+        issuing::reload(self, host).await?;
         revoking::finish(self, host).await
     }
 

@@ -1,5 +1,7 @@
 //! What is served over TLS, and what those get who come without, by another name, or with no name at all.
 
+use crate::lab::acme::Acme;
+use crate::lab::network::MACHINE;
 use crate::lab::{Machine, Said};
 
 pub(super) const RECIPE: &str = r#"
@@ -29,29 +31,26 @@ server_name = ["people.example.org"]
 certificate = "shop"
 basic_auth = { user = [{ name = "ops", password = { generate = 32 } }] }
 static = { root = "/srv/www/people" }
+[tls]
+issuer = { directory = "https://acme.lab:14000/dir", root = "/root/acme.pem" }
+[[tls.certificate]]
+name = "shop"
+domains = ["shop.example.org", "www.shop.example.org", "people.example.org"]
+[[tls.certificate]]
+name = "young"
+domains = ["young.example.org"]
+issuer = "self-signed"
 "#;
 
-/// Certificates where `[[tls.certificate]]` keeps them: one of an authority, and one that a site begins with.
-const CERTIFICATES: &str = r#"
-set -e
-install -d -m 0700 /var/lib/hostagent
-new() { mkdir -p "/var/lib/hostagent/tls/$1/v/000001"; ln -s v/000001 "/var/lib/hostagent/tls/$1/current"; cd "/var/lib/hostagent/tls/$1/current"; }
-key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-cd /root
-openssl req -x509 $key -keyout ca.key -out ca.pem -subj "/CN=an authority" -days 30
-new shop
-openssl req $key -keyout privkey.pem -out /root/shop.csr -subj "/CN=shop.example.org" \
-  -addext "subjectAltName=DNS:shop.example.org,DNS:www.shop.example.org,DNS:people.example.org"
-openssl x509 -req -in /root/shop.csr -CA /root/ca.pem -CAkey /root/ca.key -copy_extensions copy -days 30 -out fullchain.pem
-new young
-openssl req -x509 $key -keyout privkey.pem -out fullchain.pem -subj "/CN=hostagent-bootstrap" -days 7 \
-  -addext "subjectAltName=DNS:young.example.org"
-mkdir -p /var/lib/hostagent/tls/account
-printf nIN6ULGT-T_Zj3Gpcaq8fVXvWWVJsbUl6RClJFFXJzI >/var/lib/hostagent/tls/account/thumbprint
-"#;
-
-pub(super) fn has_certificates(host: &Machine) {
-    host.sh(CERTIFICATES).succeeds();
+/// A machine before a CA to which the names of the sites lead.
+pub(super) fn before_a_ca(debian: u8) -> Machine {
+    let host = Machine::debian(debian).with_packages(["nginx", "curl", "openssl"]).with_acme(Acme::new()).boot();
+    host.write("/root/acme.pem", &host.acme().root_pem());
+    host.write("/root/ca.pem", &host.acme().issued_root_pem());
+    for name in ["shop.example.org", "www.shop.example.org", "people.example.org"] {
+        host.acme().dns().a(name, MACHINE);
+    }
+    host
 }
 
 /// What curl gets from a name that leads here: headers and body.
@@ -93,10 +92,11 @@ pub(super) fn without_tls_it_is_redirected(host: &Machine) {
 
 pub(super) fn a_challenge_is_answered_by_every_host(host: &Machine) {
     let token = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
+    let thumbprint = host.read("/var/lib/hostagent/tls/account/thumbprint");
     for name in ["shop.example.org", "www.shop.example.org", "nobody.example.org"] {
         let url = format!("http://{name}/.well-known/acme-challenge/{token}");
         let answer = host.get(&url).is(200);
-        assert_eq!(answer.body, format!("{token}.nIN6ULGT-T_Zj3Gpcaq8fVXvWWVJsbUl6RClJFFXJzI"), "{url}");
+        assert_eq!(answer.body, format!("{token}.{}", thumbprint.trim()), "{url}");
         for wrong in ["short", "../../etc/passwd", "%24host_and_more_of_it"] {
             let url = format!("http://{name}/.well-known/acme-challenge/{wrong}");
             let answer = host.ask(&url, &[]);

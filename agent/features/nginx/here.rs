@@ -8,14 +8,11 @@ use jiff::Timestamp;
 
 use super::dialect::Dialect;
 use super::site::Site;
-use super::tls::{self, Hsts};
-use super::{Nginx, render, trust};
+use super::tls;
+use super::{Nginx, render};
 use crate::engine::Cause;
 use crate::host::nginx::build::{self, Build};
 use crate::host::{CONF_DIR, Look};
-
-/// Begins the line of a site's file that says since when its certificate is trusted.
-const SINCE: &str = "# strict transport security since ";
 
 /// What the host says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,35 +20,24 @@ pub(super) struct Here {
     pub(super) dialect: Dialect,
     /// Of the key of the ACME account.
     pub(super) thumbprint: Option<String>,
-    /// By the name of a site: for how long browsers shall insist on TLS.
-    pub(super) transport: BTreeMap<String, Transport>,
+    /// By the name of a site: for how many seconds browsers shall insist on TLS, while others trust its certificate.
+    pub(super) insists_for: BTreeMap<String, u32>,
     /// Templates that stand in for the program's, by their names.
     pub(super) templates: BTreeMap<String, String>,
 }
 
-/// For how long browsers shall insist on TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Transport {
-    pub(super) since: Timestamp,
-    pub(super) max_age: u32,
-}
-
-impl Transport {
-    /// The line that says it in a site's file.
-    pub(super) fn line(self) -> String {
-        format!("{SINCE}{}", self.since)
-    }
-}
-
 impl Here {
     /// What a host will say that has nothing yet.
-    pub(super) fn foreseen(build: &Build) -> Self {
-        Self { dialect: Dialect::of(build), thumbprint: None, transport: BTreeMap::new(), templates: BTreeMap::new() }
+    pub(super) fn foreseen(nginx: &Nginx, build: &Build) -> Self {
+        let now = Timestamp::now();
+        let insists_for = nginx.site.iter().filter_map(|site| Some((site.name.to_string(), insists(site, now, now)?)));
+        let insists_for = insists_for.collect();
+        Self { dialect: Dialect::of(build), thumbprint: None, insists_for, templates: BTreeMap::new() }
     }
 
     /// What this host says. nginx is asked only where it matters: with TLS.
     pub(super) async fn of(host: &Look, nginx: &Nginx, foreseen: &Build) -> Result<Self, Cause> {
-        let mut here = Self::foreseen(foreseen);
+        let mut here = Self::foreseen(nginx, foreseen);
         here.templates = templates(host)?;
         if nginx.speaks_tls()
             && let Some(build) = build::build(host).await?
@@ -61,9 +47,10 @@ impl Here {
         here.thumbprint = host.read_text(&tls::thumbprint_file())?.as_deref().and_then(tls::thumbprint_in);
         let now = Timestamp::now();
         for site in &nginx.site {
-            if let Some(transport) = transport_of(host, site, now)? {
-                here.transport.insert(site.name.to_string(), transport);
-            }
+            let Some(certificate) = &site.certificate else { continue };
+            let since = host.tls_trusted_since(certificate.as_str())?;
+            let since = since.and_then(|since| Timestamp::from_second(since.second()).ok()).unwrap_or(now);
+            here.insists_for.extend(insists(site, since, now).map(|seconds| (site.name.to_string(), seconds)));
         }
         Ok(here)
     }
@@ -80,17 +67,9 @@ fn templates(host: &Look) -> Result<BTreeMap<String, String>, Cause> {
     Ok(found)
 }
 
-/// Of a site with a certificate that others trust. Since when is read from its own file: there it says so.
-fn transport_of(host: &Look, site: &Site, now: Timestamp) -> Result<Option<Transport>, Cause> {
-    let Some(certificate) = site.certificate.as_ref().filter(|_| site.hsts != Hsts::Off) else { return Ok(None) };
-    let pem = host.read_text(&tls::chain_of(certificate))?;
-    if !pem.is_some_and(|pem| trust::is_vouched_for(&pem)) {
-        return Ok(None);
-    }
-    let text = host.read_text(&render::file_of(site))?.unwrap_or_default();
-    let said = text.lines().find_map(|line| line.strip_prefix(SINCE)?.parse().ok());
-    let since = said.unwrap_or_else(|| Timestamp::from_second(now.as_second()).unwrap_or(now));
-    Ok(site.hsts.max_age(since, now).map(|max_age| Transport { since, max_age }))
+/// For how many seconds browsers insist on TLS at a site, if its certificate has been trusted since then.
+fn insists(site: &Site, since: Timestamp, now: Timestamp) -> Option<u32> {
+    site.certificate.as_ref().and_then(|_| site.hsts.max_age(since, now))
 }
 
 #[cfg(test)]
@@ -125,19 +104,19 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn browsers_insist_on_tls_only_while_the_certificate_is_trusted_and_the_file_remembers_since_when() {
+    async fn browsers_insist_longer_the_longer_the_certificate_has_been_trusted() {
         let play = play();
         let table = format!("{PLAIN}certificate = \"a\"\n");
-        let chain = "/var/lib/hostagent/tls/a/current/fullchain.pem";
-        assert!(here(&play, &table).await.transport.is_empty(), "it has none");
-        play.put(chain, &trust::tests::pem("hostagent-bootstrap", "hostagent-bootstrap"));
-        assert!(here(&play, &table).await.transport.is_empty(), "nobody vouches for it");
-        play.put(chain, &trust::tests::pem("an authority", "a"));
-        assert_eq!(here(&play, &table).await.transport["a"].max_age, 300);
-        play.put("/etc/nginx/hostagent.d/a.conf", &format!("# x\n{SINCE}2020-01-02T03:04:05Z\nserver {{}}\n"));
-        let transport = here(&play, &table).await.transport["a"];
-        assert_eq!((transport.max_age, transport.line()), (63_072_000, format!("{SINCE}2020-01-02T03:04:05Z")));
-        assert!(here(&play, &format!("{table}hsts = \"off\"\n")).await.transport.is_empty());
+        assert_eq!(here(&play, &table).await.insists_for["a"], 300, "what a first one will begin with");
+        let meta = |source: &str, since: &str| {
+            let meta = format!(r#"{{"source":"{source}","issuer":null,"made":0,"point":0,"trusted_since":{since}}}"#);
+            play.put("/var/lib/hostagent/tls/a/current/meta.json", &meta);
+        };
+        meta("issued", "1577934245");
+        assert_eq!(here(&play, &table).await.insists_for["a"], 63_072_000);
+        meta("bootstrap", "1577934245");
+        assert_eq!(here(&play, &table).await.insists_for["a"], 300, "nobody vouches for it any more");
+        assert!(here(&play, &format!("{table}hsts = \"off\"\n")).await.insists_for.is_empty());
     }
 
     #[tokio::test(flavor = "current_thread")]

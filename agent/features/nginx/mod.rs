@@ -17,7 +17,6 @@ mod render;
 mod site;
 mod static_files;
 mod tls;
-mod trust;
 mod upstream;
 mod view;
 pub mod words;
@@ -196,7 +195,7 @@ impl Feature for Nginx {
         check::all(self, ipv6, plan);
         plan.at(here);
         let build = Build::of_debian(&facts.os.version);
-        let foreseen = Here::foreseen(&build);
+        let foreseen = Here::foreseen(self, &build);
         let files = render::files(self, ipv6, &foreseen).unwrap_or_else(|says| {
             plan.problem(says, "this is a mistake in hostagent; please report it");
             Vec::new()
@@ -218,6 +217,7 @@ impl Feature for Nginx {
             }
         }
         plan.at(KeyPath::root().key(Self::TABLE));
+        self.lean_on_certificates(plan);
         let set = ConfigSet {
             name: "nginx".to_owned(),
             files,
@@ -251,7 +251,7 @@ impl Feature for Nginx {
 impl Nginx {
     /// Makes the files for the host as it is: most hosts are as foreseen.
     fn fitting(&self, ipv6: bool, build: Build, foreseen: Vec<ConfigFile>) -> Fitting {
-        let (nginx, bare) = (self.clone(), Here::foreseen(&build));
+        let (nginx, bare) = (self.clone(), Here::foreseen(self, &build));
         // What answers challenges, and what a site begins with before it has a certificate of an authority.
         let begins = self.certificates().map(|name| Id::new("bootstrap_certificate", name.as_str()));
         let needs = begins.chain([Id::new("tls_account", "key")]).collect();
@@ -276,6 +276,16 @@ impl Nginx {
     /// Whether any site has one.
     fn speaks_tls(&self) -> bool {
         self.certificates().next().is_some()
+    }
+
+    /// A site waits for the certificate that stands in at first, and not for the CA's: that one needs the site.
+    fn lean_on_certificates(&self, plan: &mut Draft) {
+        let sites = KeyPath::root().key(Self::TABLE).key("site");
+        for (index, site) in self.site.iter().enumerate().filter(|(_, site)| site.config.is_none()) {
+            if let Some(name) = &site.certificate {
+                plan.leans_on(Id::new("certificate", name.as_str()), sites.index(index).key("certificate"));
+            }
+        }
     }
 
     /// What others of this plan bring and `nginx -t` wants to find.

@@ -4,6 +4,7 @@ mod groups;
 mod headers;
 mod listening;
 mod served;
+mod transport;
 
 use std::path::PathBuf;
 
@@ -142,7 +143,7 @@ fn view(nginx: &Nginx, site: &Site, ipv6: bool, here: &Here) -> SiteView {
     SiteView {
         pad: "",
         name: site.name.to_string(),
-        since: here.transport.get(site.name.as_str()).map(|transport| transport.line()),
+        maps: transport::maps(site, here),
         zones: served.zones,
         upstreams: groups.found,
         redirects: listening::redirects(site, ipv6, here),

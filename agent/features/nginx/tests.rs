@@ -22,15 +22,16 @@ fn nginx_of(text: &str) -> Nginx {
     toml::from_str::<Recipe>(text).unwrap_or_else(|error| panic!("{error}")).nginx
 }
 
-fn bare() -> Here {
-    Here::foreseen(&Build::of_debian("12"))
+fn bare(nginx: &Nginx) -> Here {
+    Here::foreseen(nginx, &Build::of_debian("12"))
 }
 
 fn problems_of(nginx: &Nginx) -> String {
     let mut draft = Draft::default();
     nginx.compile(&Facts::default(), &mut draft);
     let mut problems = Problems::default();
-    problems.extend(draft.finish().err().unwrap_or_default());
+    // Certificates are another table's.
+    problems.extend(draft.problems());
     problems.render(Style::Plain)
 }
 
@@ -55,7 +56,7 @@ fn a_recipe_becomes_exactly_these_files() {
         assert_eq!(problems_of(&nginx), "0 problems; nothing was touched\n", "{}", folder.display());
         let mut left = names_in(&folder);
         left.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
-        for file in render::files(&nginx, nginx.ipv6.unwrap_or(true), &bare()).unwrap() {
+        for file in render::files(&nginx, nginx.ipv6.unwrap_or(true), &bare(&nginx)).unwrap() {
             let place = folder.join(file.path.file_name().unwrap());
             same(&place, std::str::from_utf8(&file.content).unwrap());
             left.retain(|path| *path != place);
@@ -169,7 +170,7 @@ fn no_value_of_a_recipe_breaks_out_of_its_directive() {
             *at(&mut changed, &path) = toml::Value::String(text.into());
             let Ok(recipe) = changed.try_into::<Recipe>() else { continue };
             tried += 1;
-            for file in render::files(&recipe.nginx, true, &bare()).unwrap() {
+            for file in render::files(&recipe.nginx, true, &bare(&recipe.nginx)).unwrap() {
                 let text = String::from_utf8(file.content).unwrap();
                 let directives = directives_of(&text);
                 assert!(!directives.iter().any(|name| name == "evil"), "{path:?} = {text:?}:\n{text}");
@@ -249,14 +250,11 @@ fn the_schema_knows_every_key_with_its_words() {
 
 /// A host that has everything: an account, certificates that others trust, and an nginx of this version.
 fn furnished(nginx: &Nginx, build: &Build) -> Here {
-    let since = "2026-01-02T03:04:05Z".parse().unwrap();
     let trusted = nginx.site.iter().filter(|site| site.certificate.is_some() && site.hsts != Hsts::Off);
     Here {
         thumbprint: Some("nIN6ULGT-T_Zj3Gpcaq8fVXvWWVJsbUl6RClJFFXJzI".to_owned()),
-        transport: trusted
-            .map(|site| (site.name.to_string(), here::Transport { since, max_age: 63_072_000 }))
-            .collect(),
-        ..Here::foreseen(build)
+        insists_for: trusted.map(|site| (site.name.to_string(), 63_072_000)).collect(),
+        ..Here::foreseen(nginx, build)
     }
 }
 
@@ -286,7 +284,7 @@ fn a_template_of_ones_own_takes_the_place_of_the_program_s_and_a_broken_one_says
     let nginx = nginx_of("[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nreturn = { code = 204 }\n");
     let with = |text: &str| {
         let templates = BTreeMap::from([("nginx/site.conf.tera".to_owned(), text.to_owned())]);
-        render::files(&nginx, true, &Here { templates, ..bare() })
+        render::files(&nginx, true, &Here { templates, ..bare(&nginx) })
     };
     let files = with("# mine, for {{ server_name }}\n").unwrap();
     assert_eq!(files[1].content, b"# mine, for a\n");
@@ -298,7 +296,8 @@ fn a_template_of_ones_own_takes_the_place_of_the_program_s_and_a_broken_one_says
 fn a_site_under_maintenance_says_nothing_but_that() {
     let text = "[nginx]\nmaintenance = true\n[[nginx.site]]\nname = \"a\"\nserver_name = [\"a\"]\nproxy = { to = [\"127.0.0.1:3000\"] }\nsnippet = \"return 200;\"\n";
     let site = |text: &str| {
-        let files = render::files(&nginx_of(text), true, &bare()).unwrap();
+        let nginx = nginx_of(text);
+        let files = render::files(&nginx, true, &bare(&nginx)).unwrap();
         String::from_utf8(files[1].content.clone()).unwrap()
     };
     let closed = site(text);

@@ -80,6 +80,11 @@ pub(super) fn key_of(name: &Name) -> PathBuf {
     Path::new(STORE).join(name.as_str()).join("current/privkey.pem")
 }
 
+/// What is beside it while others trust it, as a pattern: it need not be there.
+pub(super) fn trusted_pattern(name: &Name) -> PathBuf {
+    Path::new(STORE).join(name.as_str()).join("current/trusted.ma[p]")
+}
+
 /// What answers an ACME challenge, as the account's key has it.
 pub(super) fn thumbprint_file() -> PathBuf {
     Path::new(STORE).join("account/thumbprint")

@@ -80,8 +80,8 @@ pub(super) struct GroupView {
 pub(super) struct SiteView {
     pub(super) pad: &'static str,
     pub(super) name: String,
-    /// The line that says since when browsers insist on TLS.
-    pub(super) since: Option<String>,
+    /// What follows from whether others trust the certificate.
+    pub(super) maps: Vec<MapView>,
     /// What limits are counted in.
     pub(super) zones: Vec<String>,
     pub(super) upstreams: Vec<GroupView>,
@@ -98,6 +98,14 @@ pub(super) struct SiteView {
     pub(super) answers_acme: bool,
     pub(super) locations: Vec<LocationView>,
     pub(super) snippet: Option<String>,
+}
+
+/// A `map`: what it is of, the variable, and the lines within.
+#[derive(Debug, Serialize)]
+pub(super) struct MapView {
+    pub(super) of: String,
+    pub(super) variable: String,
+    pub(super) lines: Vec<String>,
 }
 
 /// A server that only leads elsewhere.

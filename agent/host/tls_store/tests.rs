@@ -27,7 +27,7 @@ impl Made {
         let names = vec!["a.example".to_owned()];
         let key = keys::generate(KeyType::EcdsaP256).unwrap();
         let chain = keys::self_signed(&key, &names, "own", NOW, Duration::from_hours(24)).unwrap();
-        let meta = Meta { source: Source::SelfSigned, issuer: None, made: NOW, point: 7 };
+        let meta = Meta { source: Source::SelfSigned, issuer: None, made: NOW, point: 7, trusted_since: None };
         Self { key, chain, names, meta }
     }
 

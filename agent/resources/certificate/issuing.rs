@@ -12,7 +12,7 @@ use crate::acme::failures::Failures;
 use crate::acme::http::Wire;
 use crate::acme::order::{self, Issued, Pace, Task, Trouble};
 use crate::acme::refusal::{Kind, Refusal};
-use crate::acme::renewal::{Advice, Point};
+use crate::acme::renewal::{ASK_EVERY, Advice, Point};
 use crate::engine::Cause;
 use crate::host::moment::Moment;
 use crate::host::tls_store::{Held, Meta, New, Readers, Source, Version, place_of};
@@ -54,12 +54,13 @@ pub(super) async fn advice(of: &Certificate, host: &Look, version: &Version, now
         ca.says.advice(&ca.wire, id, now).await
     };
     match tokio::time::timeout(ADVICE, ask).await {
-        Ok(Ok(advice)) => advice,
+        Ok(Ok(advice)) => Some(advice.unwrap_or_else(|| Advice::none(now, ASK_EVERY))),
         failed => {
             let says =
                 failed.map_or("no answer".to_owned(), |answer| answer.err().map_or_else(String::new, |why| why.says));
             tracing::debug!(says, "the CA could not be asked for advice on a renewal");
-            let before = of.memory().advice(host, id).ok().flatten()?;
+            let before = of.memory().advice(host, id).ok().flatten();
+            let before = before.unwrap_or_else(|| Advice::none(now, ADVICE_AGAIN));
             Some(Advice { asked: now, every: ADVICE_AGAIN, ..before })
         }
     }
@@ -119,7 +120,13 @@ fn by_itself(of: &Certificate, host: &Touch, readers: Readers, now: Moment) -> R
     // RFC 5280, A.1: a common name has at most 64 characters.
     let common: String = first.chars().take(64).collect();
     let (key, chain) = own(&of.names, of.key_type, &common, now, OWN_LIFETIME)?;
-    let meta = Meta { source: Source::SelfSigned, issuer: None, made: now, point: Point::draw().thousandths() };
+    let meta = Meta {
+        source: Source::SelfSigned,
+        issuer: None,
+        made: now,
+        point: Point::draw().thousandths(),
+        trusted_since: None,
+    };
     let new = New { key: &key, chain: chain.as_bytes(), names: &of.names, meta: &meta, readers };
     host.tls_commit(&of.name, &new, now)?;
     Ok(())
@@ -147,6 +154,7 @@ async fn by_a_ca(
         issuer: Some(directory.to_owned()),
         made: now,
         point: Point::draw().thousandths(),
+        trusted_since: None,
     };
     let chain = issued.chain.as_bytes();
     let new = New { key: &issued.key, chain, names: &of.names, meta: &meta, readers };
@@ -216,28 +224,39 @@ async fn from(
     }
 }
 
+/// Whether a server of this host still serves what counted before.
+///
+/// # Errors
+/// When the store cannot be looked at.
+pub(super) async fn serves_older(of: &Certificate, host: &Look, version: &Version) -> Result<bool, Cause> {
+    let Some(name) = of.names.first() else { return Ok(false) };
+    match host.tls_served(name).await {
+        // Who serves something else does not serve this certificate.
+        Some(leaf) if leaf.serial != version.leaf.serial => Ok(host.tls_was_before(&of.name, &leaf.serial)?),
+        _ => Ok(false),
+    }
+}
+
 /// Lets the servers read what counts now, and looks whether they serve it. Where they do not, what was before is back.
 ///
 /// # Errors
 /// When a server does not take it, or goes on serving what was before.
-pub(super) async fn reload(of: &Certificate, host: &Touch, before: Option<&str>) -> Result<(), Cause> {
+pub(super) async fn reload(of: &Certificate, host: &Touch) -> Result<(), Cause> {
+    let Held::Good(version) = host.tls_held(&of.name)? else { return Ok(()) };
     let mut is_read = false;
     for unit in &of.readers {
         if !host.has_systemd() || !host.unit(unit).await?.is_up() {
             continue;
         }
         is_read = true;
-        if let Err(error) = host.reload_unit(unit).await {
+        if let Err(error) = host.reload_once(unit).await {
             return Err(back(of, host, &format!("`{unit}` did not take the new certificate"), error.into()).await);
         }
     }
-    let (Some(before), Some(name)) = (before.filter(|_| is_read), of.names.first()) else { return Ok(()) };
     let end = Instant::now() + SERVED;
-    // Who serves something else does not serve this certificate; only what was before must be gone.
-    while host.tls_served(name).await.is_some_and(|leaf| leaf.serial == before) {
+    while is_read && serves_older(of, host, &version).await? {
         if Instant::now() >= end {
-            let says =
-                format!("`{name}` is still served with the old certificate {} s after the reload", SERVED.as_secs());
+            let says = format!("an older certificate is still served {} s after the reload", SERVED.as_secs());
             let cause = Cause::new("tls-not-served", says).hint("does the web server read it from `current/`?");
             return Err(back(of, host, "the new certificate is not served", cause).await);
         }
@@ -254,7 +273,7 @@ async fn back(of: &Certificate, host: &Touch, what: &str, cause: Cause) -> Cause
         Err(error) => format!("nor could the one before be put back: {error}"),
     };
     for unit in &of.readers {
-        if let Err(error) = host.reload_unit(unit).await {
+        if let Err(error) = host.reload_once(unit).await {
             tracing::warn!(%error, unit, "the version before could not be read either");
         }
     }

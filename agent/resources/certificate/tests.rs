@@ -38,7 +38,7 @@ pub(super) fn put(play: &Play, source: Source, age: Duration, left: Duration) {
     let (from, key) = (now.earlier(age), keys::generate(KeyType::EcdsaP256).unwrap());
     let chain = keys::self_signed(&key, &names, "CA", from, age + left).unwrap();
     let issuer = (source == Source::Issued).then(|| CA.to_owned());
-    let meta = Meta { source, issuer, made: from, point: 0 };
+    let meta = Meta { source, issuer, made: from, point: 0, trusted_since: None };
     let readers = Readers { gid: None };
     let new = New { key: &key, chain: chain.as_bytes(), names: &names, meta: &meta, readers };
     play.host.touch().tls_commit("web", &new, now).unwrap();

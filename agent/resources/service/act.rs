@@ -188,9 +188,8 @@ impl Service {
         }
         let unit = host.unit(&self.unit).await?;
         let OnDisk { files, settings } = on_disk;
-        Ok(host
-            .ledger_mut()
-            .has_loaded(&unit.name, Loaded { invocation: unit.invocation_id, digest: files, settings })?)
+        let (invocation, reads) = (unit.invocation_id, self.reads.clone());
+        Ok(host.ledger_mut().has_loaded(&unit.name, Loaded { invocation, digest: files, settings, reads })?)
     }
 
     /// The config sets, and the drop-ins of this unit, that are put back if it cannot load them.

@@ -190,7 +190,8 @@ mod tests {
         fn has_loaded(&self) {
             let OnDisk { files, settings } =
                 self.service.on_disk(&self.host.look(), &self.unit, &Coming::new()).unwrap();
-            let loaded = Loaded { invocation: self.unit.invocation_id.clone(), digest: files, settings };
+            let loaded =
+                Loaded { invocation: self.unit.invocation_id.clone(), digest: files, settings, reads: Vec::new() };
             self.host.touch().ledger_mut().has_loaded("a", loaded).unwrap();
         }
 

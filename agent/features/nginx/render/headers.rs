@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::transport;
 use crate::features::nginx::here::Here;
 use crate::features::nginx::site::Site;
 use crate::features::nginx::tls::Hsts;
@@ -26,10 +27,8 @@ pub(super) fn of(site: &Site, here: &Here) -> Headers {
         add("Referrer-Policy", "$hostagent_referrer_policy".to_owned());
         add("X-Frame-Options", "$hostagent_frame_options".to_owned());
     }
-    if let Some(transport) = here.transport.get(site.name.as_str()) {
-        let below = if site.hsts_include_subdomains { "; includeSubDomains" } else { "" };
-        let lists = if site.hsts_preload { "; preload" } else { "" };
-        add("Strict-Transport-Security", format!("max-age={}{below}{lists}", transport.max_age));
+    if here.insists_for.contains_key(site.name.as_str()) {
+        add("Strict-Transport-Security", transport::variable(site));
     }
     let port = site.tls_sockets(false).iter().find_map(Socket::port);
     if let Some(port) = port.filter(|_| site.http3 && here.dialect.quic) {
