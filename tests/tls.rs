@@ -1,5 +1,7 @@
 //! What `[tls]` promises, with a real CA around the machine and a real web server on it.
 
+mod adopting;
+mod command;
 mod committing;
 mod first;
 
@@ -44,7 +46,13 @@ domains = [{names}]
 
 /// A machine with nginx and nothing configured, and a CA to which its names lead.
 fn before_a_ca(debian: u8, acme: Acme) -> Machine {
-    let host = Machine::debian(debian).with_packages(["nginx", "curl", "openssl"]).with_acme(acme).boot();
+    before_a_ca_with(debian, acme, &[])
+}
+
+/// The same, with more packages.
+fn before_a_ca_with(debian: u8, acme: Acme, more: &[&str]) -> Machine {
+    let packages = ["nginx", "curl", "openssl"].into_iter().chain(more.iter().copied());
+    let host = Machine::debian(debian).with_packages(packages).with_acme(acme).boot();
     host.write("/root/acme.pem", &host.acme().root_pem());
     for name in NAMES {
         host.acme().dns().a(name, MACHINE);

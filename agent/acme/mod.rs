@@ -5,6 +5,7 @@
 //! | `renewal` | when a certificate is due: pure |
 //! | `failures` | what is remembered of failures, and when the next try may be: pure |
 //! | `refusal` | what a CA's refusal means, and what to do about it: pure |
+//! | `certbot` | what certbot keeps of a certificate, and what a recipe says instead: pure |
 //! | `chain` | which chain is taken: pure |
 //! | `order` | from the key to the certificate, such that it can be cut off anywhere |
 //! | `account` | the account key, its thumbprint, and the account at each CA |
@@ -18,6 +19,7 @@
 
 pub mod account;
 pub mod authority;
+pub mod certbot;
 pub mod chain;
 pub mod directory;
 pub mod failures;

@@ -13,6 +13,7 @@
 //! disk that is full or read-only fails before that rename, and what was there goes on counting.
 
 pub mod keys;
+pub mod lineages;
 pub mod pair;
 mod served;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod issuing;
 mod memory;
+mod person;
 mod revoking;
 pub mod standing;
 
@@ -22,7 +23,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::memory::Memory;
-use crate::acme::failures::{Failures, Wait};
 use crate::acme::renewal::{self, Advice, Due, Point, Validity};
 use crate::engine::{Cause, Changes, Id, Patience, Resource, Shown};
 use crate::host::moment::Moment;
@@ -229,34 +229,6 @@ impl Certificate {
             last = Some(Cause::new("acme-waiting", says).hint(failures.hint.clone()));
         }
         Ok(last)
-    }
-
-    /// A person wants another one in this run, due or not.
-    pub fn force(&self) {
-        self.forced.set(true);
-    }
-
-    /// A person lifted the pauses of the CAs.
-    ///
-    /// # Errors
-    /// When that cannot be written down.
-    pub fn unpause(&self, host: &Touch) -> Result<(), Cause> {
-        for directory in self.issuers.iter().filter_map(Issuer::directory) {
-            if let Some(failures) = self.memory().failures(host, directory)?.filter(Failures::is_paused) {
-                self.memory().keep_failures(host, directory, &failures.resumed())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The directories of the CAs that it comes from.
-    pub fn directories(&self) -> impl Iterator<Item = &str> {
-        self.issuers.iter().filter_map(Issuer::directory)
-    }
-
-    /// Whether a CA may be asked now.
-    fn may_ask(&self, failures: &Failures, now: Moment) -> Result<(), Wait> {
-        if self.forced.get() { failures.may_be_forced(now) } else { failures.may_try(now) }
     }
 
     fn access(&self, host: &Look, changes: Changes) -> Result<Changes, Cause> {

@@ -103,9 +103,9 @@ mod tests {
         account().apply(&play.host.touch()).await.unwrap();
         let before = play.text("/var/lib/hostagent/tls/account/thumbprint");
         roll_over(&play.host.touch()).unwrap();
-        assert_eq!(play.differs(&account()).await, "key to be replaced -> replaced");
+        assert_eq!(play.differs(&account()).await.to_string(), "key to be replaced -> replaced");
         keeps_its_word::<TlsAccount>(&account(), &play.host).await;
         assert_ne!(play.text("/var/lib/hostagent/tls/account/thumbprint"), before);
-        assert_eq!(play.differs(&account()).await, "");
+        assert_eq!(play.differs(&account()).await.to_string(), "");
     }
 }

@@ -1,5 +1,6 @@
 //! `hostagent tls`: the certificates of this host.
 
+mod adopt;
 mod list;
 mod renew;
 mod revoke;
@@ -37,6 +38,7 @@ enum Verb {
     Renew(renew::Renew),
     Revoke(revoke::Revoke),
     Rollover(rollover::Rollover),
+    Adopt(adopt::Adopt),
 }
 
 impl Tls {
@@ -46,6 +48,7 @@ impl Tls {
             Verb::Renew(renew) => renew.run(manner).await,
             Verb::Revoke(revoke) => revoke.run(manner).await,
             Verb::Rollover(rollover) => rollover.run(manner).await,
+            Verb::Adopt(adopt) => adopt.run(manner).await,
         }
     }
 }

@@ -110,3 +110,71 @@ fn metrics(standings: &[Standing]) -> String {
     });
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::host::moment::Moment;
+    use crate::host::programs::Real;
+    use crate::host::tls_store::{Meta, New, Readers, keys};
+    use crate::resources::certificate::Issuer;
+    use crate::terms::{Challenge, KeyType};
+
+    fn certificate() -> Certificate {
+        Certificate {
+            name: "web".into(),
+            names: vec!["a.example".into()],
+            issuers: vec![Issuer::SelfSigned],
+            contact: Vec::new(),
+            challenge: Challenge::default(),
+            key_type: KeyType::EcdsaP256,
+            profile: None,
+            preferred_chain: None,
+            group: None,
+            readers: Vec::new(),
+            learned: std::cell::RefCell::default(),
+            forced: std::cell::Cell::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn prometheus_reads_until_when_a_certificate_is_good_and_nothing_is_written_twice() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path(), Box::new(Real)).unwrap();
+        let (names, now) = (vec!["a.example".to_owned()], Moment::at(1_795_000_000));
+        let key = keys::generate(KeyType::EcdsaP256).unwrap();
+        let chain = keys::self_signed(&key, &names, "own", now, Duration::from_hours(24)).unwrap();
+        let meta = Meta { source: Source::SelfSigned, issuer: None, made: now, point: 0, trusted_since: None };
+        let new =
+            New { key: &key, chain: chain.as_bytes(), names: &names, meta: &meta, readers: Readers { gid: None } };
+        host.touch().tls_commit("web", &new, now).unwrap();
+
+        tell(&host, &[certificate()]).await;
+        let place = root.path().join("var/lib/hostagent/metrics/tls.prom");
+        let text = std::fs::read_to_string(&place).unwrap();
+        let values: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            values,
+            [
+                "hostagent_tls_not_after_seconds{name=\"web\"} 1795086400",
+                "hostagent_tls_issued_not_after_seconds{name=\"web\"} 1795086400",
+                "hostagent_tls_last_success_seconds{name=\"web\"} 1795000000",
+                "hostagent_tls_failures{name=\"web\"} 0",
+                "hostagent_tls_bootstrap{name=\"web\"} 0",
+            ]
+        );
+        let before = host.writes();
+        tell(&host, &[certificate()]).await;
+        assert_eq!(host.writes(), before);
+
+        // Where node_exporter looks, once it is there; and nowhere, once there is nothing to tell.
+        std::fs::create_dir_all(root.path().join(COLLECTOR.trim_start_matches('/'))).unwrap();
+        tell(&host, &[certificate()]).await;
+        let place = root.path().join("var/lib/prometheus/node-exporter/hostagent-tls.prom");
+        assert_eq!(std::fs::read_to_string(&place).unwrap(), text);
+        tell(&host, &[]).await;
+        assert!(!place.exists() && host.look().read_state(WATCHED).unwrap().is_none());
+    }
+}
