@@ -123,6 +123,12 @@ impl Failures {
         self
     }
 
+    /// When the next try may be, in words.
+    pub fn next_in_words(&self) -> String {
+        let whose = if self.is_asked { ", as the CA wants" } else { "" };
+        format!("next try {}{whose}", self.next())
+    }
+
     /// When the next try may be.
     pub fn next(&self) -> Moment {
         self.last.later(self.pause)

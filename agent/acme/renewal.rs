@@ -6,6 +6,7 @@
 //! | the CA's window (ARI, RFC 9773) | at a point in it, chosen once and kept with the certificate |
 //! | a window that leaves less than a last call | at the last call: half of what is left in the first row |
 //! | a window that makes no sense | as if there were none |
+//! | a window that is over for one that was just issued | when it is six hours old |
 //!
 //! The point is a part of the window and not a moment, so that a window the CA moves moves the point with it, and whoever
 //! asks again does not draw again: ten draws would be ten chances to be early.
@@ -25,6 +26,8 @@ const DAY: Duration = Duration::from_hours(24);
 const SHORT: Duration = Duration::from_hours(10 * 24);
 /// How far the clock may have been set back.
 const SET_BACK: Duration = Duration::from_hours(3 * 24);
+/// So old a certificate is at least when it is renewed because the CA wants it.
+const SETTLED: Duration = Duration::from_hours(6);
 /// How often a CA is asked for its advice, if it does not say.
 pub const ASK_EVERY: Duration = Duration::from_hours(6);
 /// The least and the most that a CA may say (RFC 9773, 4.3.2, leaves it to the client).
@@ -175,7 +178,9 @@ pub fn due(validity: &Validity, advice: Option<&Advice>, point: Point, now: Mome
         let chance = point.of(validity.lifetime() / 24);
         return Due { at: ends.earlier(reserve).earlier(chance), why: Why::Reserve, ends };
     };
-    let advised = advice.start.later(point.of(advice.end.since(advice.start)));
+    // One that is new is not renewed at once, whatever is advised: a CA that says so of every certificate would be asked for
+    // one after the other.
+    let advised = advice.start.later(point.of(advice.end.since(advice.start))).max(validity.from.later(SETTLED));
     let last_call = ends.earlier(reserve / 2);
     if last_call < advised {
         Due { at: last_call, why: Why::LastCall, ends }
@@ -239,7 +244,8 @@ mod tests {
         advice = window(START.earlier(hours(48)), START.earlier(hours(24)));
         advice.explanation = Some("https://ca.example/incident".to_owned());
         let found = due(&validity, Some(&advice), point, START);
-        assert!(found.is_now(START));
+        // So does one that says it of every certificate: each would be replaced as soon as it is there.
+        assert!(!found.is_now(START.later(hours(5))) && found.is_now(START.later(hours(6))));
         assert!(found.to_string().contains("see https://ca.example/incident"), "{found}");
     }
 

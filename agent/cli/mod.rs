@@ -57,6 +57,7 @@ Examples:
   hostagent plan web.toml            what would change here?
   sudo hostagent converge web.toml   make it so
   sudo hostagent status              how did the last run go?
+  sudo hostagent tls list            until when are the certificates good?
 
 Exit codes:
   0  the host is as wanted

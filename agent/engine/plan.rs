@@ -446,8 +446,7 @@ impl Plan {
         self.in_order().map(|step| &step.id)
     }
 
-    /// The resources of a type.
-    pub fn all<R: Resource>(&self) -> impl Iterator<Item = &R> {
+    pub(crate) fn all<R: Resource>(&self) -> impl Iterator<Item = &R> {
         self.in_order().filter_map(|step| step.resource.as_any().downcast_ref())
     }
 

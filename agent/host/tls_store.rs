@@ -294,6 +294,26 @@ impl Touch {
         Ok(number)
     }
 
+    /// The newest version after the one that counts, if it can be used: servers did not take it.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn tls_untaken(&self, name: &str) -> Result<Option<Version>, Error> {
+        let target = self.link_target(&place_of(name).join("current"))?;
+        let Some(counts) = target.as_deref().and_then(number_of) else { return Ok(None) };
+        let newest = self.tls_versions(name)?.last().copied().filter(|number| *number > counts);
+        Ok(newest.map(|number| self.tls_version(name, number)).transpose()?.and_then(Result::ok))
+    }
+
+    /// Makes a version count that is there already.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn tls_take(&self, name: &str, version: &Version) -> Result<(), Error> {
+        self.wrote();
+        self.tls_point(name, version.number, &mut |_| true)
+    }
+
     /// Goes back to the version before the one that counts, if there is one that can be used; says which.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(
             told,
             "\
-name  state   ends (UTC)                     served  next (UTC)
+name  state   ends (UTC)                    served  next (UTC)
 api   valid   2027-02-15 11:06, in 89 days  yes     renewal 2027-01-16 11:06, in 59 days
   api.example.org, by acme-v02.api.letsencrypt.org
 www   paused  2026-11-23 11:06, in 5 days   yes     waits for a person

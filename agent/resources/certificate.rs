@@ -198,6 +198,17 @@ impl Certificate {
         Ok(renewal::due(&validity, advice.as_ref(), Point::at(version.meta.point), now))
     }
 
+    /// Writes down what the CA advised in this run.
+    fn keep_learned(&self, host: &Touch) -> Result<(), Cause> {
+        let held = host.tls_held(&self.name)?;
+        if let (Some(advice), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
+            && let Some(id) = &version.leaf.renewal_id
+        {
+            self.memory().keep_advice(host, id, advice)?;
+        }
+        Ok(())
+    }
+
     fn memory(&self) -> Memory<'_> {
         Memory::of(&self.name)
     }
@@ -218,14 +229,12 @@ impl Certificate {
         for issuer in &self.issuers {
             let Some(directory) = issuer.directory() else { return Ok(None) };
             let Some(failures) = self.memory().failures(host, directory)? else { return Ok(None) };
-            let Err(wait) = self.may_ask(&failures, now) else { return Ok(None) };
-            let whose = match (wait.is_asked, self.forced.get()) {
-                (true, true) => ", as the CA wants, which `--force` does not pass over",
-                (true, false) => ", as the CA wants",
-                (false, _) => "",
-            };
+            if self.may_ask(&failures, now).is_ok() {
+                return Ok(None);
+            }
+            let whose = if self.forced.get() { ", which `--force` does not pass over" } else { "" };
             let times = if failures.count == 1 { "once".to_owned() } else { format!("{} times", failures.count) };
-            let says = format!("failed {times}, last with: {}; next try {}{whose}", failures.says, wait.until);
+            let says = format!("failed {times}, last with: {}; {}{whose}", failures.says, failures.next_in_words());
             last = Some(Cause::new("acme-waiting", says).hint(failures.hint.clone()));
         }
         Ok(last)
@@ -290,7 +299,22 @@ impl Resource for Certificate {
         if matches!(need, Need::Due(_)) && self.can_rest(host, now)?.is_some() {
             return Ok(());
         }
+        self.keep_learned(host)?;
         revoking::at_once(self, host).await?;
+        if let Some(version) = host.tls_untaken(&self.name)?
+            && !self.forced.get()
+            && self.others(&version, "").is_empty()
+            && !self.due(host, &version, now).await?.is_now(now)
+        {
+            tracing::info!(
+                certificate = self.name,
+                version = version.number,
+                "what servers did not take is tried again"
+            );
+            host.tls_take(&self.name, &version)?;
+            issuing::reload(self, host).await?;
+            return revoking::finish(self, host).await;
+        }
         if let Some(waiting) = self.waiting(host, now)? {
             return Err(waiting);
         }
@@ -307,12 +331,7 @@ impl Resource for Certificate {
     }
 
     fn settle(&self, host: &Touch) -> Result<(), Cause> {
-        let held = host.tls_held(&self.name)?;
-        if let (Some(advice), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
-            && let Some(id) = &version.leaf.renewal_id
-        {
-            self.memory().keep_advice(host, id, advice)?;
-        }
+        self.keep_learned(host)?;
         Memory::keep_now(host)
     }
 

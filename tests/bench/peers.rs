@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::lab::base::Base;
-use crate::lab::{Machine, Release, pool, sources, sum, tool};
+use crate::lab::release::Release;
+use crate::lab::{Machine, pool, sources, sum, tool};
 
 /// One that makes a host what it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,44 +1,13 @@
 //! A clock that is ten years off, back and forward.
-//!
-//! The clock of a machine is that of the host it runs on. So hostagent alone is shown another one: by a library that is
-//! loaded before libc's.
-
-use std::fs;
-use std::process::Command;
 
 use super::ends_well;
 use crate::evidence::on_each_debian;
-use crate::lab::{Machine, Said, eventually, tool};
+use crate::lab::{Machine, eventually};
 
 on_each_debian![what_needs_no_time_is_done_at_any_time, a_certificate_refused_for_the_time_names_the_clock];
 
-const OTHER_CLOCK: &str = r#"
-#define _GNU_SOURCE
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    int answer = syscall(SYS_clock_gettime, clock, now);
-    const char *off = getenv("OFF_BY");
-    if (off && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += atoll(off);
-    return answer;
-}
-"#;
-
 /// Ten years, in seconds.
 const TEN_YEARS: i64 = 3652 * 86_400;
-
-/// Runs hostagent with a clock that is so many seconds off.
-fn agent_off_by(host: &Machine, seconds: i64, arguments: &str) -> Said {
-    let folder = tempfile::tempdir().unwrap();
-    let (source, library) = (folder.path().join("clock.c"), folder.path().join("clock.so"));
-    fs::write(&source, OTHER_CLOCK).unwrap();
-    tool::heard(Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]));
-    host.has_agent();
-    host.copy(&library, "/srv/clock.so");
-    host.sh(&format!("OFF_BY={seconds} LD_PRELOAD=/srv/clock.so hostagent {arguments}"))
-}
 
 fn what_needs_no_time_is_done_at_any_time(debian: u8) {
     let recipe = "format = 1\n[host]\npackages = [\"hello\"]\n[[user]]\nname = \"ops\"\n\
@@ -49,18 +18,18 @@ fn what_needs_no_time_is_done_at_any_time(debian: u8) {
         let host = Machine::debian(debian).with_packages(["nginx", "postgresql"]).boot();
         host.recipe(recipe);
         let year = if seconds < 0 { "\"began\":\"20" } else { "\"began\":\"203" };
-        agent_off_by(&host, seconds, "converge --json").exits(0).says(year);
+        host.agent_off_by(seconds, "converge --json").exits(0).says(year);
         host.get("http://api.example.org/").is(200);
-        assert_eq!(agent_off_by(&host, seconds, "converge --json").exits(0).json()["changed"], 0);
+        assert_eq!(host.agent_off_by(seconds, "converge --json").exits(0).json()["changed"], 0);
         // The clock is put right, and put wrong the other way: nothing is to be done, and nothing is restarted.
         let start = host.unit("nginx").start();
         assert_eq!(host.agent("converge --json").exits(0).json()["changed"], 0);
-        assert_eq!(agent_off_by(&host, -seconds, "converge --json").exits(0).json()["changed"], 0);
+        assert_eq!(host.agent_off_by(-seconds, "converge --json").exits(0).json()["changed"], 0);
         assert_eq!(host.unit("nginx").start(), start);
-        agent_off_by(&host, seconds, "status").exits(0);
+        host.agent_off_by(seconds, "status").exits(0);
         // A change is loaded, whatever the clock says of which came first.
         host.recipe(&recipe.replace("\"hello\" }", "\"good day\" }"));
-        agent_off_by(&host, seconds, "converge").exits(0);
+        host.agent_off_by(seconds, "converge").exits(0);
         // That its new workers are there hostagent sees by the clock, and here it has another one than they.
         eventually("the change is served", || host.get("http://api.example.org/").body == "good day");
         ends_well(&host);
@@ -86,7 +55,7 @@ fn a_certificate_refused_for_the_time_names_the_clock(debian: u8) {
         super::NOTE
     ));
     for (seconds, words) in [(-TEN_YEARS, "not valid yet"), (TEN_YEARS, "expired")] {
-        agent_off_by(&host, seconds, "converge")
+        host.agent_off_by(seconds, "converge")
             .exits(1)
             .says("could not fetch `https://127.0.0.1/srv/tls/app`")
             .says(words)

@@ -28,6 +28,7 @@ pub struct Machine {
     power: Mutex<Option<Power>>,
     pub(super) conversation: Mutex<Vec<String>>,
     pub(super) agent: OnceLock<()>,
+    pub(super) clock: OnceLock<()>,
     slot: Option<Slot>,
 }
 
@@ -173,6 +174,7 @@ impl Machine {
             power: Mutex::new(None),
             conversation: Mutex::new(Vec::new()),
             agent: OnceLock::new(),
+            clock: OnceLock::new(),
             slot: None,
         }
     }

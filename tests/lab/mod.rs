@@ -23,7 +23,7 @@
 //! ```text
 //! install → sources → base + pool + signed      made once, outside the checkout
 //! register → network → boot → machine            one machine, and how it is unmade
-//! commands, said, unit, digest, argv, agent, image      what a test says to it
+//! commands, said, unit, digest, argv, agent, clock, image      what a test says to it
 //! http, backend, names, outside                  the world around it
 //! firmware, metadata, aws                        what makes it an EC2 instance
 //! acme                                           a CA, and what may be wrong with one
@@ -49,6 +49,7 @@ pub mod aws;
 pub mod backend;
 pub mod base;
 pub mod boot;
+pub mod clock;
 pub mod commands;
 pub mod digest;
 pub mod disk;
@@ -76,5 +77,4 @@ pub mod sum;
 pub mod tool;
 pub mod unit;
 
-#[expect(unused_imports, reason = "a shorter name for what tests use most")]
-pub use self::{backend::Backend, commands::eventually, machine::Machine, names::Names, release::Release, said::Said};
+pub use self::{backend::Backend, commands::eventually, machine::Machine, said::Said};

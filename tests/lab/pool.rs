@@ -48,6 +48,7 @@ pub const PACKAGES: &[&str] = &[
     "tree",
     // Peers, to compare with.
     "ansible-core",
+    "certbot",
 ];
 
 /// Downloads packages as the root would install them, and indexes them.

@@ -44,7 +44,8 @@ issuer = "self-signed"
 
 /// A machine before a CA to which the names of the sites lead.
 pub(super) fn before_a_ca(debian: u8) -> Machine {
-    let host = Machine::debian(debian).with_packages(["nginx", "curl", "openssl"]).with_acme(Acme::new()).boot();
+    let host =
+        Machine::debian(debian).with_packages(["nginx", "curl", "openssl", "strace"]).with_acme(Acme::new()).boot();
     host.write("/root/acme.pem", &host.acme().root_pem());
     host.write("/root/ca.pem", &host.acme().issued_root_pem());
     for name in ["shop.example.org", "www.shop.example.org", "people.example.org"] {

@@ -13,6 +13,7 @@
 //! state     what a machine is, as text, to compare
 //! residue   what must not be left
 //! dice      the random instants, by a seed
+//! tls       certificates: kills, rejected nonces, years
 //! matrix    all of it, several machines at a time, and the table
 //! ```
 
@@ -25,6 +26,7 @@ mod first;
 mod matrix;
 mod residue;
 mod state;
+pub(crate) mod tls;
 
 pub(crate) use self::dice::seed_of_the_commit;
 pub(crate) use self::matrix::{Amount, run};

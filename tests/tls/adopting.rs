@@ -1,8 +1,9 @@
 //! certbot's certificates, taken over while they are served, and given back.
 
-use super::{NAMES, before_a_ca_with, page, served};
+use super::{NAMES, page, served};
 use crate::lab::Machine;
 use crate::lab::acme::Acme;
+use crate::lab::network::MACHINE;
 
 /// A site that somebody wrote by hand, with certbot's paths.
 const HAND_WRITTEN: &str = r#"server {
@@ -44,8 +45,13 @@ fn debian_13_takes_certbot_s_certificates_over_and_gives_them_back() {
 }
 
 fn takes_over(debian: u8) {
-    let host = before_a_ca_with(debian, Acme::new(), &["certbot"]);
-    host.sh("rm /etc/hostagent/recipe.toml; systemctl start nginx").succeeds();
+    let packages = ["nginx", "curl", "openssl", "certbot"];
+    let host = Machine::debian(debian).with_packages(packages).with_acme(Acme::new()).boot();
+    host.write("/root/acme.pem", &host.acme().root_pem());
+    for name in NAMES {
+        host.acme().dns().a(name, MACHINE);
+    }
+    host.sh("systemctl start nginx").succeeds();
     let certbot = format!(
         "REQUESTS_CA_BUNDLE=/root/acme.pem certbot certonly -n --webroot -w /var/www/html --cert-name api \
          --server {} --agree-tos -m ops@example.org --no-eff-email --deploy-hook 'systemctl reload nginx' -d {} -d {}",

@@ -25,7 +25,9 @@ const OWN_LIFETIME: Duration = Duration::from_hours(90 * 24);
 const ADVICE: Duration = Duration::from_secs(10);
 /// How long the old certificate may be served after a reload: old workers end first.
 const SERVED: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// So long nobody may have got the old one.
+const STEADY: Duration = Duration::from_millis(400);
+const LOOK_AGAIN: Duration = Duration::from_millis(40);
 /// If the CA could not be asked for advice, it is asked again after so long.
 const ADVICE_AGAIN: Duration = Duration::from_hours(1);
 
@@ -111,7 +113,7 @@ pub(super) async fn issue(of: &Certificate, host: &Touch, readers: Readers, now:
 }
 
 fn cause(refusal: &Refusal, directory: &str, failures: &Failures) -> Cause {
-    let says = format!("`{directory}`: {}; next try {}", refusal.says, failures.next());
+    let says = format!("`{directory}`: {}; {}", refusal.says, failures.next_in_words());
     Cause::new(refusal.code(), says).hint(refusal.hint())
 }
 
@@ -254,15 +256,25 @@ pub(super) async fn reload(of: &Certificate, host: &Touch) -> Result<(), Cause> 
         }
     }
     let end = Instant::now() + SERVED;
-    while is_read && serves_older(of, host, &version).await? {
-        if Instant::now() >= end {
+    let mut good_since = None;
+    if !is_read {
+        return Ok(());
+    }
+    loop {
+        if !serves_older(of, host, &version).await? {
+            // nginx lets old and new workers answer side by side for a tenth of a second.
+            if good_since.get_or_insert_with(Instant::now).elapsed() >= STEADY {
+                return Ok(());
+            }
+        } else if Instant::now() < end {
+            good_since = None;
+        } else {
             let says = format!("an older certificate is still served {} s after the reload", SERVED.as_secs());
             let cause = Cause::new("tls-not-served", says).hint("does the web server read it from `current/`?");
             return Err(back(of, host, "the new certificate is not served", cause).await);
         }
         sleep(LOOK_AGAIN).await;
     }
-    Ok(())
 }
 
 /// Goes back to the version before, and has it read.

@@ -16,7 +16,7 @@ pub(super) struct Signer {
 impl Change {
     /// Whether this is done with the CA's own key.
     pub(super) fn is_forgery(self) -> bool {
-        matches!(self, Self::AnotherKey | Self::OtherNames | Self::Expired)
+        matches!(self, Self::AnotherKey | Self::OtherNames | Self::Expired | Self::OffBy(_))
     }
 
     /// The answer, made wrong.
@@ -40,7 +40,7 @@ impl Change {
             Self::WithoutChain => {
                 answer.map(|body| leaf::split(&text(&body)).map_or(body, |(leaf, _)| leaf.to_owned().into()))
             }
-            Self::AnotherKey | Self::OtherNames | Self::Expired => answer.map(|body| {
+            Self::AnotherKey | Self::OtherNames | Self::Expired | Self::OffBy(_) => answer.map(|body| {
                 let forged = |signer: &Signer| leaf::forged(self, &text(&body), &signer.certificate, &signer.key);
                 let forged = signer.and_then(forged);
                 forged.expect("Pebble's certificates and keys can be read").into()

@@ -87,6 +87,8 @@ pub(super) enum Change {
     OtherNames,
     /// The leaf has ended long ago.
     Expired,
+    /// The leaf is of a CA whose clock is so many seconds off.
+    OffBy(i64),
     /// There is no `Replay-Nonce`.
     WithoutNonce,
 }
@@ -194,6 +196,11 @@ impl Fault {
     /// A certificate of the CA for the right key and names that ended long ago.
     pub fn expired() -> Self {
         Self::of(What::Changed(Change::Expired))
+    }
+
+    /// A certificate of a CA whose clock is so many seconds off: its life, and the advice on it, are as much later.
+    pub fn off_by(seconds: i64) -> Self {
+        Self::of(What::Changed(Change::OffBy(seconds)))
     }
 
     /// The right answer without a nonce for the next request.

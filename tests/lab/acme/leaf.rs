@@ -7,6 +7,8 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm, date_time_ymd,
 };
 
+use time::Duration;
+
 use super::authority::called;
 use super::der::{self, Element};
 use super::fault::Change;
@@ -113,10 +115,13 @@ pub(super) fn forged(change: Change, chain: &str, signer_pem: &str, signer_key: 
     params.distinguished_name = called(&first);
     params.use_authority_key_identifier_extension = true;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.not_before = date_time_ymd(2020, 1, 1);
-    params.not_after = match change {
-        Change::Expired => date_time_ymd(2020, 4, 1),
-        _ => date_time_ymd(2049, 1, 1),
+    (params.not_before, params.not_after) = match change {
+        Change::Expired => (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 4, 1)),
+        Change::OffBy(seconds) => {
+            let at = |second: i64| date_time_ymd(1970, 1, 1) + Duration::seconds(second + seconds);
+            (at(leaf.life.from), at(leaf.life.until))
+        }
+        _ => (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 1, 1)),
     };
     let certificate = match change {
         Change::AnotherKey => params.signed_by(&KeyPair::generate().ok()?, &signer).ok()?,

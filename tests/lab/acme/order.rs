@@ -102,13 +102,10 @@ impl State {
                 memory.echoed(&id, answer)
             }
             Some(Step::Order | Step::Finalize) => memory.echoed(&last(request.uri().path()), answer),
-            Some(Step::Certificate) => {
-                if let Some(leaf) = Leaf::read(&String::from_utf8_lossy(answer.body())) {
-                    memory.issued.insert(leaf.id, leaf.life);
-                }
+            _ => {
+                memory.saw(step, &answer);
                 answer
             }
-            _ => answer,
         }
     }
 
@@ -129,6 +126,15 @@ impl State {
 }
 
 impl Memory {
+    /// Remembers the life of a certificate that is given out.
+    pub(super) fn saw(&mut self, step: Option<Step>, answer: &Answer) {
+        if step == Some(Step::Certificate)
+            && let Some(leaf) = Leaf::read(&String::from_utf8_lossy(answer.body()))
+        {
+            self.issued.insert(leaf.id, leaf.life);
+        }
+    }
+
     fn echoed(&mut self, id: &str, answer: Answer) -> Answer {
         let Some(extra) = self.orders.get_mut(id) else { return answer };
         rewritten(answer, |order| {

@@ -112,7 +112,9 @@ impl Shared {
             What::Problem(problem) => problem.answer(self.nonce().await),
             What::Changed(change) => {
                 let answer = self.right(&asked).await;
-                change.made_to(answer, self.signer(change).await.as_ref())
+                let answer = change.made_to(answer, self.signer(change).await.as_ref());
+                held(&self.memory).saw(asked.step, &answer);
+                answer
             }
         };
         if let Some(value) = retry_after.and_then(|text| HeaderValue::from_str(&text).ok()) {

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::lab::base::Base;
-use crate::lab::{Release, install};
+use crate::lab::install;
+use crate::lab::release::Release;
 
 /// Make what machines are made of, if it is not there
 #[derive(Debug, clap::Args)]

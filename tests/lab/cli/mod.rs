@@ -2,6 +2,7 @@
 
 mod base;
 mod bench;
+mod certificates;
 mod down;
 mod fuzz;
 mod list;

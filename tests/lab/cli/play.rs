@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use crate::lab::backend::{Backend, Door, Offer};
-use crate::lab::{Names, names};
+use crate::lab::names::{self, Names};
 
 /// Play backends and name servers until the machine goes
 #[derive(Debug, clap::Args)]

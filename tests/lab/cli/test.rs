@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::fuzz::Fuzz;
 use super::same;
 use crate::lab::base::Base;
-use crate::lab::{Release, agent, install};
+use crate::lab::release::Release;
+use crate::lab::{agent, install};
 
 /// Pass all tests: format, lints, licences, and everything else on real machines
 #[derive(Debug, clap::Args)]

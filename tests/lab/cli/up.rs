@@ -8,7 +8,8 @@ use std::{env, fs};
 use super::same;
 use super::surroundings::Surroundings;
 use crate::lab::base::Base;
-use crate::lab::{Machine, Release, agent, eventually, register};
+use crate::lab::release::Release;
+use crate::lab::{Machine, agent, eventually, register};
 
 /// Boot a machine, converge it before your eyes, and leave it running
 #[derive(Debug, clap::Args)]
