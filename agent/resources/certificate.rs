@@ -128,14 +128,15 @@ impl Certificate {
         };
         let mut changes = self.others(&version, &first);
         if self.is_to_be_revoked(host, &version)? {
-            changes = changes.value("revocation", &"wanted".to_owned(), &"replaced, then revoked".to_owned());
+            let (from, to) = (Shown::Plain("wanted".to_owned()), Shown::Plain("replaced, then revoked".to_owned()));
+            changes = changes.follows("revocation", from, to);
         }
         if !changes.is_empty() {
             return Ok((changes, Some(Need::Other)));
         }
         if self.forced.get() {
             let says = Shown::Plain(format!("wanted now; expires on {}", version.leaf.to));
-            return Ok((changes.differs("renewal", says, Shown::Plain("renewed".to_owned())), Some(Need::Forced)));
+            return Ok((changes.follows("renewal", says, Shown::Plain("renewed".to_owned())), Some(Need::Forced)));
         }
         if issuing::serves_older(self, host, &version).await? {
             let (from, to) = (Shown::Plain("an older certificate".to_owned()), Shown::Plain("this one".to_owned()));
@@ -269,11 +270,11 @@ impl Resource for Certificate {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         let now = Memory::now(host)?;
-        let (changes, need) = self.compare(host, now).await?;
+        let (mut changes, need) = self.compare(host, now).await?;
         if matches!(need, Some(Need::Due(_)))
             && let Some(note) = self.can_rest(host, now)?
         {
-            return self.access(host, Changes::none().note(note));
+            changes = Changes::none().note(note);
         }
         let changes = self.revocation_left(host, changes)?;
         self.access(host, changes)
@@ -295,9 +296,9 @@ impl Resource for Certificate {
             }
             return revoking::finish(self, host).await;
         };
-        // One that rests was only looked at for its owner and mode.
+        // One that rests was only looked at for its owner and mode, and for one before it that is to be revoked.
         if matches!(need, Need::Due(_)) && self.can_rest(host, now)?.is_some() {
-            return Ok(());
+            return revoking::finish(self, host).await;
         }
         self.keep_learned(host)?;
         revoking::at_once(self, host).await?;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::certificate::{Issuer, reach};
 use crate::acme::order::Trouble;
 use crate::acme::{account, rollover};
-use crate::engine::{Cause, Changes, Id, Resource};
+use crate::engine::{Cause, Changes, Id, Resource, Shown};
 use crate::host::{Look, Touch};
 
 /// The account key.
@@ -59,7 +59,8 @@ impl Resource for TlsAccount {
 
     async fn check(&self, host: &Look) -> Result<Changes, Cause> {
         if rollover::is_under_way(host)? {
-            return Ok(Changes::none().value("key", &"to be replaced".to_owned(), &"replaced".to_owned()));
+            let (from, to) = (Shown::Plain("to be replaced".to_owned()), Shown::Plain("replaced".to_owned()));
+            return Ok(Changes::none().follows("key", from, to));
         }
         Ok(if account::is_sound(host)? { Changes::none() } else { self.when_absent() })
     }

@@ -45,7 +45,7 @@ impl List {
         let host = Host::here()?.look();
         let mut all = Vec::new();
         for certificate in &opened.certificates {
-            all.push(certificate.standing(&host).await.map_err(|cause| super::refusal(&cause))?);
+            all.push(certificate.standing(&host, usize::MAX).await.map_err(|cause| super::refusal(&cause))?);
         }
         for name in host.tls_names()? {
             if all.iter().all(|standing| standing.name != name) {

@@ -6,7 +6,7 @@ use super::{Certificate, Issuer, issuing};
 use crate::acme::account::{self, Opening};
 use crate::acme::authority::Revoked;
 use crate::acme::order::Trouble;
-use crate::engine::{Cause, Changes};
+use crate::engine::{Cause, Changes, Shown};
 use crate::host::tls_store::{Held, Source, Version, place_of};
 use crate::host::{Error, Look, Touch};
 
@@ -64,8 +64,8 @@ impl Certificate {
         let Some(revocation) = self.memory().revocation(host)? else { return Ok(changes) };
         let counts =
             matches!(host.tls_held(&self.name)?, Held::Good(version) if version.leaf.serial == revocation.serial);
-        let wanted = format!("serial {} is wanted back", revocation.serial);
-        Ok(if counts { changes } else { changes.value("revocation", &wanted, &"revoked".to_owned()) })
+        let wanted = Shown::Plain(format!("serial {} is wanted back", revocation.serial));
+        Ok(if counts { changes } else { changes.follows("revocation", wanted, Shown::Plain("revoked".to_owned())) })
     }
 }
 

@@ -130,11 +130,11 @@ impl Standing {
 }
 
 impl Certificate {
-    /// How it stands.
+    /// How it stands; of so many of its names, at most, it is asked what is served.
     ///
     /// # Errors
     /// When it cannot be looked at.
-    pub async fn standing(&self, host: &Look) -> Result<Standing, Cause> {
+    pub async fn standing(&self, host: &Look, most: usize) -> Result<Standing, Cause> {
         let now = Memory::now(host)?;
         let held = host.tls_held(&self.name)?;
         let all = self.all_failures(host)?;
@@ -166,7 +166,7 @@ impl Certificate {
         let issuer = issued.as_ref().and_then(issuer_of);
         let issuer = issuer.unwrap_or_else(|| self.issuers.first().map_or_else(String::new, Issuer::shown));
         let failures = all.into_iter().max_by_key(|failures| failures.last);
-        let served = served(host, &self.names).await;
+        let served = served(host, self.names.iter().take(most)).await;
         let (name, names) = (self.name.clone(), self.names.clone());
         let mut standing = Standing { name, names, issuer, issued, served, state, next, failures, alarms: Vec::new() };
         standing.alarms = alarms(&standing, host, now)?;
@@ -290,8 +290,8 @@ fn alarms(standing: &Standing, host: &Look, now: Moment) -> Result<Vec<Alarm>, C
     Ok(alarms)
 }
 
-async fn served(host: &Look, names: &[String]) -> Vec<Served> {
-    let asked = names.iter().map(async |name| {
+async fn served(host: &Look, names: impl Iterator<Item = &String>) -> Vec<Served> {
+    let asked = names.map(async |name| {
         let leaf = host.tls_served(name).await?;
         Some(Served { name: name.clone(), leaf })
     });
@@ -327,7 +327,7 @@ mod tests {
     }
 
     async fn told(play: &Play) -> (String, usize) {
-        let standing = of_ca().standing(&play.host.look()).await.unwrap();
+        let standing = of_ca().standing(&play.host.look(), 1).await.unwrap();
         (standing.state.word().to_owned(), standing.alarms.len())
     }
 
@@ -371,7 +371,7 @@ mod tests {
         let play = Play::new();
         put(&play, Source::Issued, DAY, 89 * DAY);
         fail(&play, Kind::Paused, "temporarily prevented, visit https://ca.example/unpause?x");
-        let standing = of_ca().standing(&play.host.look()).await.unwrap();
+        let standing = of_ca().standing(&play.host.look(), 1).await.unwrap();
         assert_eq!(standing.state, State::Paused(Some("https://ca.example/unpause?x".to_owned())));
         assert_eq!((standing.next, standing.alarms.len()), (Next::Person, 1));
         assert!(standing.alarms[0].hint.ends_with("then `hostagent tls renew web --unpaused`"));
@@ -383,7 +383,7 @@ mod tests {
         put(&play, Source::Issued, DAY, 89 * DAY);
         let look = play.host.look();
         let Held::Good(version) = look.tls_held("web").unwrap() else { panic!() };
-        let mut standing = of_ca().standing(&look).await.unwrap();
+        let mut standing = of_ca().standing(&look, 1).await.unwrap();
         let wrongly = |standing: &mut Standing, leaf: Leaf| {
             standing.served = vec![Served { name: "a.example".to_owned(), leaf }];
             standing.served_wrongly(&look).unwrap().is_some()
