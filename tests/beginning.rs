@@ -16,7 +16,7 @@ fn a_bare_debian_13_becomes_the_nano_server() {
 fn becomes_the_nano_server(debian: u8) {
     let host = Machine::debian(debian).boot();
     let _app = host.backend("127.0.0.1:3000", "hello from the app\n");
-    host.recipe(NANO);
+    host.recipe(&NANO);
 
     let before = host.digest("/etc");
     let planned = host.agent("plan --json").exits(3);

@@ -1,13 +1,14 @@
 //! What the other promises share: the nano recipe on a machine, and what a report says.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::lab::{Machine, Said};
 
-/// The recipe people start with.
-pub(crate) const NANO: &str = include_str!("../recipes/nano.toml");
+/// The recipe people start with, as a host far from any CA has it: without TLS.
+pub(crate) static NANO: LazyLock<String> = LazyLock::new(crate::soak::nano_without_tls);
 /// The two Debians that everything is shown on.
 pub(crate) const DEBIANS: [u8; 2] = [12, 13];
 
@@ -31,7 +32,7 @@ pub(crate) fn postgres_of(debian: u8) -> u8 {
 
 /// A machine that is already what the nano recipe says. Its packages come from a layer, so it is there in seconds.
 pub(crate) fn nano(debian: u8) -> Machine {
-    converged(debian, NANO)
+    converged(debian, &NANO)
 }
 
 /// A machine that has the servers already, none of which runs or was ever configured.

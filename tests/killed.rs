@@ -47,7 +47,7 @@ fn sample(turn: u64, amount: Amount) {
 #[test]
 fn of_two_runs_one_works_and_the_other_says_who_does() {
     let host = furnished(DEBIANS[0]);
-    host.recipe(NANO);
+    host.recipe(&NANO);
     host.has_agent();
     let said = together(&host, ["converge", "converge --json"]);
     let [worked, turned_away] = if said[0].exit == 0 { [0, 1] } else { [1, 0] }.map(|index: usize| said[index].clone());
@@ -62,7 +62,7 @@ fn of_two_runs_one_works_and_the_other_says_who_does() {
 #[test]
 fn of_two_runs_that_wait_the_second_finds_nothing_to_do() {
     let host = furnished(DEBIANS[1]);
-    host.recipe(NANO);
+    host.recipe(&NANO);
     host.has_agent();
     let said = together(&host, ["converge --json --wait 120", "converge --json --wait 120"]);
     let mut changed = said.map(|said| said.exits(0).json()["changed"].as_u64().unwrap());

@@ -97,7 +97,7 @@ fn k4_settings_with_a_common_prefix_are_written_once_and_restart_once(debian: u8
 /// K5: `--check` on a bare host fails: "could not find the requested service nginx".
 fn k5_a_plan_on_a_bare_host_is_true(debian: u8) {
     let host = Machine::debian(debian).boot();
-    host.recipe(NANO);
+    host.recipe(&NANO);
     let planned = host.agent("plan --json").exits(3);
     assert_eq!(having(&planned, "failed"), ids([]));
     assert_eq!(having(&planned, "skipped"), ids([]));

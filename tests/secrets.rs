@@ -32,7 +32,7 @@ fn a_password_from_a_file_is_where_it_was_put(debian: u8) {
 /// Nobody but hostagent had it before: what it said when it made it counts most.
 fn a_generated_password_is_where_it_is_kept(debian: u8) {
     let host = furnished(debian);
-    host.recipe(NANO);
+    host.recipe(&NANO);
     let mut said = first_run(&host);
     let password = host.read(STORE).trim().to_owned();
     assert_eq!(password.len(), 32);

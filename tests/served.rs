@@ -4,6 +4,7 @@
 
 mod files;
 mod handed_on;
+mod linted;
 mod names;
 mod redirects;
 mod rules;
@@ -70,6 +71,8 @@ fn serves_over_tls(debian: u8) {
     host.recipe(tls::RECIPE);
     host.agent("converge").exits(0);
     host.agent("plan").exits(0);
+    linted::configuration(&host);
+    linted::tls(&host, "shop.example.org");
     tls::with_tls(&host);
     tls::without_tls_it_is_redirected(&host);
     tls::a_challenge_is_answered_by_every_host(&host);
@@ -86,6 +89,7 @@ fn serves(debian: u8) {
     let parts: Vec<&str> = CASES.iter().map(|(recipe, _)| *recipe).collect();
     host.recipe(&format!("format = 1\n{}", parts.concat()));
     host.agent("converge").exits(0);
+    linted::configuration(&host);
     for (_, questions) in CASES {
         questions(&host);
     }
@@ -103,6 +107,7 @@ fn keeps_what_our_recipes_promise(debian: u8) {
         host.recipe(recipe);
         host.agent("converge").exits(0);
         questions(&host);
+        linted::configuration(&host);
         host.agent("plan").exits(0);
     }
 }

@@ -39,7 +39,7 @@ pub struct Pace {
 impl Pace {
     /// For a CA: it looks from several places, and may take a while.
     pub const USUAL: Self =
-        Self { first: Duration::from_millis(500), most: Duration::from_secs(10), until: Duration::from_mins(3) };
+        Self { first: Duration::from_millis(250), most: Duration::from_secs(10), until: Duration::from_mins(3) };
 }
 
 /// What is to be had, and where what is under way is kept.

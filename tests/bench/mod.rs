@@ -7,8 +7,10 @@
 //! workloads   what is to be done, in each peer's language
 //! peers       who does it, how it gets onto a machine, how it is run
 //! meter       what a run took
+//! certificates   the same question of certificates, beside certbot and dehydrated
 //! ```
 
+mod certificates;
 mod meter;
 mod peers;
 mod workloads;
@@ -17,6 +19,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub(crate) use self::certificates::certificates;
 use self::meter::{Cost, measure, median, time};
 use self::peers::Peer;
 use self::workloads::Workload;

@@ -28,10 +28,13 @@ pub(crate) enum Peer {
 /// What the peers are installed from: Debian's packages beside those that every machine can have, and PyPI's wheels.
 const PACKAGES: &[&str] = &[
     "ansible",
+    "certbot",
     "cfengine3",
     "cron",
     "curl",
+    "dehydrated",
     "nginx",
+    "openssl",
     "postgresql",
     "puppet-agent",
     "python3-apt",
@@ -106,12 +109,12 @@ impl Peer {
 }
 
 /// What peers are installed from, downloaded once.
-struct Store {
+pub(super) struct Store {
     folder: PathBuf,
 }
 
 impl Store {
-    fn filled() -> Self {
+    pub(super) fn filled() -> Self {
         let base = Base::of(Release::Bookworm);
         let stamp = sum::short(format!("{} {PYINFRA}", PACKAGES.join(" ")));
         let folder = base.layers().with_file_name(format!("bench-{stamp}"));
@@ -131,5 +134,9 @@ impl Store {
             fs::rename(&draft, &folder).unwrap_or_else(|error| panic!("cannot write the cache: {error}"));
         }
         Self { folder }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 }

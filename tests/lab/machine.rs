@@ -117,7 +117,11 @@ impl Blueprint {
         machine.metadata = self.metadata.map(|metadata| Service::start_for(&metadata, &machine.network));
         if let Some(acme) = self.acme {
             Acme::lay(&machine.entry);
-            machine.acme = Some(acme::Service::start_for(&acme, &machine.network, &machine.entry.folder));
+            let service = acme::Service::start_for(&acme, &machine.network, &machine.entry.folder);
+            if acme.is_lets_encrypt() {
+                service.is_trusted_on(&machine.entry);
+            }
+            machine.acme = Some(service);
         }
         machine.arguments = self.arguments;
         machine.arguments.extend(self.firmware.lay(&machine.entry, &machine.network));

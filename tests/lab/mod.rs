@@ -76,5 +76,6 @@ pub mod sources;
 pub mod sum;
 pub mod tool;
 pub mod unit;
+pub mod venv;
 
 pub use self::{backend::Backend, commands::eventually, machine::Machine, said::Said};

@@ -7,8 +7,6 @@ use super::residue;
 use super::state::State;
 use crate::lab::{Backend, Machine};
 
-const RECIPE: &str = include_str!("../../recipes/nano.toml");
-
 /// What the first run comes to when nobody disturbs it.
 #[derive(Debug)]
 pub(super) struct First {
@@ -57,7 +55,7 @@ pub(super) fn finishes(host: &Machine) {
 fn bare(debian: u8) -> (Machine, Backend) {
     let host = Machine::debian(debian).boot();
     let app = host.backend("127.0.0.1:3000", "hello from the app\n");
-    host.recipe(RECIPE);
+    host.recipe(&super::nano_without_tls());
     (host, app)
 }
 

@@ -28,5 +28,13 @@ mod residue;
 mod state;
 pub(crate) mod tls;
 
+/// The recipe people start with, as a host far from any CA has it.
+pub(crate) fn nano_without_tls() -> String {
+    let whole = include_str!("../../recipes/nano.toml").replace("certificate = \"api\"\n", "");
+    let (before, after) = whole.split_once("[tls]\n").expect("it has TLS");
+    let (_, after) = after.split_once("[postgres]\n").expect("the database comes after it");
+    format!("{before}[postgres]\n{after}")
+}
+
 pub(crate) use self::dice::seed_of_the_commit;
 pub(crate) use self::matrix::{Amount, run};

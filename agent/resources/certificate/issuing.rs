@@ -79,8 +79,15 @@ async fn asked<'a>(host: &Look, directory: &'a str, root: Option<&std::path::Pat
 /// # Errors
 /// When nobody issues one; what counted before still does.
 pub(super) async fn issue(of: &Certificate, host: &Touch, readers: Readers, now: Moment) -> Result<(), Cause> {
-    let mut last = Cause::new("acme-refused", "no issuer may be asked now");
+    let mut last: Option<Cause> = None;
     for issuer in &of.issuers {
+        if let Some(cause) = &last {
+            tracing::warn!(
+                certificate = of.name,
+                says = cause.says,
+                "an issuer gave no certificate; the next one is asked"
+            );
+        }
         let result = match issuer {
             Issuer::SelfSigned => by_itself(of, host, readers, now),
             Issuer::Acme { directory, root, staging } => {
@@ -103,17 +110,15 @@ pub(super) async fn issue(of: &Certificate, host: &Touch, readers: Readers, now:
         };
         match result {
             Ok(()) => return Ok(()),
-            Err(cause) => {
-                tracing::warn!(certificate = of.name, says = cause.says, "an issuer gave no certificate");
-                last = cause;
-            }
+            Err(cause) => last = Some(cause),
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| Cause::new("acme-refused", "no issuer may be asked now")))
 }
 
 fn cause(refusal: &Refusal, directory: &str, failures: &Failures) -> Cause {
-    let says = format!("`{directory}`: {}; {}", refusal.says, failures.next_in_words());
+    let whose = if refusal.says.contains(directory) { String::new() } else { format!("`{directory}`: ") };
+    let says = format!("{whose}{}; {}", refusal.says, failures.next_in_words());
     Cause::new(refusal.code(), says).hint(refusal.hint())
 }
 

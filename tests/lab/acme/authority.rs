@@ -11,6 +11,8 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use super::LETS_ENCRYPT;
+
 /// Who vouches for the CA's servers. It has nothing to do with what the CA issues.
 #[derive(Debug)]
 pub(super) struct Authority {
@@ -37,7 +39,8 @@ impl Authority {
         let issuer = Issuer::new(params, root_key);
 
         let key = KeyPair::generate().expect("a key can be made");
-        let mut params = CertificateParams::new([name.to_owned(), address.to_owned()]).expect("names of the lab");
+        let names = [name, address].into_iter().chain(LETS_ENCRYPT).map(str::to_owned).collect::<Vec<_>>();
+        let mut params = CertificateParams::new(names).expect("names of the lab");
         params.distinguished_name = called(name);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -74,12 +74,15 @@ const NAME: &str = "acme.lab";
 const ADDRESS: &str = "10.0.0.61";
 /// What a client speaks to.
 const PROXY: u16 = 14_000;
+/// The names of Let's Encrypt and of its staging.
+const LETS_ENCRYPT: [&str; 2] = ["acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org"];
 
 /// A CA as it is before the machine boots.
 #[derive(Debug, Clone)]
 pub struct Acme {
     settings: Settings,
     begin: State,
+    is_lets_encrypt: bool,
 }
 
 /// What Pebble is told when it starts.
@@ -116,7 +119,13 @@ impl Acme {
             bindings: BTreeMap::new(),
             blocked: Vec::new(),
         };
-        Self { settings, begin: State::default() }
+        Self { settings, begin: State::default(), is_lets_encrypt: false }
+    }
+
+    /// Is also Let's Encrypt, by its names, and the machine trusts it by itself.
+    pub fn plays_lets_encrypt(mut self) -> Self {
+        self.is_lets_encrypt = true;
+        self
     }
 
     /// Rejects so many of a hundred good nonces, by Pebble's own dice.
@@ -178,13 +187,28 @@ impl Acme {
         self
     }
 
+    pub(super) fn is_lets_encrypt(&self) -> bool {
+        self.is_lets_encrypt
+    }
+
     /// Lets a machine that has no power yet find the CA and its name server.
     pub(super) fn lay(entry: &Entry) {
         let etc = entry.folder.join("disk/merged/etc");
         let hosts = fs::read_to_string(etc.join("hosts")).expect("a new disk has it");
-        fs::write(etc.join("hosts"), format!("{hosts}{ADDRESS} {NAME}\n")).expect("a new disk can be written");
+        let all = LETS_ENCRYPT.join(" ");
+        fs::write(etc.join("hosts"), format!("{hosts}{ADDRESS} {NAME} {all}\n")).expect("a new disk can be written");
         let resolver = format!("nameserver {ADDRESS}\noptions timeout:1 attempts:2\n");
         fs::write(etc.join("resolv.conf"), resolver).expect("a new disk can be written");
+    }
+}
+
+impl Service {
+    /// Lets a machine that has no power yet trust the TLS of the directory by itself.
+    pub(super) fn is_trusted_on(&self, entry: &Entry) {
+        let trusted = entry.folder.join("disk/merged/etc/ssl/certs/ca-certificates.crt");
+        fs::create_dir_all(trusted.with_file_name("")).expect("a new disk can be written");
+        let before = fs::read_to_string(&trusted).unwrap_or_default();
+        fs::write(&trusted, format!("{before}{}", self.root_pem())).expect("a new disk can be written");
     }
 }
 

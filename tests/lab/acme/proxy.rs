@@ -84,7 +84,11 @@ async fn serve(shared: Arc<Shared>, connection: usize, stream: TcpStream) {
 
 impl Shared {
     /// What is done with a request, faults first.
-    async fn deed(&self, connection: usize, request: Request<Bytes>) -> Deed {
+    async fn deed(&self, connection: usize, mut request: Request<Bytes>) -> Deed {
+        // As Let's Encrypt calls it.
+        if request.uri().path() == "/directory" {
+            *request.uri_mut() = Uri::from_static("/dir");
+        }
         let (protected, payload) = jws::opened(request.body());
         let asked = Known { step: Step::of(request.uri().path()), request, payload };
         let entry = self.note(connection, &asked.request, asked.step, protected, &asked.payload);

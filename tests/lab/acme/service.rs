@@ -21,6 +21,9 @@ use super::zones::Zones;
 use super::{ADDRESS, Acme, Advice, Dns, Fault, NAME, PROXY, State, Step, proxy};
 use crate::lab::network::{Network, enter, within};
 
+/// Where Let's Encrypt is asked.
+const HTTPS: u16 = 443;
+
 /// A CA that is there as long as its machine.
 #[derive(Debug)]
 pub struct Service {
@@ -131,24 +134,31 @@ impl Service {
     pub fn start(&self) {
         let mut running = held(&self.running);
         assert!(running.is_none(), "the CA runs already");
-        let bind = || TcpListener::bind((ADDRESS, PROXY));
-        let listener = within(&self.network.outer(), bind);
-        let listener = listener.unwrap_or_else(|error| panic!("cannot listen at {ADDRESS}:{PROXY}: {error}"));
-        listener.set_nonblocking(true).expect("a socket can be made so");
+        let ports = [PROXY, HTTPS].into_iter().take(if held(&self.acme).is_lets_encrypt { 2 } else { 1 });
+        let listeners: Vec<TcpListener> = ports.map(|port| self.listening(port)).collect();
         let (stop, stopped) = oneshot::channel();
         let (shared, namespace) = (Arc::clone(&self.shared), self.network.outer());
         let door = thread::spawn(move || {
             enter(&namespace);
             let runtime = runtime();
             runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a socket that does not block");
-                tokio::spawn(proxy::attend(listener, shared));
+                for listener in listeners {
+                    let listener = tokio::net::TcpListener::from_std(listener).expect("a socket that does not block");
+                    tokio::spawn(proxy::attend(listener, Arc::clone(&shared)));
+                }
                 let _ = stopped.await;
             });
             // With it end all connections.
             drop(runtime);
         });
         *running = Some(Running { stop, door });
+    }
+
+    fn listening(&self, port: u16) -> TcpListener {
+        let listener = within(&self.network.outer(), || TcpListener::bind((ADDRESS, port)));
+        let listener = listener.unwrap_or_else(|error| panic!("cannot listen at {ADDRESS}:{port}: {error}"));
+        listener.set_nonblocking(true).expect("a socket can be made so");
+        listener
     }
 
     /// Ends it: connections are cut, and new ones are refused. It forgets nothing.

@@ -12,8 +12,6 @@
 //! It is [moto](https://docs.getmoto.org), in the network outside the machine; see `cloud.py`. Whoever asks needs
 //! credentials: [`super::metadata::Metadata::role`] gives the machine some.
 
-mod venv;
-
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -62,6 +60,9 @@ pub struct Asked {
     pub status: u16,
 }
 
+/// What plays it.
+const MOTO: [&str; 2] = ["moto[server]==5.2.5", "cryptography"];
+
 /// A bucket of S3.
 #[derive(Debug)]
 pub struct Bucket<'a> {
@@ -76,7 +77,7 @@ impl Machine {
         let folder = self.entry().folder.join("aws");
         fs::create_dir_all(&folder).expect("/run can be written");
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/aws/cloud.py");
-        let python = venv::python();
+        let python = super::venv::python("moto", &MOTO);
         let mut child = network::within(&self.network().outer(), || start(&python, &program, &folder));
         let line = (child.stdin.take().expect("a pipe"), BufReader::new(child.stdout.take().expect("a pipe")));
         let aws = Aws { host: self, child, line: RefCell::new(line), named: RefCell::default() };

@@ -15,6 +15,8 @@ pub(super) struct Surroundings {
     pub(super) names: BTreeMap<String, BTreeSet<String>>,
     /// The first name of every site.
     pub(super) sites: Vec<String>,
+    /// Every name that a CA is to vouch for.
+    pub(super) certified: Vec<String>,
     /// Every database.
     pub(super) databases: Vec<String>,
     vars: BTreeMap<String, String>,
@@ -37,6 +39,13 @@ impl Surroundings {
             let names = site.get("server_name").and_then(Value::as_array);
             let first = names.and_then(|names| names.first()).and_then(Value::as_str);
             found.sites.extend(first.map(|name| found.filled(name)));
+        }
+        for certificate in tables(&recipe, "tls", "certificate") {
+            let names = certificate.get("domains");
+            let one = names.and_then(Value::as_str).into_iter();
+            let all = one.chain(names.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str));
+            let all: Vec<_> = all.map(|name| found.filled(name)).collect();
+            found.certified.extend(all);
         }
         for database in tables(&recipe, "postgres", "database") {
             let name = database.get("name").and_then(Value::as_str);

@@ -7,7 +7,9 @@ use std::{env, fs};
 
 use super::same;
 use super::surroundings::Surroundings;
+use crate::lab::acme::Acme;
 use crate::lab::base::Base;
+use crate::lab::network::MACHINE;
 use crate::lab::release::Release;
 use crate::lab::{Machine, agent, eventually, register};
 
@@ -37,14 +39,23 @@ impl Up {
 
         Base::of(Release::numbered(self.debian));
         let begun = Instant::now();
-        let host = Machine::debian(self.debian).named(&name).boot();
+        let world = recipe.as_ref().map(|recipe| Surroundings::of(recipe, &self.var));
+        let blueprint = Machine::debian(self.debian).named(&name);
+        let names = world.as_ref().map(|world| world.certified.clone()).unwrap_or_default();
+        let host = if names.is_empty() {
+            blueprint.boot()
+        } else {
+            blueprint.with_acme(Acme::new().plays_lets_encrypt()).boot()
+        };
+        for name in &names {
+            host.acme().dns().a(name, MACHINE);
+        }
         println!("{name}: Debian {} booted in {} ms", self.debian, begun.elapsed().as_millis());
-        let (Some(recipe), Some(agent)) = (recipe, agent) else {
+        let (Some(recipe), Some(agent), Some(world)) = (recipe, agent, world) else {
             host.keep();
             println!("\n  cargo lab sh {name}\n  cargo lab down {name}");
             return ExitCode::SUCCESS;
         };
-        let world = Surroundings::of(&recipe, &self.var);
         play(&host, &world);
         host.copy(&agent, "/usr/local/bin/hostagent");
         host.recipe(&recipe);
@@ -101,6 +112,14 @@ fn converge(host: &Machine, vars: &[String]) -> ExitCode {
 fn show(host: &Machine, world: &Surroundings) {
     let name = host.name();
     println!();
+    for site in world.sites.iter().filter(|site| world.certified.contains(*site)) {
+        host.write("/run/lab-ca.pem", &host.acme().issued_root_pem());
+        let here = format!("curl -sS -m 10 --resolve {site}:443:127.0.0.1 --cacert /run/lab-ca.pem");
+        let said = host.sh(&format!("{here} -w '%{{http_code}}' -o /run/lab-page https://{site}/"));
+        let first = host.sh("head -n 1 /run/lab-page 2>/dev/null; true");
+        println!("  https://{site}/  →  {} {} (verified: the lab's CA vouches for it)", said.text(), first.text());
+        assert!(said.exit == 0, "https://{site}/ is not served as it should be: {}", said.stderr);
+    }
     for site in &world.sites {
         let url = format!("http://{site}/");
         match host.from_outside("10.0.0.50").ask(&url, &[]) {
