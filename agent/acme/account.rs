@@ -109,8 +109,8 @@ pub(super) fn note(host: &Touch, directory: &str, url: &str) -> Result<(), Error
 pub(super) fn records(host: &Look) -> Result<Vec<Record>, Error> {
     let mut records = Vec::new();
     for name in host.names_in(&tls_store::root().join("account"))? {
-        let Some(name) = name.to_str().filter(|name| name.ends_with(".json")) else { continue };
-        let kept = host.read_state(&format!("tls/account/{name}"))?;
+        let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
+        let kept = host.read_state(&format!("tls/account/{name}.json"))?;
         records.extend(kept.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok()));
     }
     Ok(records)

@@ -60,7 +60,7 @@ fn bare(value: &str) -> String {
 /// The units that a hook has read the certificate again, if that is all it does.
 pub fn reloads(hook: &str) -> Option<Vec<UnitName>> {
     let mut units = Vec::new();
-    for command in hook.lines().flat_map(|line| line.split(['#']).next()).flat_map(|line| line.split([';', '&', '|'])) {
+    for command in hook.lines().filter_map(|line| line.split('#').next()).flat_map(|line| line.split([';', '&', '|'])) {
         let words: Vec<&str> = command.split_whitespace().filter(|word| *word != "sudo").collect();
         let program = words.first().map(|word| word.rsplit('/').next().unwrap_or(word));
         let rest = words.get(1..).unwrap_or_default();

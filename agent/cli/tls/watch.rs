@@ -12,7 +12,7 @@ use crate::resources::certificate::standing::{self, Standing};
 
 use super::Refusal;
 
-/// Where node_exporter of Debian looks for texts.
+/// Where `node_exporter` of Debian looks for texts.
 const COLLECTOR: &str = "/var/lib/prometheus/node-exporter";
 /// The certificates that are to be watched.
 const WATCHED: &str = "tls/watched.json";
