@@ -23,7 +23,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fuzzing", &["aws", "elsewhere", "engine", "facts", "problem", "recipe"]),
     ("report", &["engine", "host"]),
     ("log", &["host", "report"]),
-    ("cli", &["aws", "elsewhere", "engine", "facts", "host", "log", "problem", "recipe", "report", "terms"]),
+    (
+        "cli",
+        &[
+            "acme",
+            "aws",
+            "elsewhere",
+            "engine",
+            "facts",
+            "host",
+            "log",
+            "problem",
+            "recipe",
+            "report",
+            "resources",
+            "terms",
+        ],
+    ),
     ("main", &["cli", "log", "report"]),
 ];
 

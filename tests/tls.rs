@@ -1,5 +1,7 @@
 //! What `[tls]` promises, with a real CA around the machine and a real web server on it.
 
+mod adopting;
+mod command;
 mod committing;
 mod first;
 mod long;

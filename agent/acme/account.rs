@@ -6,6 +6,7 @@
 //! /var/lib/hostagent/tls/account/
 //!   key.pem           P-256, 0600
 //!   thumbprint        what the web server answers challenges with (RFC 8555, 8.1)
+//!   next.pem          the key that takes its place, as long as a rollover is under way
 //!   <digest>.json     the account's address at one CA
 //! ```
 
@@ -23,7 +24,7 @@ use super::instant::Client;
 use super::order::Trouble;
 use super::refusal::{Kind, Refusal};
 use crate::host::files::sha256_of;
-use crate::host::tls_store::keys;
+use crate::host::tls_store::{self, keys};
 use crate::host::{Error, Look, STATE_DIR, Touch};
 use crate::terms::KeyType;
 
@@ -36,9 +37,9 @@ const ALONE: u32 = 0o600;
 /// The account at one CA.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Record {
-    directory: String,
-    url: String,
+pub(super) struct Record {
+    pub(super) directory: String,
+    pub(super) url: String,
 }
 
 /// Whom the CA may write to, and with what it is asked.
@@ -134,9 +135,7 @@ pub(crate) async fn open(host: &Touch, wire: &Wire, opening: &Opening<'_>) -> Re
         None if opening.says.meta.external_account_required => return Err(unbound(opening.directory).into()),
         None => Client::register(wire, &key, opening).await?,
     };
-    let record = Record { directory: opening.directory.to_owned(), url: client.account().to_owned() };
-    let bytes = serde_json::to_vec(&record).map_err(|error| Error::said("tls-store", error.to_string()))?;
-    host.write_state_durably(&place_of(opening.directory), &bytes)?;
+    note(host, opening.directory, client.account())?;
     Ok(client)
 }
 
@@ -149,13 +148,46 @@ fn unbound(directory: &str) -> Refusal {
     Refusal::new(Kind::Refused, says).fix(fix)
 }
 
+/// Writes down the account at a CA.
+pub(super) fn note(host: &Touch, directory: &str, url: &str) -> Result<(), Error> {
+    let record = Record { directory: directory.to_owned(), url: url.to_owned() };
+    let bytes = serde_json::to_vec(&record).map_err(|error| Error::said("tls-store", error.to_string()))?;
+    host.write_state_durably(&place_of(directory), &bytes)
+}
+
+/// The accounts at all CAs.
+pub(super) fn records(host: &Look) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    for name in host.names_in(&tls_store::root().join("account"))? {
+        let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
+        let kept = host.read_state(&format!("tls/account/{name}.json"))?;
+        records.extend(kept.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok()));
+    }
+    Ok(records)
+}
+
+/// Puts another key in the place of the account key.
+pub(super) fn replace(host: &Touch, next: &str) -> Result<(), Error> {
+    host.write_state_durably(KEY, next.as_bytes())?;
+    key(host)?;
+    Ok(())
+}
+
+/// Gives up the account at a CA: the next run makes one.
+///
+/// # Errors
+/// When it cannot be taken away.
+pub fn give_up(host: &Touch, directory: &str) -> Result<(), Error> {
+    host.remove_state(&place_of(directory))
+}
+
 /// Forgets the account at a CA that knows it no more: the next run makes one. One that was deactivated is so for its key: with
 /// another key the next run begins, which also tells the web server its thumbprint.
 ///
 /// # Errors
 /// When it cannot be taken away.
 pub fn forget(host: &Touch, directory: &str, refusal: &Refusal) -> Result<(), Error> {
-    host.remove_state(&place_of(directory))?;
+    give_up(host, directory)?;
     if refusal.says.to_ascii_lowercase().contains("deactivated")
         && let Some(key) = read(host)?
     {
@@ -187,7 +219,12 @@ fn place_of(directory: &str) -> String {
 fn read(host: &Look) -> Result<Option<String>, Error> {
     let key = host.read_state(KEY)?.and_then(|bytes| String::from_utf8(bytes).ok());
     // One that cannot be read is as good as none: a write that a power cut took back, and no CA knows it.
-    Ok(key.filter(|key| keys::public_half(key).is_ok_and(|(kind, _)| kind == Some(KeyType::EcdsaP256))))
+    Ok(key.filter(|key| is_usable(key)))
+}
+
+/// Whether accounts can have it.
+pub(super) fn is_usable(key: &str) -> bool {
+    keys::public_half(key).is_ok_and(|(kind, _)| kind == Some(KeyType::EcdsaP256))
 }
 
 /// The thumbprint of a P-256 key (RFC 7638).
@@ -195,18 +232,19 @@ fn read(host: &Look) -> Result<Option<String>, Error> {
 /// # Errors
 /// When it is no such key.
 pub fn thumbprint_of(key: &str) -> Result<String, Error> {
-    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(jwk(key)?)))
+    // In the order of RFC 7638, 3.3, which is that of the alphabet: serde_json's maps are sorted.
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(public_of(key)?.to_string().as_bytes())))
 }
 
-/// The public half of a P-256 key as its thumbprint is made of it: JSON whose names are sorted, without blanks.
-pub(super) fn jwk(key: &str) -> Result<String, Error> {
+/// The public half of a P-256 key as a JWK (RFC 7518, 6.2.1).
+pub(super) fn public_of(key: &str) -> Result<serde_json::Value, Error> {
     let (_, public) = keys::public_half(key)?;
     // An uncompressed point ends the public half (RFC 5480, 2.2): 4, and two numbers of 32 bytes.
     let point =
         public.len().checked_sub(64).and_then(|at| public.get(at..)).and_then(|point| point.split_at_checked(32));
     let (x, y) = point.ok_or_else(|| Error::said("tls-key", "the account key is not of P-256"))?;
     let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    Ok(format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, part(x), part(y)))
+    Ok(serde_json::json!({ "crv": "P-256", "kty": "EC", "x": part(x), "y": part(y) }))
 }
 
 #[cfg(test)]

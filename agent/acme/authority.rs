@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::refusal::Refusal;
 
 /// How a name is proven.
@@ -48,6 +50,23 @@ pub struct Wanted {
     pub profile: Option<String>,
     /// In place of the certificate that the CA knows by this (RFC 9773, 4.1), whose own bytes (PEM) come after it.
     pub replaces: Option<(String, String)>,
+}
+
+/// Why a certificate is taken back (RFC 5280, 5.3.1): the reasons that a CA takes from a server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Revoked {
+    /// Nobody is to know.
+    #[default]
+    Unspecified,
+    /// Somebody else has the key, or may have it.
+    KeyCompromise,
+    /// The names are somebody else's now.
+    AffiliationChanged,
+    /// There is another one.
+    Superseded,
+    /// Nobody serves the names any more.
+    CessationOfOperation,
 }
 
 /// A name of an order that is not proven.

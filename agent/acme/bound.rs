@@ -60,7 +60,7 @@ impl Binding {
 /// When the CA does not take it.
 pub(super) async fn register(wire: &Wire, says: &Directory, key: &str, binding: &Binding) -> Result<String, Trouble> {
     let url = &says.new_account;
-    let jwk = account::jwk(key)?;
+    let jwk = account::public_of(key)?.to_string();
     let payload = json!({ "termsOfServiceAgreed": true, "externalAccountBinding": binding.bind(&jwk, url) });
     let payload = encoded(payload.to_string());
     let odd = |what: &str| Refusal::new(Kind::Unusable, format!("what the CA said makes no sense: {what}"));
@@ -129,7 +129,7 @@ mod tests {
         // RFC 4231, test case 2: the key `Jefe`.
         let binding = Binding::new("kid-1", &"SmVmZQ".into()).unwrap();
         let key = keys::generate(KeyType::EcdsaP256).unwrap();
-        let jwk = account::jwk(&key).unwrap();
+        let jwk = account::public_of(&key).unwrap().to_string();
         let bound = binding.bind(&jwk, "https://ca.example/new");
         let text = |part: &str| {
             let bytes = URL_SAFE_NO_PAD.decode(bound[part].as_str().unwrap()).unwrap();

@@ -18,6 +18,8 @@ pub struct Directory {
     /// Where numbers are had that make a request good for once.
     #[serde(default)]
     pub new_nonce: String,
+    /// Where an account gets another key.
+    pub key_change: Option<String>,
     /// Where advice is.
     pub renewal_info: Option<String>,
     /// What else it says.

@@ -42,6 +42,9 @@ pub struct Failures {
     pause: Duration,
     /// Whether that is the CA's wish.
     is_asked: bool,
+    /// How long the CA wanted to be left alone, if it said.
+    #[serde(default)]
+    asked: Option<Duration>,
     /// Whether the next try is a rehearsal.
     #[serde(default)]
     rehearse: bool,
@@ -87,6 +90,7 @@ impl Failures {
             code: refusal.code().to_owned(),
             pause: asked.map_or(pause, |asked| asked.max(pause)),
             is_asked: asked.is_some_and(|asked| asked >= pause),
+            asked,
             rehearse: refusal.kind == Kind::Unproven || before.is_some_and(|before| before.rehearse),
             paused: refusal.kind == Kind::Paused,
             names: Vec::new(),
@@ -123,6 +127,25 @@ impl Failures {
         } else {
             Err(Wait { until, is_asked: self.is_asked })
         }
+    }
+
+    /// Whether there may be a try now that a person wants: one's own pause is passed over, the CA's wish is not.
+    ///
+    /// # Errors
+    /// Until when not.
+    pub fn may_be_forced(&self, now: Moment) -> Result<(), Wait> {
+        let wish = if self.paused { Some(self.pause) } else { self.asked };
+        match wish.map(|wish| self.last.later(wish)) {
+            Some(until) if now < until => Err(Wait { until, is_asked: true }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A person did what the CA wanted: the next try may be now.
+    #[must_use]
+    pub fn resumed(mut self) -> Self {
+        (self.paused, self.pause, self.asked, self.is_asked) = (false, Duration::ZERO, None, false);
+        self
     }
 
     /// When the next try may be, in words.
@@ -233,5 +256,21 @@ mod tests {
         let failures = Failures::after(None, &Refusal::new(Kind::Paused, says), NOW);
         assert!(failures.is_paused() && failures.hint.contains("open https://ca.example/unpause?x"), "{failures:?}");
         assert_eq!(failures.next(), NOW.later(Duration::from_hours(24)));
+    }
+
+    #[test]
+    fn a_person_passes_over_one_s_own_pause_and_not_over_the_ca_s_wish() {
+        let (away, soon) = (Failures::after(None, &of(Kind::Away), NOW), NOW.later(minutes(30)));
+        assert!(away.may_try(NOW, false).is_err() && away.may_be_forced(NOW).is_ok());
+        // A wish that is shorter than one's own pause is a wish all the same.
+        let limited = of(Kind::Limited).retry_after(Some(minutes(50)));
+        let third = (0..3).fold(None, |before, _| Some(Failures::after(before.as_ref(), &limited, NOW))).unwrap();
+        assert_eq!(third.next(), NOW.later(minutes(100)));
+        assert_eq!(third.may_be_forced(soon), Err(Wait { until: NOW.later(minutes(50)), is_asked: true }));
+        assert_eq!(third.may_be_forced(NOW.later(minutes(50))), Ok(()));
+        // A pause of the CA is lifted by a person at the CA, who says so.
+        let paused = Failures::after(None, &of(Kind::Paused), NOW);
+        assert!(paused.may_be_forced(soon).is_err());
+        assert!(paused.clone().resumed().may_try(NOW, false).is_ok() && !paused.resumed().is_paused());
     }
 }

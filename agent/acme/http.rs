@@ -115,6 +115,31 @@ impl Wire {
         Err(problem(&answer, self.aside().retry_after))
     }
 
+    /// A nonce (RFC 8555, 7.2), for a request that is signed here.
+    ///
+    /// # Errors
+    /// When the CA gives none.
+    pub async fn nonce(&self, url: &str) -> Result<String, Refusal> {
+        let request = Request::head(url).body(Bytes::new());
+        let request =
+            request.map_err(|error| Refusal::new(Kind::Refused, format!("`{url}` is no address: {error}")))?;
+        let answer = self.send(request).await?;
+        let nonce = answer.headers().get("replay-nonce").and_then(|nonce| nonce.to_str().ok());
+        nonce.map(str::to_owned).ok_or_else(|| Refusal::new(Kind::Away, format!("`{}` gave no nonce", place(url))))
+    }
+
+    /// Posts a request that is signed (RFC 8555, 6.2).
+    ///
+    /// # Errors
+    /// When the CA does not take it.
+    pub async fn post(&self, url: &str, signed: String) -> Result<(), Refusal> {
+        let request = Request::post(url).header("content-type", "application/jose+json").body(Bytes::from(signed));
+        let request =
+            request.map_err(|error| Refusal::new(Kind::Refused, format!("`{url}` is no address: {error}")))?;
+        let answer = self.send(request).await?;
+        if answer.status().is_success() { Ok(()) } else { Err(problem(&answer, self.aside().retry_after)) }
+    }
+
     /// Sends a request as it is; what comes is an answer of a CA, though maybe an error.
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Aside::default();

@@ -8,13 +8,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use instant_acme::{Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder};
-use instant_acme::{OrderStatus, Problem};
+use instant_acme::{OrderStatus, Problem, RevocationReason, RevocationRequest};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest as _, Sha256};
 
 use super::account::Opening;
-use super::authority::{Authority, OpenOrder, Status, Unproven, Wanted, Way};
+use super::authority::{Authority, OpenOrder, Revoked, Status, Unproven, Wanted, Way};
 use super::http::{NoAnswer, Wire};
 use super::refusal::{Kind, Refusal};
 
@@ -76,6 +76,46 @@ impl Client {
         {
             // It is of use to a person some day, and no reason to be without a certificate today.
             tracing::warn!(says = refusal.says, "the CA does not take `contact`");
+        }
+    }
+
+    /// The account that the CA has for this key, if it has one. None is made.
+    ///
+    /// # Errors
+    /// When the CA does not answer.
+    pub(crate) async fn find(wire: &Wire, key: &str, directory: &str) -> Result<Option<Self>, Refusal> {
+        let found = tried(wire, async || {
+            let pair = (instant_acme::Key::from_pkcs8_der(der(key)?)?, PrivateKeyDer::from(der(key)?));
+            Account::builder_with_http(Box::new(wire.clone())).from_key(pair, directory.to_owned()).await
+        });
+        match found.await {
+            Ok((account, _)) => Ok(Some(Self { account, wire: wire.clone() })),
+            Err(refusal) if refusal.kind == Kind::NoAccount => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Has the CA take a certificate (PEM) back. One that was taken back before is.
+    ///
+    /// # Errors
+    /// When the CA does not.
+    pub(crate) async fn revoke(&self, pem: &str, reason: Revoked) -> Result<(), Refusal> {
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| Refusal::new(Kind::Unusable, "the certificate that is to be revoked cannot be read"))?;
+        let code = || match reason {
+            Revoked::Unspecified => RevocationReason::Unspecified,
+            Revoked::KeyCompromise => RevocationReason::KeyCompromise,
+            Revoked::AffiliationChanged => RevocationReason::AffiliationChanged,
+            Revoked::Superseded => RevocationReason::Superseded,
+            Revoked::CessationOfOperation => RevocationReason::CessationOfOperation,
+        };
+        let asked = tried(&self.wire, async || {
+            let request = RevocationRequest { certificate: &certificate, reason: Some(code()) };
+            self.account.revoke(&request).await
+        });
+        match asked.await {
+            Err(refusal) if refusal.says.contains("alreadyRevoked") => Ok(()),
+            asked => asked,
         }
     }
 

@@ -7,11 +7,13 @@
 //! | `preflight` | whether a CA would prove a name: a look before it is asked |
 //! | `caa` | which CAs a name's records allow: pure |
 //! | `refusal` | what a CA's refusal means, and what to do about it: pure |
+//! | `certbot` | what certbot keeps of a certificate, and what a recipe says instead: pure |
 //! | `chain` | which chain is taken: pure |
 //! | `order` | from the key to the certificate, such that it can be cut off anywhere |
 //! | `dns` | names proven by DNS: texts written, seen and taken away |
 //! | `account` | the account key, its thumbprint, and the account at each CA |
 //! | `bound` | an account that the CA knows from elsewhere |
+//! | `rollover` | another key for the accounts, such that it can be cut off anywhere |
 //! | `authority` | what is asked of a CA, in our own words |
 //! | `instant` | the same, said with instant-acme |
 //! | `directory` | what a CA says of itself, and its advice on renewals |
@@ -23,6 +25,7 @@ pub mod account;
 pub mod authority;
 pub mod bound;
 pub mod caa;
+pub mod certbot;
 pub mod chain;
 pub mod directory;
 pub mod dns;
@@ -33,3 +36,4 @@ pub mod order;
 pub mod preflight;
 pub mod refusal;
 pub mod renewal;
+pub(crate) mod rollover;

@@ -8,7 +8,7 @@ use crate::host::{Host, state};
 use crate::report::json::About;
 
 use super::deadline::Allowed;
-use super::open::{self, Wanted};
+use super::open::{self, Opened, Wanted};
 use super::work::{self, Show};
 use super::{Exit, Manner, Refusal};
 
@@ -44,6 +44,30 @@ pub(super) struct Converge {
 
 impl Converge {
     pub(super) async fn run(self, manner: Manner) -> Result<Exit, Refusal> {
+        let command = format!("hostagent converge{}", self.wanted.argument());
+        let Self { wanted, json, allowed, wait } = self;
+        Errand { wanted, json, allowed, wait, command }.run(manner, |_, _| Ok(())).await
+    }
+}
+
+/// A converge, whatever verb asks for it.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) wanted: Wanted,
+    pub(super) json: bool,
+    pub(super) allowed: Allowed,
+    pub(super) wait: u32,
+    /// What others read of it while it goes on.
+    pub(super) command: String,
+}
+
+impl Errand {
+    /// Does it. `prepare` is called under the lock, when it is known what is wanted and before anything is done for it.
+    pub(super) async fn run(
+        self,
+        manner: Manner,
+        prepare: impl FnOnce(&Opened, &Host) -> Result<(), Refusal>,
+    ) -> Result<Exit, Refusal> {
         let mut lead = manner.lead();
         if !state::is_root() {
             // What is wrong with the command is told before who gave it.
@@ -55,9 +79,8 @@ impl Converge {
             ));
         }
         let patience = Duration::from_secs(u64::from(self.wait));
-        let command = format!("hostagent converge{}", self.wanted.argument());
         // Held until the report is written. Before anything is read: while another run goes on, what it says changes.
-        let _lock = work::lock(patience, &command).await?;
+        let _lock = work::lock(patience, &self.command).await?;
         let deadline = self.allowed.begins_now();
         lead.passed("lock");
         let (began, host) = (SystemTime::now(), Host::here()?);
@@ -75,6 +98,7 @@ impl Converge {
         };
         // Only now: what was noted meanwhile is known.
         let host = Host::here()?;
+        prepare(&opened, &host)?;
         opened.about.verb = Some("converge");
         opened.about.boot = host.look().boot_id();
         work::begin(&host, &opened.about)?;

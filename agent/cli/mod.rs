@@ -19,6 +19,7 @@ mod refusal;
 mod schema;
 mod signals;
 mod status;
+mod tls;
 mod waiting;
 mod work;
 
@@ -56,6 +57,7 @@ Examples:
   hostagent plan web.toml            what would change here?
   sudo hostagent converge web.toml   make it so
   sudo hostagent status              how did the last run go?
+  sudo hostagent tls list            until when are the certificates good?
 
 Exit codes:
   0  the host is as wanted
@@ -73,6 +75,7 @@ enum Verb {
     Boot(boot::Boot),
     Facts(facts::Facts),
     Status(status::Status),
+    Tls(tls::Tls),
     Analyze(analyze::Analyze),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -136,7 +139,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let manner = Manner { full: cli.verbose > 0, debug: cli.verbose > 1, colour, begun };
     crate::log::start(manner.debug);
-    let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_));
+    let is_run = matches!(cli.verb, Verb::Boot(_) | Verb::Converge(_) | Verb::Tls(_));
     let ended = match cli.verb {
         Verb::Check(check) => check.run(manner).await,
         Verb::Plan(plan) => plan.run(manner).await,
@@ -144,6 +147,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Boot(boot) => boot.run(manner).await,
         Verb::Facts(facts) => facts.run().await,
         Verb::Status(status) => status.run(manner).await,
+        Verb::Tls(tls) => tls.run(manner).await,
         Verb::Analyze(analyze) => analyze.run(manner),
         Verb::Schema(schema::Schema {}) => schema::run(),
         Verb::Completions(completions) => completions.run(),

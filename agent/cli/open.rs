@@ -17,6 +17,7 @@ use crate::recipe::loading::{self, BAKED, Document, Lacking, NotLoaded, load_ove
 use crate::report::Lead;
 use crate::report::json::About;
 use crate::report::out;
+use crate::resources::certificate::Certificate;
 
 use super::bases::Bases;
 use super::known::{all_answered, gathered};
@@ -168,6 +169,8 @@ pub(super) struct Opened {
     pub plan: Plan,
     /// The units that the whole recipe starts, also those that `--only` leaves out.
     pub services: Vec<String>,
+    /// The certificates of the whole recipe, also those that `--only` leaves out.
+    pub certificates: Vec<Certificate>,
     /// Which EC2 instance this is, and what was learned of it.
     pub learned: Learned,
     /// Its bases that are elsewhere.
@@ -222,9 +225,10 @@ pub(super) async fn open_from(
     }
     about.notes.extend(bases.notes());
     about.notes.extend(host.look().ledger().doubt());
+    let certificates = plan.all::<Certificate>().cloned().collect();
     let (plan, services) = chosen(plan, wanted)?;
     lead.passed("plan");
-    Ok(Opened { plan, services, learned, bases, about })
+    Ok(Opened { plan, services, certificates, learned, bases, about })
 }
 
 /// What `--only` leaves of a plan.
@@ -233,7 +237,16 @@ fn chosen(plan: Plan, wanted: &Wanted) -> Result<(Plan, Vec<String>), Refusal> {
     if wanted.only.is_empty() {
         return Ok((plan, services));
     }
+    let certificates: Vec<String> = plan.all::<Certificate>().map(|certificate| certificate.name.clone()).collect();
     let plan = plan.only(&wanted.only).map_err(|unknown| {
+        if let Some(name) = unknown.iter().find_map(|unknown| unknown.strip_prefix("certificate:")) {
+            let near = nearest(name, certificates.iter().map(String::as_str));
+            let hint = near.map_or_else(
+                || "`hostagent tls list` shows the certificates there are".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Refusal::wrong(format!("the recipe has no certificate `{name}`"), hint);
+        }
         let says = format!("`--only {}` names nothing in this recipe", unknown.join(" --only "));
         Refusal::wrong(says, format!("`hostagent plan -v {}` shows every id", wanted.path().display()))
     })?;

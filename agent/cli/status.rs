@@ -10,7 +10,7 @@ use crate::report::last_run::{self, LastRun};
 use crate::report::{out, status};
 
 use super::waiting::{self, Waited};
-use super::{Exit, Manner, Refusal};
+use super::{Exit, Manner, Refusal, tls};
 
 /// Tell how the last run went
 ///
@@ -24,6 +24,7 @@ Examples:
   sudo hostagent status --json | jq '.resources[] | select(.verdict == \"failed\")'
 
 Exit codes: 0 the last run converged · 1 it failed or was cut off, or there was none · 2, 5 as of `hostagent boot`
+  1 also when a certificate cannot be renewed and little of it is left: `hostagent tls list`
 With --wait also: 1 nothing has run since the machine started, and nothing will · 4 not over when the time was")]
 pub(super) struct Status {
     /// Print the report of the last run as it is kept, as JSON
@@ -59,6 +60,11 @@ impl Status {
         } else {
             out::print(&status.text(manner.ink(), jiff::Timestamp::now()))?;
         }
+        let endangered = tls::watch::endangered(&host.look())?;
+        for (name, says) in &endangered {
+            let line = format!("certificate `{name}`: {says}\nhint: `hostagent tls list` says what to do\n");
+            if self.json { out::complain(&line) } else { out::print(&line)? }
+        }
         let is_of_this_boot = is_of_this_boot(&status.last, &host);
         if waited == Some(Waited::Over) && !is_of_this_boot {
             out::complain(
@@ -69,6 +75,7 @@ impl Status {
             Some(Waited::TooLong(_)) => Exit::LOCKED,
             // What an earlier boot came to says nothing of this one.
             Some(_) if !is_of_this_boot => Exit::FAILED,
+            _ if status.exit() == 0 && !endangered.is_empty() => Exit::FAILED,
             _ => Exit::noted(status.exit()),
         })
     }

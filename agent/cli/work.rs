@@ -15,7 +15,7 @@ use crate::report::{Detail, Lead, Report, Screen, journal, last_run, out};
 use super::deadline::Deadline;
 use super::open::Opened;
 use super::signals::Signals;
-use super::{Exit, Manner, Refusal};
+use super::{Exit, Manner, Refusal, tls};
 
 /// How a run shows itself, and how long it may take.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ pub(super) async fn perform(opened: Opened, host: &Host, mut lead: Lead, show: &
     if !show.json {
         opened.tell();
     }
-    let Opened { plan, services, learned, bases, about } = opened;
+    let Opened { plan, services, certificates, learned, bases, about } = opened;
     learned.remember(&host.touch())?;
     bases.keep(&host.touch())?;
     about.notes.iter().for_each(|note| journal::note(note));
@@ -115,6 +115,7 @@ pub(super) async fn perform(opened: Opened, host: &Host, mut lead: Lead, show: &
     journal::end(&outcome);
     let exit = if outcome.is_good() { Exit::AS_WANTED } else { Exit::FAILED };
     let report = Report::of(&outcome, &about).after(&lead, &outcome).exits(exit.code());
+    tls::watch::tell(host, &certificates).await;
     let kept = last_run::finish(&host.touch(), &report);
     if show.json {
         out::print(&report.text())?;

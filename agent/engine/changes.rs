@@ -134,6 +134,14 @@ impl Changes {
         self
     }
 
+    /// These differences, and then those.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        self.list.extend(more.list);
+        self.notes.extend(more.notes);
+        self
+    }
+
     /// The same differences, all of them following from another resource's.
     #[must_use]
     pub(crate) fn all_follow(mut self) -> Self {

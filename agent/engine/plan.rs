@@ -446,6 +446,10 @@ impl Plan {
         self.in_order().map(|step| &step.id)
     }
 
+    pub(crate) fn all<R: Resource>(&self) -> impl Iterator<Item = &R> {
+        self.in_order().filter_map(|step| step.resource.as_any().downcast_ref())
+    }
+
     /// Keeps what one of the selectors names, and what that needs. A selector is an id (`service:nginx`), a kind
     /// (`service`) or a table of the recipe (`nginx`).
     ///

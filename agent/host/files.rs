@@ -171,6 +171,42 @@ impl Look {
 }
 
 impl Touch {
+    /// Writes what programs of others read and what hostagent can make again at any time: in one step, readable by all, not
+    /// in the ledger, and only if it says something else than what is there.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the old file is untouched.
+    pub fn publish(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        if self.read(path)?.as_deref() == Some(bytes) {
+            return Ok(());
+        }
+        self.wrote();
+        let (directory, name) = self.parent(path)?;
+        let fail = |errno: Errno| Error::File { doing: "write", path: path.into(), source: errno.into() };
+        let draft = draft_of(name);
+        let _ = unlinkat(&directory, draft.as_str(), UnlinkatFlags::NoRemoveDir);
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let all = Mode::from_bits_truncate(0o644);
+        let mut file = File::from(openat(&directory, draft.as_str(), flags, all).map_err(fail)?);
+        file.write_all(bytes).map_err(|source| Error::File { doing: "write", path: path.into(), source })?;
+        fchmod(&file, all).and_then(|()| renameat(&directory, draft.as_str(), &directory, name)).map_err(fail)
+    }
+
+    /// Takes away what [`Touch::publish`] wrote; nothing there is fine.
+    ///
+    /// # Errors
+    /// When it cannot be taken away.
+    pub fn remove_published(&self, path: &Path) -> Result<(), Error> {
+        self.wrote();
+        let Some((directory, name)) = self.parent_there(path)? else { return Ok(()) };
+        match unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir) {
+            Err(errno) if errno != Errno::ENOENT => {
+                Err(Error::File { doing: "remove", path: path.into(), source: errno.into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Puts a file at `path` in one step, making missing parent directories (0755, root).
     ///
     /// # Errors

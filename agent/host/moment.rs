@@ -27,6 +27,11 @@ impl Moment {
         text.trim().parse::<Timestamp>().ok().map(|moment| Self(moment.as_second()))
     }
 
+    /// As RFC 3339 writes it.
+    pub fn rfc3339(self) -> String {
+        Timestamp::from_second(self.0).map_or_else(|_| self.0.to_string(), |moment| moment.to_string())
+    }
+
     /// Seconds since the epoch.
     pub const fn second(self) -> i64 {
         self.0

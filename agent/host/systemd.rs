@@ -14,6 +14,7 @@ mod unit;
 use std::path::Path;
 use std::time::Duration;
 
+use super::moment::Moment;
 use super::{Error, Look, Touch};
 pub(super) use bus::Bus;
 use bus::{Manager, refused};
@@ -66,6 +67,16 @@ impl Look {
         let found = self.0.bus.ask(self, async |connection| unit::look(connection, &unit).await).await;
         let found = found.map_err(|error| error.into_host("look at", &unit))?;
         Ok(Unit { init_script: self.init_script(&found)?, ..found })
+    }
+
+    /// When a timer starts its unit next, if it does.
+    pub async fn timer_elapses(&self, name: &str) -> Option<Moment> {
+        if !self.has_systemd() {
+            return None;
+        }
+        let at = self.0.bus.ask(self, async |connection| unit::next_elapse(connection, name).await).await.ok()?;
+        let second = i64::try_from(at / 1_000_000).ok()?;
+        (0 < second && at < u64::MAX).then_some(Moment::at(second))
     }
 
     /// Whether the machine is still coming up: systemd has not yet started everything that belongs to the boot.

@@ -14,6 +14,7 @@
 
 pub mod answers;
 pub mod keys;
+pub mod lineages;
 pub mod pair;
 mod served;
 #[cfg(test)]
@@ -130,6 +131,21 @@ impl Readers {
 }
 
 impl Look {
+    /// The names that certificates are kept for, also those that no recipe names any more.
+    ///
+    /// # Errors
+    /// When it cannot be looked.
+    pub fn tls_names(&self) -> Result<Vec<String>, Error> {
+        let names = self.names_in(&root())?.into_iter().filter_map(|name| name.into_string().ok());
+        let mut held = Vec::new();
+        for name in names.filter(|name| name != "account" && !name.starts_with('.')) {
+            if self.found(&place_of(&name).join("v"))?.is_some() {
+                held.push(name);
+            }
+        }
+        Ok(held)
+    }
+
     /// What counts for this name.
     ///
     /// # Errors
@@ -366,6 +382,26 @@ impl Touch {
             }
         }
         Ok(None)
+    }
+
+    /// Takes away the versions of this serial number that do not count: nobody is to go back to them.
+    ///
+    /// # Errors
+    /// When one cannot be looked at or removed.
+    pub fn tls_forget(&self, name: &str, serial: &str) -> Result<(), Error> {
+        let counts = self.link_target(&place_of(name).join("current"))?.as_deref().and_then(number_of);
+        for number in self.tls_versions(name)?.into_iter().filter(|number| Some(*number) != counts) {
+            if self.tls_version(name, number)?.is_ok_and(|version| version.leaf.serial == serial) {
+                self.wrote();
+                let path = place_of(name).join(path_of(number));
+                fs::remove_dir_all(self.place(&path)).map_err(|source| Error::File {
+                    doing: "remove",
+                    path,
+                    source,
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives what counts its owner and mode again.

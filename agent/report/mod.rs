@@ -3,6 +3,7 @@
 //! Only this folder and `cli` print. Everything is a text first, so that tests read what a person reads.
 
 pub mod analysis;
+pub mod certificates;
 pub mod colour;
 mod diff;
 mod entry;

@@ -71,6 +71,17 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How far away, with one unit: `in 23 days`, `in 3 h`, `now`; of what is over how long ago.
+pub(crate) fn away(then: Timestamp, now: Timestamp) -> String {
+    match then.as_second().saturating_sub(now.as_second()) {
+        ..-60 => ago(then, now),
+        -60..60 => "now".to_owned(),
+        secs @ 60..3600 => format!("in {} min", secs / 60),
+        secs @ 3600..172_800 => format!("in {} h", secs / 3600),
+        secs => format!("in {} days", secs / 86_400),
+    }
+}
+
 /// RFC 3339 in UTC, to the millisecond.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     Timestamp::try_from(time).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
@@ -107,6 +118,16 @@ mod tests {
         assert_eq!(
             [since(3), since(200), since(90_000), since(300_000)],
             ["just now", "3 min ago", "25 h ago", "3 days ago"]
+        );
+    }
+
+    #[test]
+    fn what_is_to_come_is_told_by_how_far_away_it_is() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let told = |secs: i64| away(Timestamp::from_second(1_000_000 + secs).unwrap(), now);
+        assert_eq!(
+            [told(-90_000), told(-5), told(59), told(600), told(90_000), told(2_000_000)],
+            ["25 h ago", "now", "now", "in 10 min", "in 25 h", "in 23 days"]
         );
     }
 

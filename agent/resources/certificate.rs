@@ -8,11 +8,17 @@ mod gate;
 mod issuing;
 mod keeper;
 mod memory;
+mod person;
+mod revoking;
+pub mod standing;
 mod subset;
+
+pub(super) use issuing::reach;
+pub use revoking::Intended;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,6 +102,9 @@ pub struct Certificate {
     /// What the CA advised in this run, and for which certificate.
     #[serde(skip)]
     pub learned: RefCell<Option<(String, Advice)>>,
+    /// Whether a person wants another one, due or not.
+    #[serde(skip)]
+    pub forced: Cell<bool>,
 }
 
 /// There has to be another.
@@ -131,8 +140,17 @@ impl Certificate {
             changes = changes.value("names", &listed(&version.leaf.names), &listed(&wanted));
         }
         let has_other_names = !changes.is_empty();
-        let differs = !self.others(Changes::none(), &version, &first).is_empty();
-        changes = self.others(changes, &version, &first);
+        let mut others = self.others(&version, &first);
+        if self.is_to_be_revoked(host, &version)? {
+            let (from, to) = (Shown::Plain("wanted".to_owned()), Shown::Plain("replaced, then revoked".to_owned()));
+            others = others.follows("revocation", from, to);
+        }
+        if self.forced.get() {
+            let says = Shown::Plain(format!("wanted now; expires on {}", version.leaf.to));
+            others = others.follows("renewal", says, Shown::Plain("renewed".to_owned()));
+        }
+        let differs = !others.is_empty();
+        changes = changes.and(others);
         let left = version.leaf.to.since(now);
         let mut presses = left < version.leaf.to.since(version.leaf.from) / 4;
         let mut is_due = false;
@@ -143,10 +161,10 @@ impl Certificate {
             if self.stands_in(&version) {
                 is_due = true;
                 let (is, becomes) = (Shown::Plain("self-signed".to_owned()), Shown::Plain(first));
-                changes = changes.differs("issuer", is, becomes);
+                changes = changes.follows("issuer", is, becomes);
             } else if is_due {
                 let (is, becomes) = (Shown::Plain(due.to_string()), Shown::Plain("renewed".to_owned()));
-                changes = changes.differs("renewal", is, becomes);
+                changes = changes.follows("renewal", is, becomes);
             }
         }
         if changes.is_empty() {
@@ -182,7 +200,8 @@ impl Certificate {
     }
 
     /// How a certificate is not what the recipe wants, whatever its names are and whatever time it is.
-    fn others(&self, mut changes: Changes, version: &Version, first: &str) -> Changes {
+    fn others(&self, version: &Version, first: &str) -> Changes {
+        let mut changes = Changes::none();
         let is_of = |issuer: &Issuer| match version.meta.source {
             Source::Bootstrap => false,
             Source::SelfSigned => *issuer == Issuer::SelfSigned,
@@ -223,6 +242,17 @@ impl Certificate {
         let due = renewal::due(&validity, advice.as_ref(), Point::at(version.meta.point), now);
         let is_over = matches!(due.why, Why::Advised(_)) && advice.is_some_and(|advice| advice.end <= now);
         Ok((due, is_over))
+    }
+
+    /// Writes down what the CA advised in this run.
+    fn keep_learned(&self, host: &Touch) -> Result<(), Cause> {
+        let held = host.tls_held(&self.name)?;
+        if let (Some((of, advice)), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
+            && let Some(id) = version.leaf.renewal_id.as_ref().filter(|id| *id == of)
+        {
+            self.memory().keep_advice(host, id, advice)?;
+        }
+        Ok(())
     }
 
     fn memory(&self) -> Memory<'_> {
@@ -304,6 +334,7 @@ impl Resource for Certificate {
             let (from, to) = (Shown::Plain("an older certificate".to_owned()), Shown::Plain("this one".to_owned()));
             changes = changes.follows("served", from, to);
         }
+        let changes = self.revocation_left(host, changes)?;
         self.access(host, changes)
     }
 
@@ -316,13 +347,20 @@ impl Resource for Certificate {
         }
         host.tls_give(&self.name, readers)?;
         let (_, need) = self.compare(host, now).await?;
-        let Some(need) = need else { return self.catch_up(host).await };
-        // One that rests was only looked at for its owner and mode.
+        let Some(need) = need else {
+            self.catch_up(host).await?;
+            return revoking::finish(self, host).await;
+        };
+        // One that rests was only looked at for its owner and mode, and for one before it that is to be revoked.
         if need.is_renewal && self.can_rest(host, &need.standing, now)?.is_some() {
-            return self.catch_up(host).await;
+            self.catch_up(host).await?;
+            return revoking::finish(self, host).await;
         }
+        self.keep_learned(host)?;
+        revoking::at_once(self, host).await?;
         if let Some(version) = host.tls_untaken(&self.name)?
-            && self.others(Changes::none(), &version, "").is_empty()
+            && !self.forced.get()
+            && self.others(&version, "").is_empty()
             && self.is_worth_taking(&version, &need.standing)
             && !self.due(host, &version, now).await?.0.is_now(now)
         {
@@ -333,7 +371,8 @@ impl Resource for Certificate {
             );
             let counted = host.tls_number(&self.name)?;
             host.tls_take(&self.name, version.number)?;
-            return issuing::reload(self, host, counted).await;
+            issuing::reload(self, host, counted).await?;
+            return revoking::finish(self, host).await;
         }
         if let Some(waiting) = self.waiting(host, &need.standing)? {
             self.catch_up(host).await?;
@@ -341,7 +380,9 @@ impl Resource for Certificate {
         }
         let before = host.tls_number(&self.name)?;
         let lacks = issuing::issue(self, host, &need.standing, readers, now).await?;
+        self.forced.set(false);
         issuing::reload(self, host, before).await?;
+        revoking::finish(self, host).await?;
         if let Some(lacks) = lacks {
             return Err(lacks);
         }
@@ -359,12 +400,7 @@ impl Resource for Certificate {
 
     fn settle(&self, host: &Touch) -> Result<(), Cause> {
         issuing::forget_committed(self, host)?;
-        let held = host.tls_held(&self.name)?;
-        if let (Some((of, advice)), Held::Good(version)) = (self.learned.borrow().as_ref(), held)
-            && let Some(id) = version.leaf.renewal_id.as_ref().filter(|id| *id == of)
-        {
-            self.memory().keep_advice(host, id, advice)?;
-        }
+        self.keep_learned(host)?;
         Memory::keep_now(host)
     }
 

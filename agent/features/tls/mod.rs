@@ -23,7 +23,7 @@ mod keeper;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
@@ -113,6 +113,7 @@ impl Feature for Tls {
             }
         }
         issuers_problems(self.issuer.as_ref(), &here, plan);
+        self.add_account(plan);
         let mut named = BTreeSet::new();
         for (index, certificate) in self.certificate.iter().enumerate() {
             let here = here.key("certificate").index(index);
@@ -133,13 +134,27 @@ impl Feature for Tls {
 }
 
 impl Tls {
+    /// The account key, if anybody is asked with it; there is one for all CAs.
+    fn add_account(&self, plan: &mut Draft) {
+        let mut asked = Vec::new();
+        for certificate in &self.certificate {
+            let issuers = certificate.issuer.as_ref().or(self.issuer.as_ref());
+            let issuers: Vec<_> = issuers.map_or_else(|| vec![&Issuer::LetsEncrypt], |all| all.iter().collect());
+            for issuer in issuers.into_iter().filter(|issuer| **issuer != Issuer::SelfSigned).map(Issuer::resolved) {
+                if !asked.contains(&issuer) {
+                    asked.push(issuer);
+                }
+            }
+        }
+        if !asked.is_empty() {
+            plan.add(TlsAccount { issuers: asked });
+        }
+    }
+
     fn add(&self, certificate: &Certificate, plan: &mut Draft) {
         let issuers = certificate.issuer.as_ref().or(self.issuer.as_ref());
         let issuers: Vec<_> = issuers
             .map_or_else(|| vec![Issuer::LetsEncrypt.resolved()], |all| all.iter().map(Issuer::resolved).collect());
-        if issuers.iter().any(|issuer| *issuer != resources::certificate::Issuer::SelfSigned) {
-            plan.add(TlsAccount);
-        }
         let name = certificate.name.to_string();
         let names = certificate.domains.to_vec();
         let bootstrap = plan.add(BootstrapCertificate {
@@ -166,6 +181,7 @@ impl Tls {
             group: certificate.group.clone(),
             readers: readers.iter().map(|unit| crate::host::systemd::full_name(unit)).collect(),
             learned: RefCell::default(),
+            forced: Cell::default(),
         })
         .after(&bootstrap);
     }

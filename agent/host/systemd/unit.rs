@@ -123,6 +123,12 @@ impl Unit {
 }
 
 /// Looks at a unit: one round trip for its place, one for everything else.
+/// When a timer starts its unit next: microseconds since the epoch, 0 for never.
+pub(super) async fn next_elapse(connection: &Connection, name: &str) -> zbus::Result<u64> {
+    let path = Manager::at(connection).await?.0.load_unit(name).await?;
+    Ok(Properties(properties(connection, &path, "org.freedesktop.systemd1.Timer").await?).get("NextElapseUSecRealtime"))
+}
+
 pub(super) async fn look(connection: &Connection, name: &str) -> zbus::Result<Unit> {
     let manager = Manager::at(connection).await?;
     let path = manager.0.load_unit(name).await?;

@@ -109,6 +109,31 @@ pub fn self_signed(
     Ok(signed.pem())
 }
 
+/// What a P-256 key signs, as JWS has it (RFC 7518, 3.4): two numbers of 32 bytes.
+///
+/// # Errors
+/// When it is no such key.
+pub fn sign_es256(key: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
+    let key = read(key)?;
+    let der = key.sign(message).map_err(|error| failed("sign with this key", &error))?;
+    let numbers = x509_parser::der_parser::parse_der(&der).ok().and_then(|(_, sequence)| {
+        let numbers: Vec<[u8; 32]> =
+            sequence.as_sequence().ok()?.iter().filter_map(|number| of_32(number.as_slice().ok()?)).collect();
+        <[[u8; 32]; 2]>::try_from(numbers).ok()
+    });
+    let is_p256 = key.algorithm() == &PKCS_ECDSA_P256_SHA256;
+    let numbers = numbers.filter(|_| is_p256).ok_or_else(|| Error::said("tls-key", "the key is not of P-256"))?;
+    Ok(numbers.concat())
+}
+
+/// A number of DER, which has as many bytes as it needs and one more if it would look negative, with 32.
+fn of_32(number: &[u8]) -> Option<[u8; 32]> {
+    let bare: &[u8] = if number.len() > 32 { number.strip_prefix(&[0])? } else { number };
+    let mut all = [0; 32];
+    all.get_mut(32_usize.checked_sub(bare.len())?..)?.copy_from_slice(bare);
+    Some(all)
+}
+
 fn date(moment: Moment) -> Result<OffsetDateTime, Error> {
     OffsetDateTime::from_unix_timestamp(moment.second())
         .map_err(|_| Error::said("tls-key", format!("`{moment}` cannot stand in a certificate")))

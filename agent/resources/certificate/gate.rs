@@ -48,8 +48,9 @@ impl Certificate {
         let now = Moment::now();
         let cause = |says: String, hint: &str| Cause::new("acme-waiting", says).hint(hint.to_owned());
         let of_all = self.memory().failures(host, directory)?.filter(|failures| failures.names.is_empty());
-        if let Some(failures) = of_all.filter(|failures| failures.may_try(now, standing.presses).is_err()) {
-            return Ok(Some(cause(failures.told(), &failures.hint)));
+        if let Some(failures) = of_all.filter(|failures| self.may_ask(failures, now, standing).is_err()) {
+            let whose = if self.forced.get() { ", which `--force` does not pass over" } else { "" };
+            return Ok(Some(cause(format!("{}{whose}", failures.told()), &failures.hint)));
         }
         let free = free(self, host, directory, standing)?;
         if standing.is_worth(&free, &self.names) {
@@ -64,7 +65,7 @@ pub(super) fn free(of: &Certificate, host: &Look, directory: &str, standing: &St
     let now = Moment::now();
     let failures = Names::at(directory).failures(host)?;
     let is_free =
-        |name: &&String| failures.get(*name).is_none_or(|failures| failures.may_try(now, standing.presses).is_ok());
+        |name: &&String| failures.get(*name).is_none_or(|failures| of.may_ask(failures, now, standing).is_ok());
     Ok(of.names.iter().filter(is_free).cloned().collect())
 }
 

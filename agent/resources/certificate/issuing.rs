@@ -43,6 +43,14 @@ struct Asked<'a> {
     eab: Option<&'a Eab>,
 }
 
+/// The way to a CA, trusted by the file of its root if it has one.
+pub(in crate::resources) fn reach(host: &Look, root: Option<&std::path::Path>) -> Result<Wire, Refusal> {
+    let Some(path) = root else { return Wire::new(None) };
+    let read = host.read(path).map_err(|error| Refusal::new(Kind::Refused, error))?;
+    let missing = || Refusal::new(Kind::Refused, format!("the CA's `root` is not there: `{}`", path.display()));
+    Wire::new(Some(&read.ok_or_else(missing)?))
+}
+
 /// What the CA advises for a certificate; what it advised last, if it cannot be asked.
 pub(super) async fn advice(of: &Certificate, host: &Look, version: &Version, now: Moment) -> Option<Advice> {
     let id = version.leaf.renewal_id.as_deref()?;
@@ -66,15 +74,7 @@ pub(super) async fn advice(of: &Certificate, host: &Look, version: &Version, now
 }
 
 async fn asked<'a>(host: &Look, directory: &'a str, root: Option<&std::path::Path>) -> Result<Asked<'a>, Refusal> {
-    let root = match root {
-        None => None,
-        Some(path) => {
-            let read = host.read(path).map_err(|error| Refusal::new(Kind::Refused, error))?;
-            let missing = || Refusal::new(Kind::Refused, format!("the CA's `root` is not there: `{}`", path.display()));
-            Some(read.ok_or_else(missing)?)
-        }
-    };
-    let wire = Wire::new(root.as_deref())?;
+    let wire = reach(host, root)?;
     let says = Directory::of(&wire, directory).await?;
     Ok(Asked { directory, wire, says, eab: None })
 }

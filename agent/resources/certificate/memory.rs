@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::acme::authority::Revoked;
 use crate::acme::failures::Failures;
 use crate::acme::refusal::Refusal;
 use crate::acme::renewal::{self, Advice};
@@ -58,6 +59,11 @@ impl<'a> Names<'a> {
         self.change(host, names, |failures| Some(failures.rehearsed()))
     }
 
+    /// A person lifted the pauses of these.
+    pub(super) fn resumed(self, host: &Touch, names: &[String]) -> Result<(), Error> {
+        self.change(host, names, |failures| Some(if failures.is_paused() { failures.resumed() } else { failures }))
+    }
+
     /// These were proven.
     pub(super) fn proven(self, host: &Touch, names: &[String]) -> Result<(), Error> {
         self.change(host, names, |_| None)
@@ -77,6 +83,24 @@ impl<'a> Names<'a> {
         let after: BTreeMap<String, Failures> = changed.collect();
         if after == before { Ok(()) } else { write(host, &self.place(), &after) }
     }
+}
+
+/// A certificate that a person wants taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    /// Its serial number: as long as it counts, there has to be another one.
+    pub(super) serial: String,
+    /// Itself, as PEM: its version may be gone by then.
+    pub(super) pem: String,
+    /// The directory of the CA that issued it.
+    pub(super) directory: String,
+    /// Why.
+    pub(super) reason: Revoked,
+    /// Whether it is taken back before there is another one.
+    pub(super) at_once: bool,
+    /// Whether the CA has taken it back.
+    pub(super) is_done: bool,
 }
 
 /// What is kept of a certificate of this name.
@@ -132,6 +156,20 @@ impl<'a> Memory<'a> {
         }
         let advised = Advised { renewal_id: renewal_id.to_owned(), advice: advice.clone() };
         Ok(write(host, &self.place("advice"), &advised)?)
+    }
+
+    /// What a person wants taken back.
+    pub(super) fn revocation(self, host: &Look) -> Result<Option<Revocation>, Error> {
+        read(host, &self.place("revocation"))
+    }
+
+    /// On the disk before anything is done for it: what was cut off is gone on with.
+    pub(super) fn keep_revocation(self, host: &Touch, revocation: &Revocation) -> Result<(), Error> {
+        write(host, &self.place("revocation"), revocation)
+    }
+
+    pub(super) fn forget_revocation(self, host: &Touch) -> Result<(), Error> {
+        host.remove_state(&self.place("revocation"))
     }
 
     /// What time it is, if the clock was not set back.

@@ -4,8 +4,8 @@ use crate::acme::refusal::{Kind, Refusal};
 use crate::host::tls_store::{Meta, New};
 use crate::resources::laws::{Play, keeps_its_word};
 
-const CA: &str = "https://127.0.0.1:1/dir";
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const CA: &str = "https://127.0.0.1:1/dir";
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 fn certificate(issuers: Vec<Issuer>) -> Certificate {
     Certificate {
@@ -22,19 +22,20 @@ fn certificate(issuers: Vec<Issuer>) -> Certificate {
         group: None,
         readers: Vec::new(),
         learned: RefCell::default(),
+        forced: Cell::default(),
     }
 }
 
-fn own_one() -> Certificate {
+pub(super) fn own_one() -> Certificate {
     certificate(vec![Issuer::SelfSigned])
 }
 
-fn of_ca() -> Certificate {
+pub(super) fn of_ca() -> Certificate {
     certificate(vec![Issuer::Acme { directory: CA.into(), root: None, staging: None, eab: None }])
 }
 
 /// Puts a certificate there that was issued by the CA so long ago and has so long left.
-fn put(play: &Play, source: Source, age: Duration, left: Duration) {
+pub(super) fn put(play: &Play, source: Source, age: Duration, left: Duration) {
     let (now, names) = (Moment::now(), vec!["a.example".to_owned()]);
     let (from, key) = (now.earlier(age), keys::generate(KeyType::EcdsaP256).unwrap());
     let chain = keys::self_signed(&key, &names, "CA", from, age + left).unwrap();
