@@ -1,8 +1,10 @@
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use super::*;
 use crate::host::Host;
+use crate::host::Touch;
 use crate::host::programs::Real;
 use crate::terms::KeyType;
 
