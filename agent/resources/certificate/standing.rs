@@ -354,7 +354,7 @@ mod tests {
         is(&play, "valid", 0).await;
         put(&play, Source::Issued, 61 * DAY, 29 * DAY);
         is(&play, "due", 0).await;
-        std::fs::remove_file(play.place("/var/lib/hostagent/tls/web/current/cert.pem")).unwrap();
+        std::fs::remove_file(play.place("/var/lib/hostagent/tls/web/current/privkey.pem")).unwrap();
         is(&play, "broken", 1).await;
     }
 
