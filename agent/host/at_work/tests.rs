@@ -76,9 +76,8 @@ async fn what_no_note_speaks_of_is_not_waited_for_whatever_it_says_of_itself() {
     assert_eq!(fs::read_dir(root.path().join("run/hostagent/at-work")).unwrap().count(), 0);
 }
 
-#[tokio::test(flavor = "current_thread")]
-async fn what_does_not_end_is_waited_for_a_moment_longer_and_told_of() {
-    // As one of a user who was handed the mark: there is always another process of that name.
+/// As one of a user who was handed the mark: there is always another process of that name.
+async fn with_always_another() -> (tempfile::TempDir, Option<Error>) {
     let (root, touch, mut next) = killed("stays", "exec sleep 20", 0);
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let seen = std::sync::Arc::clone(&stop);
@@ -87,7 +86,7 @@ async fn what_does_not_end_is_waited_for_a_moment_longer_and_told_of() {
             if next.try_wait().unwrap().is_some() {
                 next = marked(&name("stays"), "exec sleep 20");
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(1));
         }
         next.kill().unwrap();
         next.wait().unwrap();
@@ -96,8 +95,22 @@ async fn what_does_not_end_is_waited_for_a_moment_longer_and_told_of() {
     let waited = tokio::time::timeout(GRACE * 3, touch.wait_for_orphans()).await;
     stop.store(true, Ordering::Relaxed);
     again.join().unwrap();
-    let trouble = waited.expect("it waits for ever").unwrap().trouble.unwrap();
+    let trouble = waited.expect("it waits for ever").unwrap().trouble;
     assert!(began.elapsed() >= GRACE.checked_sub(Duration::from_secs(1)).unwrap());
+    (root, trouble)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_does_not_end_is_waited_for_a_moment_longer_and_told_of() {
+    // On a busy machine the next one may come too late to be there at the last look.
+    let mut tries = 0;
+    let (root, trouble) = loop {
+        tries += 1;
+        match with_always_another().await {
+            (root, Some(trouble)) => break (root, trouble),
+            (_, None) => assert!(tries < 4, "nobody was there at the end"),
+        }
+    };
     let (says, hint) = (trouble.to_string(), trouble.hint().unwrap());
     assert!(says.starts_with("`sleep 20` (process ") && says.ends_with("its time was up and it was ended"), "{says}");
     assert!(hint.starts_with("see `ps "), "{hint}");
