@@ -57,7 +57,7 @@ fn a_person_sees_how_certificates_stand_from_the_first_second_on() {
     host.agent("converge").exits(0);
     assert_eq!(host.sh(&format!("stat -c %Y%i {METRICS}")).stdout, written, "nothing changed, and it was written");
 
-    host.sh(&format!("rm {CURRENT}/cert.pem")).succeeds();
+    host.sh(&format!("rm {CURRENT}/privkey.pem")).succeeds();
     stands(&host, "broken", 1);
     host.agent("converge").exits(0);
     stands(&host, "valid", 0);

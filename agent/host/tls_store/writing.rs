@@ -95,7 +95,7 @@ impl Touch {
     }
 
     /// Goes back to the version before the one that counts, if there is one that can be used and counts at this time; says
-    /// which.
+    /// which. One that only stood in is none: what is in the memory of a server is better.
     ///
     /// # Errors
     /// When it cannot be looked at or written.
@@ -103,7 +103,10 @@ impl Touch {
         let target = self.link_target(&place_of(name).join("current"))?;
         let counts = target.as_deref().and_then(number_of).unwrap_or(u32::MAX);
         for number in self.tls_versions(name)?.into_iter().rev().filter(|number| *number < counts) {
-            if self.tls_version(name, number)?.is_ok_and(|version| version.leaf.to > now) {
+            if self
+                .tls_version(name, number)?
+                .is_ok_and(|version| version.leaf.to > now && version.meta.source != Source::Bootstrap)
+            {
                 self.wrote();
                 self.tls_point(name, number, &mut |_| true)?;
                 return Ok(Some(number));
